@@ -1,0 +1,27 @@
+"""Liveness and readiness, without a token."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ..contract.base import Resource
+from .dependencies import Injected
+
+router = APIRouter(tags=["system"])
+
+
+class Health(Resource):
+    status: str
+
+
+@router.get("/healthz", operation_id="getHealth")
+def get_health() -> Health:
+    """The process answers."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", operation_id="getReadiness")
+def get_readiness(services: Injected) -> Health:
+    """The database answers too."""
+    services.runs.system()
+    return Health(status="ok")

@@ -1,0 +1,124 @@
+"""The model registry: list, detail, lineage, download, import, verify, predict, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
+
+from ..contract.evomerge import Candidate
+from ..contract.model import (
+    Lineage,
+    Model,
+    ModelDetail,
+    ModelKind,
+    Prediction,
+    PredictRequest,
+    Verification,
+    VerifyRequest,
+)
+from ..contract.pages import ModelPage
+from .dependencies import Cursor, Injected, Limit, problems
+
+router = APIRouter(tags=["models"])
+BINARY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+@router.get("/models", operation_id="listModels", responses=problems())
+def list_models(
+    services: Injected,
+    kind: Annotated[ModelKind | None, Query()] = None,
+    run_id: Annotated[str | None, Query(max_length=64)] = None,
+    search: Annotated[str | None, Query(max_length=200, description="part of the name or id")] = None,
+    sort: Annotated[Literal["created_at", "-created_at", "name", "-name", "bytes", "-bytes"], Query()] = "-created_at",
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> ModelPage:
+    return services.models.page(kind=kind, run_id=run_id, search=search, sort=sort, cursor=cursor, limit=limit)
+
+
+@router.post(
+    "/models/import",
+    operation_id="importModel",
+    status_code=201,
+    responses=problems(409, 413, 507),
+    openapi_extra={"requestBody": {"required": True, **BINARY}},
+)
+async def import_model(
+    request: Request,
+    services: Injected,
+    name: Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")],
+) -> Model:
+    """Bring your own: a safetensors file as the request body, streamed to disk."""
+    return await services.models.upload(name, request.stream())
+
+
+@router.get("/models/{model_id}", operation_id="getModel", responses=problems(404))
+def get_model(model_id: str, services: Injected) -> ModelDetail:
+    return services.models.get(model_id)
+
+
+@router.delete("/models/{model_id}", operation_id="deleteModel", status_code=204, responses=problems(404, 409))
+def delete_model(model_id: str, services: Injected) -> None:
+    """Refused while it is an ancestor of something kept."""
+    services.models.delete(model_id)
+
+
+@router.get("/models/{model_id}/lineage", operation_id="getLineage", responses=problems(404))
+def get_lineage(model_id: str, services: Injected) -> Lineage:
+    return services.models.lineage(model_id)
+
+
+@router.get(
+    "/models/{model_id}/download",
+    operation_id="downloadModel",
+    response_class=FileResponse,
+    responses={
+        200: BINARY,
+        206: BINARY | {"description": "Part of the file, as the Range header asks"},
+        416: {"description": "Range beyond the file"},
+        **problems(404, 410, 503),
+    },
+)
+async def download_model(
+    model_id: str,
+    services: Injected,
+    format: Annotated[Literal["safetensors", "pt"], Query()] = "safetensors",
+) -> FileResponse:
+    path, filename, etag = await services.models.file(model_id, format)
+    return FileResponse(path, filename=filename, media_type="application/octet-stream", headers={"ETag": etag})
+
+
+@router.post("/models/{model_id}/verify", operation_id="verifyModel", responses=problems(404, 503))
+async def verify_model(model_id: str, services: Injected, options: VerifyRequest | None = None) -> Verification:
+    """Re-hash the file, recount its parameters, rebuild it from its recipe, compare."""
+    return await services.models.verify(model_id, rebuild=(options or VerifyRequest()).rebuild)
+
+
+@router.post("/models/{model_id}/predict", operation_id="predict", responses=problems(404, 409, 503))
+async def predict(model_id: str, body: PredictRequest, services: Injected) -> Prediction:
+    """Try a model: greedy answer with probability, depth and memory gate per token."""
+    return await services.models.predict(model_id, body)
+
+
+@router.get("/candidates/{candidate_id}", operation_id="getCandidate", responses=problems(404))
+def get_candidate(candidate_id: str, services: Injected) -> Candidate:
+    return services.runs.candidate(candidate_id)
+
+
+@router.post("/candidates/{candidate_id}/verify", operation_id="verifyCandidate", responses=problems(404, 503))
+async def verify_candidate(candidate_id: str, services: Injected) -> Verification:
+    """Rebuild a candidate from its recipe and compare with the digest that was evaluated."""
+    return await services.models.verify_candidate(candidate_id)
+
+
+@router.post(
+    "/candidates/{candidate_id}/materialize",
+    operation_id="materializeCandidate",
+    status_code=201,
+    responses=problems(404, 409, 503),
+)
+async def materialize_candidate(candidate_id: str, services: Injected) -> Model:
+    """Rebuild a candidate from its recipe and keep it as a registered model."""
+    return await services.models.materialize(candidate_id)

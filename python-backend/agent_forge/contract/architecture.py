@@ -1,0 +1,138 @@
+"""Shapes of the TinyTitan family, as numbers: presets, parameter tables, sizes. Free of torch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from .base import Count, Resource
+
+
+class Preset(StrEnum):
+    nano = "nano"
+    tinytitan = "tinytitan"
+    wide = "wide"
+
+
+class Architecture(Resource):
+    """Everything that fixes the shape of a model's tensors, and how it reads them."""
+
+    preset: Preset
+    vocab_size: int = Field(ge=2)
+    d_model: int = Field(ge=1, description="width of the residual stream")
+    n_layers: int = Field(ge=1, le=128, description="transformer blocks")
+    n_heads: int = Field(ge=1)
+    d_ff: int = Field(ge=1, description="width of the feed-forward layer")
+    window: int = Field(ge=1, description="sliding attention window, tokens; what is older is read from memory")
+
+
+class ModuleParameters(Resource):
+    module: str
+    shape: str
+    """E.g. `32000x512`; several tensors are joined with ` + `."""
+    parameters: Count
+
+
+ARCHITECTURES: dict[Preset, Architecture] = {
+    Preset.nano: Architecture(
+        preset=Preset.nano, vocab_size=264, d_model=128, n_layers=4, n_heads=4, d_ff=512, window=32
+    ),
+    Preset.tinytitan: Architecture(
+        preset=Preset.tinytitan, vocab_size=32000, d_model=512, n_layers=8, n_heads=8, d_ff=2048, window=128
+    ),
+    Preset.wide: Architecture(
+        preset=Preset.wide, vocab_size=50257, d_model=768, n_layers=8, n_heads=12, d_ff=3072, window=128
+    ),
+}
+
+
+def tensor_shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:
+    """Name → shape of every parameter, in `state_dict` order. All are float32."""
+    d, ff, vocab = arch.d_model, arch.d_ff, arch.vocab_size
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (vocab, d)}
+    for layer in range(arch.n_layers):
+        block = f"transformer_blocks.{layer}"
+        shapes |= {
+            f"{block}.self_attn.in_proj.weight": (3 * d, d),
+            f"{block}.self_attn.in_proj.bias": (3 * d,),
+            f"{block}.self_attn.out_proj.weight": (d, d),
+            f"{block}.self_attn.out_proj.bias": (d,),
+            f"{block}.linear1.weight": (ff, d),
+            f"{block}.linear1.bias": (ff,),
+            f"{block}.linear2.weight": (d, ff),
+            f"{block}.linear2.bias": (d,),
+            f"{block}.norm1.weight": (d,),
+            f"{block}.norm1.bias": (d,),
+            f"{block}.norm2.weight": (d,),
+            f"{block}.norm2.bias": (d,),
+        }
+    return shapes | {
+        "act_halting.weight": (1, d),
+        "act_halting.bias": (1,),
+        "memory_gate.weight": (d, d),
+        "memory_gate.bias": (d,),
+        "output_layer.weight": (vocab, d),
+        "output_layer.bias": (vocab,),
+    }
+
+
+def module_of(tensor: str) -> str:
+    """The module that a tensor is counted under: `transformer_blocks.3.linear1`, `embedding`, …"""
+    return tensor.rsplit(".", 1)[0]
+
+
+def parameter_table(shapes: dict[str, tuple[int, ...]]) -> list[ModuleParameters]:
+    """Parameters by module, in file order."""
+    rows: dict[str, tuple[list[str], int]] = {}
+    for name, shape in shapes.items():
+        texts, count = rows.get(module_of(name), ([], 0))
+        size = 1
+        for side in shape:
+            size *= side
+        rows[module_of(name)] = ([*texts, "x".join(map(str, shape))], count + size)
+    return [
+        ModuleParameters(module=module, shape=" + ".join(texts), parameters=count)
+        for module, (texts, count) in rows.items()
+    ]
+
+
+def parameter_count(arch: Architecture) -> int:
+    return sum(row.parameters for row in parameter_table(tensor_shapes(arch)))
+
+
+class PresetInfo(Resource):
+    """A preset with its exact size, known before anything is made."""
+
+    preset: Preset
+    architecture: Architecture
+    parameters: Count
+    bytes: Count
+    """Tensor bytes in float32, without the file's header."""
+    modules: list[ModuleParameters]
+    description: str
+
+
+_DESCRIPTIONS = {
+    Preset.nano: "For a first look and for tests: trains in a minute on two cores.",
+    Preset.tinytitan: "The TinyTitan: 58,282,241 parameters.",
+    Preset.wide: "Wider, with GPT-2's vocabulary size: 134,539,346 parameters.",
+}
+
+
+def preset_infos() -> list[PresetInfo]:
+    infos = []
+    for preset, arch in ARCHITECTURES.items():
+        modules = parameter_table(tensor_shapes(arch))
+        count = sum(row.parameters for row in modules)
+        infos.append(
+            PresetInfo(
+                preset=preset,
+                architecture=arch,
+                parameters=count,
+                bytes=4 * count,
+                modules=modules,
+                description=_DESCRIPTIONS[preset],
+            )
+        )
+    return infos

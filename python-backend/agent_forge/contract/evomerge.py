@@ -1,0 +1,198 @@
+"""The EvoMerge phase: configuration, candidates, generations, report."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from .base import Count, Digest, Request, Resource, Seed, Unit
+from .cognate import DatasetChoice, Resources, TaskScore
+from .recipe import Recipe
+
+
+class FitnessWeights(Request):
+    perplexity: Unit = Field(default=0.4, description="weight of exp(−mean cross-entropy)")
+    accuracy: Unit = Field(default=0.3, description="weight of the share of problems solved")
+    compute: Unit = Field(default=0.2, description="weight of the parents' FLOPs per token over the candidate's")
+    memory: Unit = Field(default=0.1, description="weight of the parents' bytes over the candidate's")
+
+
+class EvoMergeSettings(Request):
+    """How candidates are bred, apart from which parents."""
+
+    strategy: Literal["tournament"] = Field(default="tournament", description="search strategy")
+    generations: int = Field(default=50, ge=1, le=1000, description="generations to breed")
+    population: int = Field(
+        default=8, ge=8, le=8, description="candidates a generation; the tournament's scheme is made for 8"
+    )
+    seed: Seed = Field(default=42, description="root of all random numbers of the run")
+    ops: list[str] = Field(
+        default=[],
+        max_length=64,
+        description="merge methods that chaos children and op mutation may draw; empty: all that fit",
+    )
+    elitism: bool = Field(default=True, description="the champion so far competes as one of the two winners")
+    mutation_rate: Unit = Field(default=0.01, description="share of a tensor's entries that weight mutation changes")
+    mutation_sigma: float = Field(
+        default=0.01, ge=0, le=1, description="σ of weight mutation, relative to each tensor's standard deviation"
+    )
+    patience: int | None = Field(
+        default=None, ge=1, le=1000, description="stop after this many generations without a gain; null: never"
+    )
+    min_delta: float = Field(default=0.001, ge=0, le=1, description="smallest rise of best fitness that is a gain")
+    min_diversity: float = Field(
+        default=0.0001,
+        ge=0,
+        le=2,
+        description="below this mean pairwise cosine distance the two worst are re-seeded from the parents",
+    )
+    fitness: FitnessWeights = Field(default=FitnessWeights(), description="weights of the fitness components")
+    eval_problems: int = Field(default=64, ge=8, le=10_000, description="selection problems per dataset")
+    heldout_problems: int = Field(
+        default=256, ge=8, le=10_000, description="held-out problems per dataset, for parents and champion at the end"
+    )
+    datasets: list[DatasetChoice] | None = Field(
+        default=None, max_length=32, description="what fitness is measured on; null: the parents' own mixture"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: cuda where there is one")
+
+
+class EvoMergeConfig(EvoMergeSettings):
+    parents: list[str] = Field(min_length=2, max_length=16, description="ids of registered models of one shape")
+
+
+class Role(StrEnum):
+    seed = "seed"
+    """One of the 2³ combinations of generation 0."""
+    winner = "winner"
+    """A mutation of one of the two best."""
+    chaos = "chaos"
+    """A merge of three of the six worst."""
+    reseed = "reseed"
+    """Drawn anew from the parents, since diversity had fallen too low."""
+
+
+class Fitness(Resource):
+    """The components of a fitness, each in its own unit, and their weighted sum."""
+
+    total: float
+    perplexity: float
+    """exp(−mean cross-entropy), 0 to 1."""
+    accuracy: float
+    """0 to 1."""
+    compute: float
+    """Parents' mean FLOPs per token over the candidate's."""
+    memory: float
+    """Parents' mean bytes over the candidate's."""
+    mean_depth: float
+    """Mean ACT depth, blocks."""
+    tasks: dict[str, dict[str, float]]
+    """Dataset → {loss, perplexity, accuracy}."""
+
+
+class Candidate(Resource):
+    """One bred model. Unique by (run_id, generation, slot); its id is made from them."""
+
+    id: str
+    run_id: str
+    generation: Count
+    slot: Count
+    role: Role
+    op: str
+    """The op at the root of the recipe, below any mutation."""
+    parents: list[str]
+    """Ids of the candidates that it came from; of models, in generation 0."""
+    recipe: Recipe
+    digest: Digest
+    """Of the tensors that were evaluated."""
+    parameters: Count
+    bytes: Count
+    fitness: Fitness
+    merge_seconds: float
+    evaluate_seconds: float
+    cached: bool
+    """True where the same digest was evaluated before and the scores were taken from there."""
+
+
+class Generation(Resource):
+    """Durable: a generation's summary. Unique by (run_id, index)."""
+
+    run_id: str
+    index: Count
+    best: float
+    mean: float
+    worst: float
+    diversity: float
+    """Mean pairwise cosine distance of the candidates' task vectors."""
+    champion_id: str
+    """Best candidate of the run so far."""
+    champion_fitness: float
+    ranked: list[str]
+    """Candidate ids, best first."""
+    min_bytes: Count
+    max_bytes: Count
+    seconds: float
+
+
+class Baseline(Resource):
+    """Something that the champion is compared with."""
+
+    name: str
+    """`parent:<model name>`, `uniform_average`, `best_generation_0`."""
+    model_id: str | None
+    parameters: Count
+    bytes: Count
+    selection: Fitness
+    heldout: Fitness | None
+    """On the held-out split, touched once, at the end."""
+
+
+class EvoMergeForecast(Resource):
+    settings: EvoMergeSettings
+    candidates: Count
+    min_parameters: Count
+    max_parameters: Count
+    min_bytes: Count
+    max_bytes: Count
+    seconds: float | None
+    resources: Resources
+
+
+class Timings(Resource):
+    """Where a run's wall time went, seconds."""
+
+    total: float
+    parts: dict[str, float]
+
+
+class EvoMergeReport(Resource):
+    kind: Literal["evomerge"] = "evomerge"
+    run_id: str
+    champion: Candidate | None
+    champion_model_id: str | None
+    champion_heldout: Fitness | None
+    baselines: list[Baseline]
+    generations: list[Generation]
+    stopped_by: Literal["generations", "patience", "cancelled"] | None
+    candidates: Count
+    timings: Timings
+
+
+class CreationTiming(Resource):
+    """Seconds to create, save and register all models of a run, beside the plain way where it was asked for."""
+
+    seconds: float
+    plain_seconds: float | None
+
+
+class CognateReport(Resource):
+    kind: Literal["cognate"] = "cognate"
+    run_id: str
+    model_ids: list[str]
+    first: dict[str, list[TaskScore]]
+    """Stage → task scores of its first evaluation."""
+    last: dict[str, list[TaskScore]]
+    creation: CreationTiming | None
+    timings: Timings

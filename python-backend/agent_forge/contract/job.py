@@ -1,0 +1,92 @@
+"""What a phase needs from whoever runs it: the port between the engine and the run machinery.
+
+The engine (cognate, evomerge) does its work through a `Job` and knows nothing of databases, queues or
+processes. Every durable call is idempotent by its natural key, so that work repeated after a crash is
+recorded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from .architecture import Architecture
+from .base import Resource
+from .cognate import Specialization, TrainingEvaluation, TrainingStep
+from .evomerge import Candidate, Generation
+from .model import Model, ModelKind
+from .recipe import Origin
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Paused(Exception):  # noqa: N818 - control flow, not an error
+    """Raised by `Job.poll`: stop at once, keep the last checkpoint, resume later."""
+
+
+class Cancelled(Exception):  # noqa: N818 - control flow, not an error
+    """Raised by `Job.poll`: stop at once; what exists stays usable."""
+
+
+class ModelDraft(Resource):
+    """A model that is about to be registered."""
+
+    name: str
+    """Also the file's stem, without extension: unique within the run."""
+    directory: str
+    """Below the models directory, e.g. `cognate/<session_id>`."""
+    kind: ModelKind
+    specialization: Specialization | None
+    architecture: Architecture
+    origin: Origin
+    parents: list[str]
+    metrics: dict[str, float]
+    formats: list[Literal["safetensors", "pt"]] = ["safetensors"]
+
+
+class Job(Protocol):
+    """One attempt at one run."""
+
+    run_id: str
+
+    def poll(self) -> None:
+        """Call at least once a step or a child. Raises `Paused` or `Cancelled`."""
+
+    def log(self, message: str, level: Literal["info", "warning", "error"] = "info") -> None: ...
+
+    def progress(self, done: int, total: int, unit: Literal["steps", "candidates"], stage: str) -> None:
+        """Live; also kept in the run's row now and then. Computes the ETA."""
+
+    def step(self, step: TrainingStep) -> None:
+        """Live; a down-sampled series is kept."""
+
+    def evaluated(self, evaluation: TrainingEvaluation) -> None: ...
+
+    def candidate(self, candidate: Candidate) -> None: ...
+
+    def generation(self, generation: Generation) -> None: ...
+
+    def timing(self, part: str, seconds: float) -> None:
+        """Add to the run's account of wall time (`merge`, `evaluate`, `train`, `io`, …)."""
+
+    def save_checkpoint(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Atomically replace the run's checkpoint. `state` must be JSON."""
+
+    def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None: ...
+
+    def register(self, draft: ModelDraft, tensors: Mapping[str, Tensor]) -> Model:
+        """Write the file and its metadata, then the row. A repeat of the same name returns the same model."""
+
+    def register_file(self, draft: ModelDraft, path: Path) -> Model:
+        """As `register`, for a finished safetensors file on the models' file system; the file is moved."""
+
+    def load_model(self, model_id: str) -> tuple[Model, dict[str, Tensor]]:
+        """A registered model, its tensors memory-mapped and its digest known."""
+
+    def candidates(self) -> Sequence[Candidate]:
+        """Those recorded so far in this run, in (generation, slot) order: for resuming."""
+
+    def report(self, part: Mapping[str, Any]) -> None:
+        """Merge these keys into the run's report."""

@@ -1,0 +1,150 @@
+"""Registered models: what the registry knows of a file, and how it is proved."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .architecture import Architecture, ModuleParameters
+from .base import Count, Digest, Request, Resource, Time
+from .cognate import Specialization
+from .recipe import Origin
+
+
+class ModelKind(StrEnum):
+    foundation = "foundation"
+    specialist = "specialist"
+    merged = "merged"
+    imported = "imported"
+
+
+class ModelFile(Resource):
+    format: Literal["safetensors", "pt"]
+    path: str
+    """Relative to the models directory; for people. Programs download by id."""
+    bytes: Count
+    file_sha256: Digest
+
+
+class Model(Resource):
+    id: str
+    name: str
+    kind: ModelKind
+    run_id: str | None
+    specialization: Specialization | None
+    architecture: Architecture | None
+    """Null for an imported model of an unknown shape."""
+    parameters: Count
+    bytes: Count
+    """Size of the safetensors file."""
+    digest: Digest
+    """SHA-256 over sorted (name, dtype, shape, SHA-256 of the little-endian bytes)."""
+    origin: Origin
+    parents: list[str]
+    """Ids of the models that it was made from."""
+    files: list[ModelFile]
+    metrics: dict[str, float]
+    """Last measured scores: `accuracy/<dataset>`, `loss/<dataset>`, …"""
+    versions: dict[str, str]
+    created_at: Time
+    verified: bool | None = None
+    """Result of the last verification; null where there was none."""
+    verified_at: Time | None = None
+
+
+class ModelDetail(Model):
+    modules: list[ModuleParameters]
+    metadata: dict[str, Any]
+    """Contents of the metadata file beside the tensors."""
+
+
+class LineageNode(Resource):
+    id: str
+    name: str
+    kind: Literal["foundation", "specialist", "merged", "imported", "op", "initialization"]
+    model_id: str | None
+    detail: dict[str, Any] = {}
+
+
+class LineageEdge(Resource):
+    source: str
+    target: str
+    label: str
+
+
+class Lineage(Resource):
+    """From the roots (drawn weights, imports) to the model, ops included."""
+
+    nodes: list[LineageNode]
+    edges: list[LineageEdge]
+
+
+class Check(Resource):
+    name: Literal["file_digest", "parameter_count", "rebuild"]
+    status: Literal["passed", "failed", "skipped"]
+    expected: str | None
+    found: str | None
+    detail: str
+
+
+class Verification(Resource):
+    """The answer to "is it real?". `ok` is true only where no check failed."""
+
+    subject: Literal["model", "candidate"]
+    subject_id: str
+    ok: bool
+    checks: list[Check]
+    seconds: float
+    time: Time
+
+
+class VerifyRequest(Request):
+    rebuild: bool = Field(default=True, description="also rebuild the model from its recipe and compare the digests")
+
+
+class PredictRequest(Request):
+    prompt: str = Field(min_length=1, max_length=4096)
+    max_tokens: int = Field(default=32, ge=1, le=512)
+
+
+class PredictedToken(Resource):
+    text: str
+    probability: float
+    depth: float
+    """Blocks that the token passed before it halted (ACT)."""
+    memory_gate: float
+    """Mean opening of the memory gate, 0 to 1."""
+
+
+class Prediction(Resource):
+    model_id: str
+    prompt: str
+    answer: str
+    tokens: list[PredictedToken]
+    seconds: float
+
+
+class DatasetInfo(Resource):
+    name: str
+    family: Specialization | None
+    description: str
+    example_prompt: str
+    example_answer: str
+
+
+class MergeMethod(Resource):
+    """A merge op as its own source declares it."""
+
+    name: str
+    summary: str
+    source: str
+    """Paper or documentation, and equation."""
+    parameters: dict[str, Any]
+    """JSON schema of its parameters."""
+    min_inputs: int
+    max_inputs: int | None
+    uses_base: bool
+    random: bool
+    """Whether it draws random numbers (from the node's seed)."""

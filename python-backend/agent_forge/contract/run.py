@@ -1,0 +1,150 @@
+"""Runs: their states, progress and requests."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from .base import Count, Request, Resource, Time
+from .cognate import CognateConfig, CognateForecast
+from .evomerge import EvoMergeConfig, EvoMergeForecast, EvoMergeSettings
+
+
+class RunKind(StrEnum):
+    cognate = "cognate"
+    evomerge = "evomerge"
+
+
+class RunStatus(StrEnum):
+    queued = "queued"
+    running = "running"
+    pausing = "pausing"
+    paused = "paused"
+    cancelling = "cancelling"
+    interrupted = "interrupted"
+    succeeded = "succeeded"
+    failed = "failed"
+    cancelled = "cancelled"
+
+
+class Progress(Resource):
+    done: Count
+    total: Count
+    unit: Literal["steps", "candidates"]
+    stage: str
+    """What is being done now: `foundation`, `reasoning`, `generation 7`, `held-out evaluation`."""
+    eta_seconds: float | None
+    """From the median rate of the recent past; null until there is one."""
+
+
+class Failure(Resource):
+    code: str
+    message: str
+    hint: str | None = None
+    log_tail: list[str] = []
+
+
+class Run(Resource):
+    """The whole state of a run. Exactly one of `cognate` and `evomerge` is set, as `kind` says."""
+
+    id: str
+    kind: RunKind
+    name: str
+    status: RunStatus
+    pipeline_id: str | None
+    depends_on: str | None
+    """A run that must succeed before this one starts (the pipeline's cognate run)."""
+    attempt: Count
+    """Starts so far, resumes included; also the fencing number of its worker."""
+    cognate: CognateConfig | None
+    evomerge: EvoMergeConfig | None
+    """Null for a pipeline stage whose parents do not exist yet; see `settings`."""
+    settings: EvoMergeSettings | None
+    """How candidates are bred, known from the start; null for cognate runs."""
+    progress: Progress
+    model_ids: list[str]
+    champion_id: str | None
+    """Best candidate so far."""
+    champion_model_id: str | None
+    champion_fitness: float | None
+    failure: Failure | None
+    worker_pid: int | None
+    device: str | None
+    versions: dict[str, str]
+    trace_id: str | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    updated_at: Time
+    busy_seconds: float
+    """Time spent running, over all attempts."""
+
+
+class Pipeline(Resource):
+    """Cognate, then EvoMerge: two runs made by one call."""
+
+    id: str
+    cognate: Run
+    evomerge: Run | None
+    created_at: Time
+
+
+class PipelineConfig(Request):
+    cognate: CognateConfig = Field(default=CognateConfig(), description="how the parents are made")
+    evomerge: EvoMergeSettings | None = Field(
+        default=EvoMergeSettings(), description="how they are bred; null: parents only"
+    )
+
+
+class PipelineForecast(Resource):
+    cognate: CognateForecast
+    evomerge: EvoMergeForecast | None
+
+
+class LogLine(Resource):
+    run_id: str
+    time: Time
+    level: Literal["info", "warning", "error"]
+    message: str
+
+
+class SeriesPoint(Resource):
+    stage: str
+    step: Count
+    loss: float
+    tokens_per_second: float
+
+
+class WorkerInfo(Resource):
+    pid: int
+    device: str
+    status: Literal["starting", "idle", "busy", "gone"]
+    run_id: str | None
+    heartbeat_at: Time | None
+
+
+class Calibration(Resource):
+    """Rates measured on this machine."""
+
+    matmul_gflops: float
+    bandwidth_gbytes: float
+    measured_at: Time
+
+
+class System(Resource):
+    version: str
+    versions: dict[str, str]
+    epoch: str
+    last_seq: Count
+    started_at: Time
+    workers: list[WorkerInfo]
+    queued_runs: Count
+    calibration: Calibration | None
+    models_directory: str
+    disk_free: Count
+    disk_total: Count
+    memory_free: Count
+    memory_total: Count
+    cpu_count: Count
