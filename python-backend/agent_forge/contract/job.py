@@ -8,6 +8,7 @@ recorded once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -50,6 +51,11 @@ class Job(Protocol):
     """One attempt at one run."""
 
     run_id: str
+    created_at: datetime
+    """When the run was created: the same in every attempt, so that names made from it are too."""
+
+    def scratch(self) -> Path:
+        """A directory for unfinished files on the models' file system, emptied when the run ends."""
 
     def poll(self) -> None:
         """Call at least once a step or a child. Raises `Paused` or `Cancelled`."""
