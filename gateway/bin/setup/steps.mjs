@@ -1,0 +1,149 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { run, SetupError, step } from './console.mjs';
+import { exclusively } from './lock.mjs';
+import { packagesInstalled } from './packages.mjs';
+import { fingerprint, isStamped, stamp } from './stamps.mjs';
+import { findPython, requireNode } from './toolchain.mjs';
+
+/** Absolute path of the checkout. */
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+const LOCK = join(root, '.data', 'setup.lock');
+const TORCH = 'torch==2.13.0';
+const NETWORK = 'check the network and the registry settings, then run the same command again';
+const SOURCES = 'the sources do not compile, see above';
+
+/** The checkout's own Python. */
+export const python = join(root, '.venv', 'bin', 'python');
+
+/** Prisma's generator needs none of the engines that its command line would download. */
+const PRISMA_ENV = {
+  PRISMA_SCHEMA_ENGINE_BINARY: '/bin/false',
+  CHECKPOINT_DISABLE: '1',
+  PRISMA_HIDE_UPDATE_MESSAGE: '1',
+};
+
+/** Installs what is missing; idempotent, and quick when there is nothing to do. */
+export async function install() {
+  requireNode();
+  await exclusively(LOCK, async () => {
+    await installPackages();
+    await installPython();
+    await generateClient();
+  });
+}
+
+/** Builds what has changed. */
+export async function build() {
+  await exclusively(LOCK, async () => {
+    await buildGateway();
+    await buildDashboard();
+  });
+}
+
+/** From a bare clone to something that runs. */
+export async function setUp() {
+  await install();
+  await build();
+}
+
+async function installPackages() {
+  if (packagesInstalled(root)) return;
+  await step('installing npm packages', (note) =>
+    run('npm', ['ci', '--ignore-scripts'], { cwd: root, note, hint: NETWORK }),
+  );
+}
+
+async function installPython() {
+  const file = join(root, '.venv', '.agent-forge-stamp');
+  const inputs = ['python-backend/requirements.lock', 'python-backend/pyproject.toml'];
+  // The path is an input because a virtual environment cannot be moved.
+  const wanted = fingerprint(root, inputs, [TORCH, root]);
+  if (existsSync(python) && isStamped(file, wanted)) return;
+  if (!existsSync(python)) {
+    const base = findPython();
+    await step(`making .venv with ${base}`, () =>
+      run(base, ['-m', 'venv', '.venv'], { cwd: root, hint: 'install the venv module of that Python' }),
+    );
+  }
+  /** @param {string} title @param {string[]} args */
+  const pip = (title, args) =>
+    step(title, (note) =>
+      run(
+        python,
+        [
+          '-m',
+          'pip',
+          'install',
+          '--disable-pip-version-check',
+          '--no-input',
+          '--progress-bar',
+          'off',
+          ...args,
+        ],
+        {
+          cwd: root,
+          note,
+          hint: NETWORK,
+        },
+      ),
+    );
+  await pip('installing Python packages', ['--require-hashes', '-r', 'python-backend/requirements.lock']);
+  // Not in the lock: its CPU and CUDA builds share a version. TORCH_INDEX_URL chooses one.
+  const index = process.env.TORCH_INDEX_URL;
+  await pip('installing torch', index ? [TORCH, '--index-url', index] : [TORCH]);
+  await pip('linking the backend', ['--no-deps', '--no-build-isolation', '-e', 'python-backend']);
+  stamp(file, wanted);
+}
+
+async function generateClient() {
+  const output = join(root, 'gateway', 'src', 'generated');
+  await whenChanged('generating the database client', output, ['prisma/schema.prisma'], (note) =>
+    runNode('prisma/build/index.js', ['generate', '--schema', 'prisma/schema.prisma'], note, PRISMA_ENV),
+  );
+}
+
+async function buildGateway() {
+  const inputs = ['gateway/src', 'gateway/tsconfig.json', 'tsconfig.json', 'openapi', 'prisma/schema.prisma'];
+  await whenChanged('building the gateway', join(root, 'gateway', 'dist'), inputs, (note) =>
+    runNode('typescript/bin/tsc', ['-p', 'gateway/tsconfig.json'], note),
+  );
+}
+
+async function buildDashboard() {
+  await whenChanged(
+    'building the dashboard',
+    join(root, 'dashboard', 'dist'),
+    ['dashboard', 'openapi'],
+    (note) => runNode('vite/bin/vite.js', ['build', 'dashboard', '--logLevel', 'warn'], note),
+  );
+}
+
+/**
+ * @param {string} title
+ * @param {string} output folder that the work makes
+ * @param {string[]} inputs
+ * @param {(note: (line: string) => void) => Promise<unknown>} work
+ */
+async function whenChanged(title, output, inputs, work) {
+  const file = join(output, '.agent-forge-stamp');
+  const wanted = fingerprint(root, [...inputs, 'package-lock.json']);
+  if (isStamped(file, wanted)) return;
+  await step(title, work);
+  mkdirSync(output, { recursive: true });
+  stamp(file, wanted);
+}
+
+/**
+ * @param {string} program path below node_modules
+ * @param {string[]} args
+ * @param {(line: string) => void} note
+ * @param {Record<string, string>} [env]
+ */
+async function runNode(program, args, note, env = {}) {
+  const file = join(root, 'node_modules', program);
+  if (!existsSync(file))
+    throw new SetupError(`node_modules is incomplete: delete it and run the same command again`);
+  await run(process.execPath, [file, ...args], { cwd: root, env, note, hint: SOURCES });
+}
