@@ -1,0 +1,1 @@
+"""Model files: written atomically, addressed by id, proved by digest."""

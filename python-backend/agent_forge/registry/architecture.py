@@ -1,0 +1,78 @@
+"""Which architecture a file's tensors are of, and what a file says about itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from ..contract.architecture import ARCHITECTURES, Architecture, ModuleParameters, parameter_table, tensor_shapes
+from .error import RegistryError
+from .header import Header, file_bytes, float32
+
+_BLOCK = re.compile(r"transformer_blocks\.(\d+)\.")
+
+
+class WrongShapeError(RegistryError):
+    """Tensors that are not those of the architecture that they claim."""
+
+    code = "wrong_shape"
+
+
+def file_metadata(architecture: Architecture | None) -> dict[str, str]:
+    """The text that our files carry in their header. Part of the file's bytes, so: nothing that can vary."""
+    if architecture is None:
+        return {"format": "pt"}
+    return {"format": "pt", "architecture": architecture.model_dump_json()}
+
+
+def forecast_bytes(architecture: Architecture) -> int:
+    """Exact size of the safetensors file of a model that doesn't exist yet."""
+    return file_bytes(float32(tensor_shapes(architecture)), file_metadata(architecture))
+
+
+def check_shapes(found: Mapping[str, tuple[int, ...]], architecture: Architecture) -> None:
+    """Raises WrongShapeError, naming the first tensor that differs."""
+    expected = tensor_shapes(architecture)
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise WrongShapeError(f"{name}: expected {expected.get(name)}, found {found.get(name)}")
+
+
+def recognise(header: Header) -> Architecture | None:
+    """The architecture of a file: the one it names, if that fits, else a preset with its shapes.
+
+    Null where none fits. Blocks may be more or fewer than the preset's, since stacks of blocks are merges too.
+    Only float32 counts: models of other precisions can be kept, but not run or merged with ours.
+    """
+    if any(spec.dtype != "F32" for spec in header.tensors.values()):
+        return None
+    shapes = header.shapes
+    layers = len({match[1] for name in shapes if (match := _BLOCK.match(name))})
+    candidates = [preset.model_copy(update={"n_layers": layers}) for preset in ARCHITECTURES.values()]
+    named = _named(header.metadata.get("architecture"))
+    for candidate in [named, *candidates] if named else candidates:
+        if candidate.n_layers == layers and tensor_shapes(candidate) == shapes:
+            return candidate
+    return None
+
+
+def modules(header: Header) -> list[ModuleParameters]:
+    """Parameters by module; in the model's order where it is one of ours, else by name, numbers as numbers."""
+    architecture = recognise(header)
+    if architecture is not None:
+        return parameter_table(tensor_shapes(architecture))
+    return parameter_table(dict(sorted(header.shapes.items(), key=lambda item: _natural(item[0]))))
+
+
+def _named(text: str | None) -> Architecture | None:
+    try:
+        return Architecture.model_validate(json.loads(text)) if text else None
+    except (ValueError, ValidationError, RecursionError):
+        return None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -1,0 +1,76 @@
+"""What can go wrong with a model's file, each case with a stable code."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RegistryError(Exception):
+    """Base of all errors of the registry. `code` is stable and for programs, the message for people."""
+
+    code = "registry_error"
+    hint: str | None = None
+
+
+class Defect(StrEnum):
+    """What is wrong with a safetensors file."""
+
+    too_short = "too_short"
+    header_too_large = "header_too_large"
+    header_not_json = "header_not_json"
+    duplicate_name = "duplicate_name"
+    bad_metadata = "bad_metadata"
+    bad_entry = "bad_entry"
+    bad_name = "bad_name"
+    unknown_dtype = "unknown_dtype"
+    bad_shape = "bad_shape"
+    bad_offsets = "bad_offsets"
+    size_mismatch = "size_mismatch"
+    overlap = "overlap"
+    gap = "gap"
+    wrong_length = "wrong_length"
+    no_tensors = "no_tensors"
+    not_finite = "not_finite"
+
+
+class MalformedFileError(RegistryError):
+    """The bytes are no valid safetensors file; `defect` names the first thing that is wrong."""
+
+    code = "malformed_file"
+    hint = "Write it anew with the safetensors library."
+
+    def __init__(self, defect: Defect, message: str) -> None:
+        super().__init__(message)
+        self.defect = defect
+
+
+class BadNameError(RegistryError):
+    """A name or a path that can't lie below the models directory."""
+
+    code = "bad_name"
+
+
+class NameTakenError(RegistryError):
+    """Another model's files have this place."""
+
+    code = "name_taken"
+    hint = "Choose another name, or delete the other model first."
+
+
+class FileMissingError(RegistryError):
+    """The registry knows the model, but its file isn't there."""
+
+    code = "file_missing"
+
+
+class TooLargeError(RegistryError):
+    """An upload beyond the limit."""
+
+    code = "too_large"
+
+
+class NoSpaceError(RegistryError):
+    """The disk can't take the file."""
+
+    code = "insufficient_disk"
+    hint = "Delete models that are no longer needed."

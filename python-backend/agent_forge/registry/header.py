@@ -1,0 +1,223 @@
+"""The header of a safetensors file: read, checked and laid out without torch.
+
+A file is: length of the header (u64, little-endian), header (JSON, padded with spaces to a multiple of 8),
+tensor data. The layout is the one of the `safetensors` library (largest dtypes first, then by name), so that
+files of the same tensors and metadata are equal byte for byte, whichever of the two wrote them.
+Format: https://huggingface.co/docs/safetensors/index#format
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .error import Defect, FileMissingError, MalformedFileError
+
+MAX_HEADER_BYTES = 16 * 2**20
+"""Refused above this before anything is parsed. 10,000 tensors need about 1 MiB."""
+
+MAX_RANK = 32
+
+DTYPES: dict[str, int] = {
+    "BOOL": 1,
+    "U8": 1,
+    "I8": 1,
+    "F8_E5M2": 1,
+    "F8_E4M3": 1,
+    "I16": 2,
+    "U16": 2,
+    "F16": 2,
+    "BF16": 2,
+    "I32": 4,
+    "U32": 4,
+    "F32": 4,
+    "C64": 8,
+    "F64": 8,
+    "I64": 8,
+    "U64": 8,
+}
+"""Bytes of an element, in the library's order of dtypes."""
+
+_RANK = {dtype: rank for rank, dtype in enumerate(DTYPES)}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """What fixes a tensor's size."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.elements * DTYPES[self.dtype]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Where each tensor lies. `tensors` is in file order; offsets are absolute, in bytes."""
+
+    tensors: dict[str, TensorSpec]
+    offsets: dict[str, int]
+    metadata: dict[str, str]
+    data_start: int
+    file_bytes: int
+
+    @property
+    def parameters(self) -> int:
+        return sum(spec.elements for spec in self.tensors.values())
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: spec.shape for name, spec in self.tensors.items()}
+
+
+def lay_out(tensors: Mapping[str, TensorSpec], metadata: Mapping[str, str] | None = None) -> tuple[Header, bytes]:
+    """The header of a file with these tensors, and its bytes (the length in front included)."""
+    names = sorted(tensors, key=lambda name: (-_RANK[tensors[name].dtype], name.encode()))
+    table: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    offsets: dict[str, int] = {}
+    end = 0
+    for name in names:
+        offsets[name], end = end, end + tensors[name].bytes
+        shape = list(tensors[name].shape)
+        table[name] = {"dtype": tensors[name].dtype, "shape": shape, "data_offsets": [offsets[name], end]}
+    text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    start = 8 + len(text)
+    header = Header(
+        tensors={name: tensors[name] for name in names},
+        offsets={name: start + offset for name, offset in offsets.items()},
+        metadata=dict(metadata or {}),
+        data_start=start,
+        file_bytes=start + end,
+    )
+    return header, struct.pack("<Q", len(text)) + text
+
+
+def float32(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, TensorSpec]:
+    return {name: TensorSpec("F32", shape) for name, shape in shapes.items()}
+
+
+def file_bytes(tensors: Mapping[str, TensorSpec], metadata: Mapping[str, str] | None = None) -> int:
+    """Exact size on disk of the file that `lay_out` describes."""
+    return lay_out(tensors, metadata)[0].file_bytes
+
+
+def read_header(path: Path) -> Header:
+    """Header of the file at `path`.
+
+    Raises FileMissingError, or MalformedFileError where header and length of the file don't fit together.
+    """
+    try:
+        with path.open("rb") as file:
+            return read_header_fd(file.fileno())
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise FileMissingError(f"{path.name} is not there") from error
+
+
+def read_header_fd(fd: int) -> Header:
+    size = os.fstat(fd).st_size
+    length = header_length(os.pread(fd, 8, 0), size)
+    return parse_header(os.pread(fd, length, 8), size)
+
+
+def header_length(first: bytes, size: int) -> int:
+    """Length of the JSON text, from the first 8 bytes of a file of `size` bytes."""
+    if len(first) < 8 or size < 10:
+        raise MalformedFileError(Defect.too_short, f"{size} bytes are too few for a safetensors file")
+    (length,) = struct.unpack("<Q", first[:8])
+    if length > MAX_HEADER_BYTES:
+        raise MalformedFileError(
+            Defect.header_too_large, f"the header claims {length} bytes, {MAX_HEADER_BYTES} at most"
+        )
+    if 8 + length > size:
+        raise MalformedFileError(Defect.too_short, f"the header claims {length} bytes, the file has {size} in all")
+    return int(length)
+
+
+def parse_header(text: bytes, size: int) -> Header:
+    """Check the JSON text of a header against a file of `size` bytes.
+
+    Raises MalformedFileError at the first defect.
+    """
+    table = _parse_json(text)
+    metadata = table.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise MalformedFileError(Defect.bad_metadata, "__metadata__ must map text to text")
+    if not table:
+        raise MalformedFileError(Defect.no_tensors, "the file has no tensors")
+    entries = [(name, *_entry(name, value)) for name, value in table.items()]
+    entries.sort(key=lambda entry: (entry[2], entry[3]))
+    start = 8 + len(text)
+    end = 0
+    for name, _, begin, stop in entries:
+        if begin != end:
+            defect, word = (Defect.overlap, "overlaps") if begin < end else (Defect.gap, "leaves a gap after")
+            raise MalformedFileError(defect, f"{name!r} starts at {begin}, which {word} the tensor that ends at {end}")
+        end = stop
+    if start + end != size:
+        raise MalformedFileError(Defect.wrong_length, f"the header describes {start + end} bytes, the file has {size}")
+    return Header(
+        tensors={name: spec for name, spec, _, _ in entries},
+        offsets={name: start + begin for name, _, begin, _ in entries},
+        metadata=metadata,
+        data_start=start,
+        file_bytes=size,
+    )
+
+
+def _parse_json(text: bytes) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) != len(pairs):
+            raise MalformedFileError(Defect.duplicate_name, "the header names something twice")
+        return table
+
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is not JSON")
+
+    if not text.startswith(b"{"):
+        raise MalformedFileError(Defect.header_not_json, "the header does not start with {")
+    try:
+        table = json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise MalformedFileError(Defect.header_not_json, f"the header is not JSON: {error}") from error
+    return dict(table)
+
+
+def _entry(name: str, value: Any) -> tuple[TensorSpec, int, int]:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise MalformedFileError(Defect.bad_name, "a tensor's name is not valid Unicode") from error
+    if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
+        raise MalformedFileError(Defect.bad_entry, f"{name!r} must have dtype, shape and data_offsets, nothing else")
+    dtype, shape, span = value["dtype"], value["shape"], value["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise MalformedFileError(Defect.unknown_dtype, f"{name!r} has the unknown dtype {str(dtype)[:40]!r}")
+    if not isinstance(shape, list) or len(shape) > MAX_RANK or not all(_is_size(side) for side in shape):
+        raise MalformedFileError(Defect.bad_shape, f"{name!r} has no valid shape")
+    if not isinstance(span, list) or len(span) != 2 or not all(_is_size(at) for at in span) or span[0] > span[1]:
+        raise MalformedFileError(Defect.bad_offsets, f"{name!r} has no valid data_offsets")
+    spec = TensorSpec(dtype, tuple(shape))
+    if spec.bytes != span[1] - span[0]:
+        raise MalformedFileError(
+            Defect.size_mismatch, f"{name!r} needs {spec.bytes} bytes, its data_offsets give {span[1] - span[0]}"
+        )
+    return spec, span[0], span[1]
+
+
+def _is_size(value: Any) -> bool:
+    # bool is an int to isinstance; 2**53 keeps products and JSON numbers exact
+    return type(value) is int and 0 <= value < 2**53

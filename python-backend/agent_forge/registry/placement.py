@@ -1,0 +1,128 @@
+"""A finished safetensors file becomes a model: hashed, moved to its place, described. Free of torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..contract.job import ModelDraft
+from ..contract.model import Model, ModelFile
+from ..contract.recipe import TrainingOrigin
+from .architecture import check_shapes
+from .atomic import sync_directory, write_bytes
+from .digest import FileDigest, digest_fd, sha256_file
+from .error import NameTakenError
+from .files import ModelFiles
+
+PtWriter = Callable[[Path, Path], None]
+"""(safetensors file, path of the .pt file to write)."""
+
+
+def model_id(run_id: str | None, name: str) -> str:
+    """Deterministic, so that registering twice is a no-op. Imported models have no run."""
+    return "mdl_" + hashlib.sha256(f"{run_id or 'import'}\n{name}".encode()).hexdigest()[:24]
+
+
+def place(
+    draft: ModelDraft,
+    source: Path,
+    *,
+    files: ModelFiles,
+    run_id: str | None,
+    versions: Mapping[str, str],
+    time: datetime,
+    write_pt: PtWriter | None = None,
+) -> Model:
+    """Make `source` (same file system) the file of a new model and write its metadata beside it.
+
+    The model's row is the commit marker and comes last, from the caller; until then a repeat overwrites what
+    is there, with the same bytes. Raises NameTakenError, BadNameError, MalformedFileError, FileMissingError, OSError.
+    """
+    identity = model_id(run_id, draft.name)
+    target = files.target(draft.directory, draft.name, ".safetensors")
+    description = target.with_name(f"{draft.name}_metadata.json")
+    _refuse_others(description, identity)
+    found = _hash_and_sync(source)
+    if draft.architecture is not None:
+        check_shapes(found.header.shapes, draft.architecture)
+    source.replace(target)
+    sync_directory(target.parent)
+    stored = [
+        ModelFile(
+            format="safetensors",
+            path=files.relative(target),
+            bytes=found.header.file_bytes,
+            file_sha256=found.file_sha256,
+        )
+    ]
+    if "pt" in draft.formats:
+        if write_pt is None:
+            raise ValueError("a .pt file is asked for, but nothing that writes one is given")
+        pt = files.target(draft.directory, draft.name, ".pt")
+        write_pt(target, pt)
+        stored.append(
+            ModelFile(format="pt", path=files.relative(pt), bytes=pt.stat().st_size, file_sha256=sha256_file(pt))
+        )
+    model = Model(
+        id=identity,
+        name=draft.name,
+        kind=draft.kind,
+        run_id=run_id,
+        specialization=draft.specialization,
+        architecture=draft.architecture,
+        parameters=found.header.parameters,
+        bytes=found.header.file_bytes,
+        digest=found.digest,
+        origin=draft.origin,
+        parents=draft.parents,
+        files=stored,
+        metrics=draft.metrics,
+        versions=dict(versions),
+        created_at=time,
+    )
+    write_bytes(description, json.dumps(metadata_of(model), indent=2, ensure_ascii=False).encode() + b"\n")
+    return model
+
+
+def metadata_of(model: Model) -> dict[str, Any]:
+    """Contents of the metadata file: the model's row, with seed, configuration and ancestry where eyes find them."""
+    origin = model.origin
+    trained = origin if isinstance(origin, TrainingOrigin) else None
+    return model.model_dump(mode="json", exclude={"verified", "verified_at"}) | {
+        "seed": trained.seed if trained else None,
+        "config": trained.config if trained else None,
+        "lineage": {"parents": model.parents, "origin": origin.model_dump(mode="json", exclude={"config"})},
+    }
+
+
+def read_metadata(files: ModelFiles, model: Model) -> dict[str, Any]:
+    """Contents of the metadata file; made anew from the row where the file is gone or unreadable."""
+    try:
+        contents = json.loads(files.metadata(model).read_bytes())
+    except (OSError, ValueError):
+        return metadata_of(model)
+    return contents if isinstance(contents, dict) else metadata_of(model)
+
+
+def _hash_and_sync(source: Path) -> FileDigest:
+    fd = os.open(source, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return digest_fd(fd, sync=True)
+    finally:
+        os.close(fd)
+
+
+def _refuse_others(description: Path, identity: str) -> None:
+    try:
+        owner = json.loads(description.read_bytes()).get("id")
+    except FileNotFoundError:
+        return
+    except (ValueError, AttributeError):
+        owner = None
+    if owner != identity:
+        raise NameTakenError(f"{description.name} belongs to another model ({owner})")
