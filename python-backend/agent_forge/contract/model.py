@@ -63,7 +63,7 @@ class ModelDetail(Model):
 class LineageNode(Resource):
     id: str
     name: str
-    kind: Literal["foundation", "specialist", "merged", "imported", "op", "initialization"]
+    kind: Literal["foundation", "specialist", "merged", "imported", "deleted", "op", "initialization"]
     model_id: str | None
     detail: dict[str, Any] = {}
 

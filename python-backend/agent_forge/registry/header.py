@@ -132,22 +132,22 @@ def read_header_fd(fd: int) -> Header:
     return parse_header(os.pread(fd, length, 8), size)
 
 
-def header_length(first: bytes, size: int) -> int:
-    """Length of the JSON text, from the first 8 bytes of a file of `size` bytes."""
-    if len(first) < 8 or size < 10:
-        raise MalformedFileError(Defect.too_short, f"{size} bytes are too few for a safetensors file")
+def header_length(first: bytes, size: int | None = None) -> int:
+    """Length of the JSON text, from the first 8 bytes of a file of `size` bytes; null while it streams in."""
+    if len(first) < 8:
+        raise MalformedFileError(Defect.too_short, f"{len(first)} bytes are too few for a safetensors file")
     (length,) = struct.unpack("<Q", first[:8])
     if length > MAX_HEADER_BYTES:
         raise MalformedFileError(
             Defect.header_too_large, f"the header claims {length} bytes, {MAX_HEADER_BYTES} at most"
         )
-    if 8 + length > size:
+    if size is not None and 8 + length > size:
         raise MalformedFileError(Defect.too_short, f"the header claims {length} bytes, the file has {size} in all")
     return int(length)
 
 
-def parse_header(text: bytes, size: int) -> Header:
-    """Check the JSON text of a header against a file of `size` bytes.
+def parse_header(text: bytes, size: int | None = None) -> Header:
+    """Check the JSON text of a header, and against a file of `size` bytes (null while it streams in).
 
     Raises MalformedFileError at the first defect.
     """
@@ -166,14 +166,14 @@ def parse_header(text: bytes, size: int) -> Header:
             defect, word = (Defect.overlap, "overlaps") if begin < end else (Defect.gap, "leaves a gap after")
             raise MalformedFileError(defect, f"{name!r} starts at {begin}, which {word} the tensor that ends at {end}")
         end = stop
-    if start + end != size:
+    if size is not None and start + end != size:
         raise MalformedFileError(Defect.wrong_length, f"the header describes {start + end} bytes, the file has {size}")
     return Header(
         tensors={name: spec for name, spec, _, _ in entries},
         offsets={name: start + begin for name, _, begin, _ in entries},
         metadata=metadata,
         data_start=start,
-        file_bytes=size,
+        file_bytes=start + end,
     )
 
 

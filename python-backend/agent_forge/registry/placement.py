@@ -46,8 +46,8 @@ def place(
     identity = model_id(run_id, draft.name)
     target = files.target(draft.directory, draft.name, ".safetensors")
     description = target.with_name(f"{draft.name}_metadata.json")
-    _refuse_others(description, identity)
     found = _hash_and_sync(source)
+    _refuse_others(description, identity, None if run_id else found.digest)
     if draft.architecture is not None:
         check_shapes(found.header.shapes, draft.architecture)
     source.replace(target)
@@ -117,12 +117,14 @@ def _hash_and_sync(source: Path) -> FileDigest:
         os.close(fd)
 
 
-def _refuse_others(description: Path, identity: str) -> None:
+def _refuse_others(description: Path, identity: str, digest: str | None) -> None:
+    """A run may write its own model again, an import (`digest` given) only the very same tensors."""
     try:
-        owner = json.loads(description.read_bytes()).get("id")
+        there = json.loads(description.read_bytes())
     except FileNotFoundError:
         return
-    except (ValueError, AttributeError):
-        owner = None
-    if owner != identity:
-        raise NameTakenError(f"{description.name} belongs to another model ({owner})")
+    except ValueError:
+        there = None
+    owner = there if isinstance(there, dict) else {}
+    if owner.get("id") != identity or (digest is not None and owner.get("digest") != digest):
+        raise NameTakenError(f"{description.name} describes another model ({owner.get('name')})")

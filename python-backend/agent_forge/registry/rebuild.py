@@ -1,0 +1,101 @@
+"""Make a merged model again from its recipe, every leaf proved before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from torch import Tensor
+
+from ..contract.model import Model
+from ..contract.recipe import ImportOrigin, Leaf, MergeOrigin, Origin, Recipe, TrainingOrigin
+from .digest import digest_file
+from .error import RegistryError
+from .files import ModelFiles
+from .tensors import digest_tensors, load_tensors
+from .verify import NotRebuildableError, Rebuilt
+
+Tensors = Mapping[str, Tensor]
+Materialise = Callable[[Recipe, Mapping[str, Tensors]], Tensors]
+"""(recipe, model id of each leaf → its tensors) → the tensors that the recipe makes."""
+Replay = Callable[[TrainingOrigin], Tensors]
+"""Train again, exactly as then."""
+
+
+class LeafError(RegistryError):
+    """A leaf of a recipe is gone or isn't what the recipe pinned, and can't be rebuilt either."""
+
+    code = "bad_leaf"
+
+
+class RecipeRebuilder:
+    """A `verify.Rebuilder`. `lookup` gives a model's row; `replay` is left out where nobody asked to train again."""
+
+    def __init__(
+        self,
+        files: ModelFiles,
+        lookup: Callable[[str], Model | None],
+        materialise: Materialise,
+        replay: Replay | None = None,
+    ) -> None:
+        self._files = files
+        self._lookup = lookup
+        self._materialise = materialise
+        self._replay = replay
+
+    def rebuild(self, origin: Origin) -> Rebuilt:
+        """Raises NotRebuildableError, LeafError, and whatever the ops raise."""
+        match origin:
+            case MergeOrigin():
+                tensors = self.tensors(origin.recipe)
+                count = len({leaf.model_id for leaf in leaves(origin.recipe)})
+                detail = f"merged again from its recipe; {count} models at its leaves re-hashed"
+            case TrainingOrigin() if self._replay is not None:
+                tensors = self._replay(origin)
+                detail = f"trained again: {origin.steps} steps with seed {origin.seed}"
+            case TrainingOrigin():
+                raise NotRebuildableError(
+                    f"a trained model ({origin.steps} steps with seed {origin.seed}): "
+                    "proving it means to train it again, which was not asked for"
+                )
+            case ImportOrigin():
+                raise NotRebuildableError("an imported model has no recipe: its file is its origin")
+        parameters = sum(tensor.numel() for tensor in tensors.values())
+        return Rebuilt(digest=digest_tensors(tensors), parameters=parameters, detail=detail)
+
+    def tensors(self, recipe: Recipe, above: frozenset[str] = frozenset()) -> Tensors:
+        """The tensors that a recipe makes; `above` are the models whose rebuilding asked for this one."""
+        found: dict[str, Tensors] = {}
+        for leaf in leaves(recipe):
+            if leaf.model_id not in found:
+                found[leaf.model_id] = self._leaf(leaf, above)
+        return self._materialise(recipe, found)
+
+    def _leaf(self, leaf: Leaf, above: frozenset[str]) -> Tensors:
+        model = self._lookup(leaf.model_id)
+        if model is None:
+            raise LeafError(f"{leaf.model_id}, a leaf of the recipe, is not registered any more")
+        try:
+            path = self._files.tensors(model)
+            digest = digest_file(path).digest
+            if digest == leaf.digest:
+                return load_tensors(path)
+            reason = f"its file has the digest {digest}, the recipe was made from {leaf.digest}"
+        except (RegistryError, OSError) as error:
+            reason = str(error)
+        if not isinstance(model.origin, MergeOrigin) or model.id in above:
+            raise LeafError(f"{model.name}, a leaf of the recipe, can't be used: {reason}")
+        tensors = self.tensors(model.origin.recipe, above | {model.id})
+        if digest_tensors(tensors) != leaf.digest:
+            raise LeafError(f"{model.name}, a leaf of the recipe, can't be used: {reason}; rebuilt, it differs too")
+        return tensors
+
+
+def leaves(recipe: Recipe) -> Iterator[Leaf]:
+    """All leaves of a recipe, left to right, base last; a model that is used twice comes twice."""
+    if isinstance(recipe, Leaf):
+        yield recipe
+        return
+    for part in recipe.inputs:
+        yield from leaves(part)
+    if recipe.base is not None:
+        yield from leaves(recipe.base)

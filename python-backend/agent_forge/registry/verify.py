@@ -1,0 +1,155 @@
+"""Is it real? Re-hash the file, recount its parameters, rebuild it from its recipe. Never raises: it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+from typing import Literal, Protocol
+
+from ..contract.base import now
+from ..contract.evomerge import Candidate
+from ..contract.model import Check, Model, Verification
+from ..contract.recipe import MergeOrigin, Origin
+from .architecture import check_shapes
+from .digest import FileDigest, digest_file, sha256_file
+from .error import RegistryError
+from .files import ModelFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What came out when a model was made again."""
+
+    digest: str
+    parameters: int
+    detail: str
+    """How it was made, in plain words."""
+
+
+class NotRebuildableError(RegistryError):
+    """There is nothing to rebuild the model from; the check is skipped and the message says why."""
+
+    code = "not_rebuildable"
+
+
+class Rebuilder(Protocol):
+    """Makes models again from their origin, leaves re-hashed on the way (see `rebuild`)."""
+
+    def rebuild(self, origin: Origin) -> Rebuilt:
+        """Raises NotRebuildableError where the origin says no more than the file itself does."""
+
+
+def verify_model(
+    model: Model, files: ModelFiles, rebuilder: Rebuilder | None, *, clock: Callable[[], datetime] = now
+) -> Verification:
+    """The three checks on a registered model; without a rebuilder the third is skipped."""
+    start = perf_counter()
+    read = _read(model, files)
+    checks = [
+        _file_digest(model, files, read),
+        _parameter_count(model, read),
+        _rebuild(model.origin, model.digest, rebuilder),
+    ]
+    return _verdict("model", model.id, checks, perf_counter() - start, clock())
+
+
+def verify_candidate(
+    candidate: Candidate, rebuilder: Rebuilder, *, clock: Callable[[], datetime] = now
+) -> Verification:
+    """As `verify_model`, for a candidate that was evaluated and thrown away: all there is is its recipe."""
+    start = perf_counter()
+    origin = MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe)
+    rebuilt = _attempt(origin, rebuilder)
+    detail = "candidates aren't stored: they are rebuilt from their recipes"
+    checks = [
+        Check(name="file_digest", status="skipped", expected=None, found=None, detail=detail),
+        _count(candidate.parameters, rebuilt.parameters if isinstance(rebuilt, Rebuilt) else None, "in the rebuilt"),
+        _compare(candidate.digest, rebuilt),
+    ]
+    return _verdict("candidate", candidate.id, checks, perf_counter() - start, clock())
+
+
+def _read(model: Model, files: ModelFiles) -> FileDigest | str:
+    try:
+        return digest_file(files.tensors(model))
+    except (RegistryError, OSError) as error:
+        return f"the file can't be read: {error}"
+
+
+def _file_digest(model: Model, files: ModelFiles, read: FileDigest | str) -> Check:
+    if isinstance(read, str):
+        return Check(name="file_digest", status="failed", expected=model.digest, found=None, detail=read)
+    if read.digest != model.digest:
+        detail = "the tensors in the file are not those that were registered"
+        return Check(name="file_digest", status="failed", expected=model.digest, found=read.digest, detail=detail)
+    for file in model.files:
+        try:
+            found = read.file_sha256 if file.format == "safetensors" else sha256_file(files.path(file))
+        except (RegistryError, OSError) as error:
+            detail = f"the {file.format} file can't be read: {error}"
+            return Check(name="file_digest", status="failed", expected=file.file_sha256, found=None, detail=detail)
+        if found != file.file_sha256:
+            detail = f"SHA-256 of the whole {file.format} file; the tensors' digest is right, other bytes differ"
+            detail = detail if file.format == "safetensors" else "SHA-256 of the whole pt file"
+            return Check(name="file_digest", status="failed", expected=file.file_sha256, found=found, detail=detail)
+    detail = f"{sum(file.bytes for file in model.files)} bytes re-hashed: tensors and whole files"
+    return Check(name="file_digest", status="passed", expected=model.digest, found=read.digest, detail=detail)
+
+
+def _parameter_count(model: Model, read: FileDigest | str) -> Check:
+    if isinstance(read, str):
+        return _count(model.parameters, None, read)
+    if model.architecture is not None:
+        try:
+            check_shapes(read.header.shapes, model.architecture)
+        except RegistryError as error:
+            found = str(read.header.parameters)
+            expected = str(model.parameters)
+            return Check(name="parameter_count", status="failed", expected=expected, found=found, detail=str(error))
+    return _count(model.parameters, read.header.parameters, "in the file")
+
+
+def _count(expected: int, found: int | None, where: str) -> Check:
+    detail = f"sum over the shapes of all tensors {where}" if found is not None else f"nothing to count {where}"
+    return Check(
+        name="parameter_count",
+        status="passed" if found == expected else "failed",
+        expected=str(expected),
+        found=None if found is None else str(found),
+        detail=detail,
+    )
+
+
+def _rebuild(origin: Origin, digest: str, rebuilder: Rebuilder | None) -> Check:
+    if rebuilder is None:
+        detail = "not asked for"
+        return Check(name="rebuild", status="skipped", expected=digest, found=None, detail=detail)
+    return _compare(digest, _attempt(origin, rebuilder))
+
+
+def _attempt(origin: Origin, rebuilder: Rebuilder) -> Rebuilt | NotRebuildableError | str:
+    try:
+        return rebuilder.rebuild(origin)
+    except NotRebuildableError as error:
+        return error
+    except Exception as error:
+        # whatever an op, the disk or the memory did: the model is not proved, and the reader must learn why
+        return f"the rebuild failed: {type(error).__name__}: {error}"
+
+
+def _compare(digest: str, rebuilt: Rebuilt | NotRebuildableError | str) -> Check:
+    if isinstance(rebuilt, NotRebuildableError):
+        return Check(name="rebuild", status="skipped", expected=digest, found=None, detail=str(rebuilt))
+    if isinstance(rebuilt, str):
+        return Check(name="rebuild", status="failed", expected=digest, found=None, detail=rebuilt)
+    status: Literal["passed", "failed"] = "passed" if rebuilt.digest == digest else "failed"
+    return Check(name="rebuild", status=status, expected=digest, found=rebuilt.digest, detail=rebuilt.detail)
+
+
+def _verdict(
+    subject: Literal["model", "candidate"], subject_id: str, checks: list[Check], seconds: float, time: datetime
+) -> Verification:
+    ok = all(check.status != "failed" for check in checks)
+    return Verification(subject=subject, subject_id=subject_id, ok=ok, checks=checks, seconds=seconds, time=time)
