@@ -1,0 +1,54 @@
+/** PostgreSQL as WebAssembly, behind a socket on loopback so that the same adapter serves both databases. */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
+import { takeLock } from './lock.js';
+
+export type Embedded = {
+  /** Folder of the Unix socket, as `pg` takes it for a host. */
+  host: string;
+  port: number;
+  close(): Promise<void>;
+};
+
+/**
+ * Opens the database kept in `folder` (null: in memory). Never syncs to disk, so that a power failure may lose it:
+ * it may hold nothing that the backend does not.
+ * `template`: a dump to begin with where the folder is empty.
+ */
+export async function openEmbedded(folder: string | null, template?: Blob): Promise<Embedded> {
+  if (folder) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const release = folder ? await takeLock(`${folder}.lock`) : async () => undefined;
+  let runtime: string | undefined;
+  try {
+    const db = await PGlite.create({
+      ...(folder ? { dataDir: folder } : {}),
+      ...(template ? { loadDataDir: template } : {}),
+      startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'],
+    });
+    // A socket's path above 100 characters would be cut silently; only this user may enter the folder.
+    runtime = await mkdtemp(join(tmpdir(), `forge-${randomBytes(3).toString('hex')}-`));
+    await chmod(runtime, 0o700);
+    const path = join(runtime, '.s.PGSQL.5432');
+    const server = new PGLiteSocketServer({ db, path, maxConnections: 4 });
+    await server.start();
+    const directory = runtime;
+    return {
+      host: directory,
+      port: 5432,
+      close: async () => {
+        await server.stop();
+        await db.close();
+        await rm(directory, { recursive: true, force: true });
+        await release();
+      },
+    };
+  } catch (error) {
+    if (runtime) await rm(runtime, { recursive: true, force: true });
+    await release();
+    throw error;
+  }
+}
