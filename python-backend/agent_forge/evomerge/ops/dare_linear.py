@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from torch import Tensor
+
+from .chunks import by_chunks, lincomb
+from .draw import Draw
+from .drop import drop_and_rescale
+from .registry import DropRate, Scale, Tensors, Weights, merge_op
+
+
+@merge_op(source="Yu et al. 2023, Language models are super Mario, arXiv:2311.03099")
+def dare_linear(
+    models: Tensors,
+    base: Tensor,
+    draw: Draw,
+    *,
+    weights: Weights = (),
+    drop_rate: DropRate = 0.5,
+    scale: Scale = 1.0,
+) -> Tensor:
+    """Drop and rescale: each entry of each task vector is dropped with probability p, the others divided by 1 − p;
+    then θ₀ + λ Σ wᵢτᵢ.
+
+    Drop rate 1 gives the base.
+    """
+    if drop_rate == 1:
+        return base
+    streams = [draw.stream(index) for index in range(len(models))]
+
+    def merge(parts: list[Tensor]) -> Tensor:
+        origin, *models = parts
+        deltas = [part.sub_(origin) for part in models]
+        drop_and_rescale(deltas, streams, drop_rate)
+        return origin.add_(lincomb(deltas, weights).mul_(scale))
+
+    return by_chunks(merge, [base, *models])

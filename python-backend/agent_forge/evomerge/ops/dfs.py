@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ..refusal import BadParameter
+from .fisher import Calibration
+from .linear import shares
+from .registry import Tensors, Weights, merge_op
+
+
+@merge_op(source="rows weighted by the diagonal Fisher of Matena & Raffel 2022, arXiv:2111.09832")
+def dfs(
+    models: Tensors,
+    fisher: Tensors,
+    *,
+    weights: Weights = (),
+    temperature: Annotated[
+        float, Field(ge=0.01, le=100, description="below 1 sharpens towards the most informed input, above 1 evens out")
+    ] = 1.0,
+    calibration: Calibration = {},  # noqa: B006 - a default of the schema, never changed
+) -> Tensor:
+    """Deep feature selection: each output row is a mean of the inputs' rows, weighted by wᵢ·(row's mean diagonal
+    Fisher)^(1/temperature).
+
+    A vector's entries are rows of their own. Where every Fisher is 0: the weights alone. Negative weights are
+    refused.
+    """
+    if min(weights) < 0:
+        raise BadParameter("weights: dfs takes none below 0")
+    rows = [model.reshape(model.shape[0] if model.dim() else 1, -1) for model in models]
+    means = np.stack(
+        [
+            np.add.reduce(diagonal.reshape(rows[0].shape).to(torch.float64).numpy(), axis=1) / rows[0].shape[1]
+            for diagonal in fisher
+        ]
+    )
+    largest = means.max(axis=0)
+    relative = np.divide(means, largest, out=np.ones_like(means), where=largest > 0)
+    # float32: the last digit of `power` differs between machines and must not show
+    informed = np.power(relative, 1 / temperature).astype(np.float32).astype(np.float64)
+    informed *= np.array(shares(weights))[:, None]
+    total = informed.sum(axis=0)
+    # a row that only inputs of weight 0 know about
+    share = np.where(total > 0, informed / np.where(total > 0, total, 1), np.array(shares(weights))[:, None])
+    out = torch.empty_like(rows[0], memory_format=torch.contiguous_format)
+    step = max(1, (1 << 17) // max(1, rows[0].shape[1]))
+    for start in range(0, out.shape[0], step):
+        piece = slice(start, start + step)
+        merged = rows[0][piece].to(torch.float64) * torch.from_numpy(share[0, piece, None])
+        for row, part in zip(rows[1:], share[1:], strict=True):
+            merged.add_(row[piece].to(torch.float64) * torch.from_numpy(part[piece, None]))
+        out[piece] = merged
+    return out.reshape(models[0].shape)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from torch import Tensor
+
+from ..refusal import BadParameter
+from .chunks import by_chunks, lincomb
+from .linear import shares
+from .registry import Tensors, Weights, merge_op
+
+Calibration = Annotated[dict[str, Any], Field(description="names the batch that the Fisher is measured on")]
+
+
+@merge_op(source="Matena & Raffel 2022, Merging models with Fisher-weighted averaging, arXiv:2111.09832")
+def fisher(
+    models: Tensors,
+    fisher: Tensors,
+    *,
+    weights: Weights = (),
+    calibration: Calibration = {},  # noqa: B006 - a default of the schema, never changed
+) -> Tensor:
+    """Mean weighted per entry by the diagonal Fisher information: Σ wᵢFᵢθᵢ / Σ wᵢFᵢ.
+
+    Where every Fᵢ is 0: Σ wᵢθᵢ / Σ wᵢ. Negative weights are refused.
+    """
+    if min(weights) < 0:
+        raise BadParameter("weights: fisher takes none below 0")
+    plain = shares(weights)
+    count = len(models)
+
+    def merge(parts: list[Tensor]) -> Tensor:
+        models, importances = parts[:count], parts[count:]
+        total = importances[0].mul_(plain[0])
+        for importance, share in zip(importances[1:], plain[1:], strict=True):
+            total = total + importance.mul_(share)
+        unknown = total == 0
+        divisor = total + unknown
+        mean = lincomb([model * unknown for model in models], plain)
+        for model, importance in zip(models, importances, strict=True):
+            mean.add_(importance.div_(divisor).mul_(model))
+        return mean
+
+    return by_chunks(merge, [*models, *fisher])

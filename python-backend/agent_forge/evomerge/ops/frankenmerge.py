@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from ..layers import block_of, depth_of
+from ..refusal import BadParameter
+from .registry import Models, StateDict, merge_op
+
+Source = Annotated[int, Field(ge=0)]
+
+
+@merge_op(source="passthrough of mergekit, github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md")
+def frankenmerge(
+    models: Models,
+    *,
+    layer_sources: Annotated[
+        list[Source], Field(description="which input each block comes from; empty: the first")
+    ] = [],  # noqa: B006 - a default of the schema, never changed
+    stack: Annotated[
+        list[tuple[Source, Source]],
+        Field(max_length=128, description="(input, block) pairs, bottom up: any depth; replaces layer_sources"),
+    ] = [],  # noqa: B006
+    embedding_source: Annotated[Source, Field(description="which input the embedding comes from")] = 0,
+    output_source: Annotated[Source, Field(description="which input output layer and heads come from")] = 0,
+) -> StateDict:
+    """Whole blocks by source: each block is copied from one input; `stack` may repeat or leave out blocks,
+    which changes the model's size.
+    """
+    depth = depth_of(models[0])
+    blocks = stack or list(zip(layer_sources or [0] * depth, range(depth), strict=False))
+    if not stack and layer_sources and len(layer_sources) != depth:
+        raise BadParameter(f"layer_sources: {len(layer_sources)} given for {depth} blocks")
+    for source in [embedding_source, output_source, *(source for source, _ in blocks)]:
+        if source >= len(models):
+            raise BadParameter(f"frankenmerge: source {source} of {len(models)} inputs")
+    for _, layer in blocks:
+        if layer >= depth:
+            raise BadParameter(f"stack: block {layer} of {depth}")
+
+    by_layer: dict[int, list[str]] = {}
+    before: StateDict = {}
+    after: dict[str, Tensor] = {}
+    for name in models[0]:
+        block = block_of(name)
+        if block:
+            by_layer.setdefault(block[0], []).append(block[1])
+        elif name.startswith("embedding."):
+            before[name] = models[embedding_source][name]
+        else:
+            after[name] = models[output_source][name]
+    middle = {
+        f"transformer_blocks.{position}.{part}": models[source][f"transformer_blocks.{layer}.{part}"]
+        for position, (source, layer) in enumerate(blocks)
+        for part in by_layer[layer]
+    }
+    return before | middle | after

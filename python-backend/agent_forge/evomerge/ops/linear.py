@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ..refusal import BadParameter
+from .chunks import by_chunks, lincomb
+from .registry import Tensors, Weights, merge_op
+
+
+def shares(weights: Sequence[float]) -> list[float]:
+    """Weights that sum to 1. Raises `BadParameter` where they sum to 0."""
+    total = math.fsum(weights)
+    if abs(total) < 1e-8:
+        raise BadParameter("weights: they sum to 0")
+    return [weight / total for weight in weights]
+
+
+@merge_op(source="Wortsman et al. 2022, Model soups, arXiv:2203.05482")
+def linear(models: Tensors, *, weights: Weights = ()) -> Tensor:
+    """Weighted mean: Σ wᵢθᵢ / Σ wᵢ."""
+    factors = shares(weights)
+    return by_chunks(lambda parts: lincomb(parts, factors), models)

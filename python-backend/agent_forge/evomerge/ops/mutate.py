@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from .chunks import by_chunks, deviation
+from .draw import Draw
+from .registry import Inputs, Tensors, merge_op
+
+
+@merge_op(source="gaussian mutation of evolution strategies, Rechenberg 1973")
+def mutate(
+    models: Annotated[Tensors, Inputs(1, 1)],
+    draw: Draw,
+    *,
+    rate: Annotated[float, Field(ge=0, le=1, description="share of the entries that change")] = 0.01,
+    sigma: Annotated[
+        float, Field(ge=0, le=1, description="σ of the change, relative to the tensor's standard deviation")
+    ] = 0.01,
+) -> Tensor:
+    """Add gaussian noise to a random share of the entries, σ relative to each tensor's standard deviation.
+
+    A constant tensor stays as it is.
+    """
+    (tensor,) = models
+    spread = sigma * deviation(tensor) if rate > 0 else 0.0
+    if spread == 0:
+        return tensor
+    which, noise = draw.stream("which"), draw.stream("noise")
+
+    def merge(parts: list[Tensor]) -> Tensor:
+        (values,) = parts
+        chosen = which.chosen(values.numel(), rate)
+        values[torch.from_numpy(chosen)] += torch.from_numpy(noise.normals(int(chosen.sum())) * spread)
+        return values
+
+    return by_chunks(merge, [tensor])

@@ -1,0 +1,270 @@
+"""Merge ops: one typed pure function each, whose signature is its registration.
+
+Positional parameters say what an op works on, keyword-only ones are its settings:
+
+    models: Tensors      the inputs' tensors of one name; `Annotated[Tensors, Inputs(1, 1)]` bounds their number
+    base: Tensor         θ₀'s tensor of that name
+    fisher: Tensors      the inputs' diagonal Fisher for that name
+    floor: Floor         order statistics of the inputs' task vectors
+    draw: Draw           random numbers keyed by (seed, op, tensor)
+
+A function that takes `models: Models` and returns `StateDict` works on whole models instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from torch import Tensor
+
+from ...contract.model import MergeMethod
+from ..layers import GROUPS, depth_of, group_of
+from ..refusal import BadParameter, NonFinite, ShapesDiffer, UnknownOp, UnsupportedDtype, WrongInputs
+from .chunks import by_chunks, lincomb
+from .draw import Draw
+from .trim import Floor, kth_largest
+
+StateDict = dict[str, Tensor]
+Tensors = Sequence[Tensor]
+Models = Sequence[Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How many models an op takes; `most` None: any number."""
+
+    least: int = 1
+    most: int | None = None
+
+
+class _Resolved:
+    """Marks a setting that is given per layer group and reaches the op resolved to the tensor's group."""
+
+
+GroupWeights = list[float] | dict[str, list[float]]
+
+Weights = Annotated[Sequence[float], _Resolved]
+"""One weight per input for the tensor at hand."""
+Density = Annotated[float, Field(ge=0, le=1, description="share of each task vector's entries that is kept")]
+DropRate = Annotated[float, Field(ge=0, le=1, description="probability that an entry is dropped")]
+Scale = Annotated[float, Field(ge=-10, le=10, description="λ, factor of the merged task vector")]
+
+_WEIGHTS = Annotated[
+    GroupWeights,
+    Field(
+        description="one weight per input, or such a list per layer group "
+        f"({', '.join(GROUPS)}); an absent group, or nothing: 1 for each"
+    ),
+]
+
+
+@dataclass(frozen=True)
+class MergeOp:
+    """A registered op."""
+
+    name: str
+    function: Callable[..., Any]
+    source: str
+    inputs: Inputs
+    needs: frozenset[str]
+    """Names of its positional parameters."""
+    whole: bool
+    """Works on whole models, not tensor by tensor."""
+    settings: type[BaseModel]
+    resolved: frozenset[str]
+
+    def describe(self) -> MergeMethod:
+        return MergeMethod(
+            name=self.name,
+            summary=inspect.cleandoc(self.function.__doc__ or "").split("\n\n")[0].replace("\n", " "),
+            source=self.source,
+            parameters=self.settings.model_json_schema(),
+            min_inputs=self.inputs.least,
+            max_inputs=self.inputs.most,
+            uses_base="base" in self.needs,
+            random="draw" in self.needs,
+        )
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings, checked, defaults filled in, as JSON. Raises `BadParameter`."""
+        try:
+            return self.settings.model_validate(dict(given)).model_dump(mode="json")
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            raise BadParameter(f"{self.name}: {field}: {first['msg']}, got {first['input']!r}") from error
+
+    def __call__(
+        self,
+        models: Models,
+        *,
+        base: Mapping[str, Tensor] | None = None,
+        fisher: Models | None = None,
+        seed: int = 0,
+        floor: Callable[[str, int, int], float] | None = None,
+        **settings: Any,
+    ) -> StateDict:
+        """Merge models of one shape into a new one.
+
+        models: name → tensor, all of the same names, shapes and dtypes. base: θ₀, their mean where it is
+        absent. fisher: each input's diagonal Fisher, for the ops that need it. seed: key of random numbers.
+        floor: (tensor name, input, k) → k-th largest magnitude of a task vector, where the caller keeps them.
+
+        The result may share memory with the inputs, which are left unchanged.
+        Raises `MergeRefused` (see refusal.py) instead of making something wrong.
+        """
+        self._check(models, base, fisher)
+        checked = self.parameters(settings)
+        if self.whole:
+            merged: StateDict = self.function(models, **checked)
+            return merged
+        depth = depth_of(models[0])
+        out: StateDict = {}
+        for name in models[0]:
+            tensors = [model[name] for model in models]
+            values = {
+                key: _weights(value, group_of(name, depth), len(models)) if key in self.resolved else value
+                for key, value in checked.items()
+            }
+            available: dict[str, Any] = {"models": tensors}
+            if "base" in self.needs:
+                available["base"] = base[name] if base is not None else mean_of(tensors)
+            if "draw" in self.needs:
+                available["draw"] = Draw(seed, self.name, name)
+            if "fisher" in self.needs and fisher is not None:
+                available["fisher"] = [diagonal[name] for diagonal in fisher]
+            if "floor" in self.needs:
+                available["floor"] = _floor(floor, name, tensors, available["base"])
+            out[name] = self.function(**available, **values)
+            if not finite(out[name]):
+                raise NonFinite(f"{self.name}: the result overflows in `{name}`")
+        return out
+
+    def _check(self, models: Models, base: Mapping[str, Tensor] | None, fisher: Models | None) -> None:
+        least, most = self.inputs.least, self.inputs.most
+        if len(models) < least or (most is not None and len(models) > most):
+            allowed = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+            raise WrongInputs(f"{self.name} takes {allowed} models, got {len(models)}")
+        if "fisher" in self.needs and (fisher is None or len(fisher) != len(models)):
+            raise WrongInputs(f"{self.name} needs the diagonal Fisher of each input")
+        same_shapes(models, base)
+
+
+def mean_of(tensors: Tensors) -> Tensor:
+    """θ₀ where none is given."""
+    return by_chunks(lambda parts: lincomb(parts, [1 / len(parts)] * len(parts)), tensors)
+
+
+def _floor(known: Callable[[str, int, int], float] | None, name: str, tensors: Tensors, base: Tensor) -> Floor:
+    if known is None:
+        return lambda index, k: kth_largest(tensors[index], base, k)
+    return lambda index, k: known(name, index, k)
+
+
+def _weights(given: GroupWeights, group: str, count: int) -> list[float]:
+    chosen = given.get(group, []) if isinstance(given, dict) else given
+    if not chosen:
+        return [1.0] * count
+    if len(chosen) != count:
+        raise BadParameter(f"weights: {len(chosen)} given for {count} inputs (group {group})")
+    return chosen
+
+
+def finite(tensor: Tensor) -> bool:
+    """One pass without a mask: the extremes carry every NaN and infinity."""
+    if tensor.numel() == 0:
+        return True
+    low, high = tensor.aminmax()
+    return bool(torch.isfinite(low) and torch.isfinite(high))
+
+
+def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None) -> None:
+    """Raises `ShapesDiffer`, `UnsupportedDtype` or `NonFinite` where models can't be merged."""
+    first = models[0]
+    everyone = [*models, base] if base is not None else models
+    for index, model in enumerate(everyone):
+        what = f"input {index}" if index < len(models) else "the base"
+        if model.keys() != first.keys():
+            differing = min(model.keys() ^ first.keys())
+            raise ShapesDiffer(f"{what}: `{differing}` is not in every model")
+        for name, tensor in model.items():
+            if tensor.shape != first[name].shape:
+                raise ShapesDiffer(f"{what}: `{name}` is {tuple(tensor.shape)}, input 0 has {tuple(first[name].shape)}")
+            if tensor.dtype != first[name].dtype:
+                raise ShapesDiffer(f"{what}: `{name}` is {tensor.dtype}, input 0 has {first[name].dtype}")
+            if not tensor.is_floating_point():
+                raise UnsupportedDtype(f"{what}: `{name}` is {tensor.dtype}; only real floating-point merges")
+            if not finite(tensor):
+                raise NonFinite(f"{what}: `{name}` holds NaN or an infinity")
+
+
+_REGISTRY: dict[str, MergeOp] = {}
+
+
+def merge_op(source: str) -> Callable[[Callable[..., Any]], MergeOp]:
+    """Register a function under its name. source: paper or documentation."""
+
+    def register(function: Callable[..., Any]) -> MergeOp:
+        hints = get_type_hints(function, include_extras=True)
+        signature = inspect.signature(function)
+        needs: set[str] = set()
+        fields: dict[str, Any] = {}
+        resolved: set[str] = set()
+        inputs = Inputs()
+        for name, parameter in signature.parameters.items():
+            hint = hints[name]
+            extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+                needs.add(name)
+                inputs = next((extra for extra in extras if isinstance(extra, Inputs)), inputs)
+                continue
+            if _Resolved in extras:
+                resolved.add(name)
+                fields[name] = (_WEIGHTS, Field(default_factory=list))
+            else:
+                fields[name] = (hint, parameter.default)
+        settings = create_model(
+            function.__name__,
+            __config__=ConfigDict(extra="forbid", allow_inf_nan=False),
+            **fields,
+        )
+        op = MergeOp(
+            name=function.__name__,
+            function=function,
+            source=source,
+            inputs=inputs,
+            needs=frozenset(needs),
+            whole=hints["return"] == StateDict,
+            settings=settings,
+            resolved=frozenset(resolved),
+        )
+        _REGISTRY[op.name] = op
+        return op
+
+    return register
+
+
+@cache
+def merge_ops() -> dict[str, MergeOp]:
+    """Every op by name, from the modules of this package."""
+    from .. import ops
+
+    for module in pkgutil.iter_modules(ops.__path__):
+        importlib.import_module(f"{ops.__name__}.{module.name}")
+    return dict(sorted(_REGISTRY.items()))
+
+
+def merge_op_named(name: str) -> MergeOp:
+    """Raises `UnknownOp`."""
+    try:
+        return merge_ops()[name]
+    except KeyError:
+        raise UnknownOp(f"`{name}` is no merge method; there are {', '.join(merge_ops())}") from None

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from torch import Tensor
+
+from .chunks import by_chunks, lincomb
+from .registry import Scale, Tensors, Weights, merge_op
+
+
+@merge_op(source="Ilharco et al. 2023, Editing models with task arithmetic, arXiv:2212.04089")
+def task_arithmetic(models: Tensors, base: Tensor, *, weights: Weights = (), scale: Scale = 1.0) -> Tensor:
+    """Sum of task vectors about the base: θ₀ + λ Σ wᵢτᵢ."""
+
+    def merge(parts: list[Tensor]) -> Tensor:
+        origin, *models = parts
+        deltas = [part.sub_(origin) for part in models]
+        return origin.add_(lincomb(deltas, weights).mul_(scale))
+
+    return by_chunks(merge, [base, *models])

@@ -1,0 +1,49 @@
+"""Why a merge is refused. Each reason has its own class and a stable code."""
+
+from __future__ import annotations
+
+
+class MergeRefused(ValueError):  # noqa: N818 - the subclasses name the reason
+    """The merge was not made; no output exists."""
+
+    code = "merge_refused"
+
+
+class NonFinite(MergeRefused):
+    """A tensor holds NaN or an infinity."""
+
+    code = "non_finite"
+
+
+class ShapesDiffer(MergeRefused):
+    """The inputs' tensors differ in name, shape or dtype."""
+
+    code = "shapes_differ"
+
+
+class UnsupportedDtype(MergeRefused):
+    """A tensor is not of a real floating-point type."""
+
+    code = "unsupported_dtype"
+
+
+class WrongInputs(MergeRefused):
+    """Too few or too many models, or a base or calibration that is missing."""
+
+    code = "wrong_inputs"
+
+
+class BadParameter(MergeRefused):
+    """A parameter is unknown, out of range, or without meaning for these inputs."""
+
+    code = "bad_parameter"
+
+
+class UnknownOp(MergeRefused):
+    code = "unknown_op"
+
+
+class LeafChanged(MergeRefused):
+    """A leaf's tensors are not those that the recipe pins by digest."""
+
+    code = "leaf_changed"
