@@ -49,7 +49,7 @@ export type FeedSettings = {
 /** Runs until the signal is aborted; never rejects. An error of a handler is logged and the feed tries again. */
 export async function followFeed(settings: FeedSettings, signal: AbortSignal): Promise<void> {
   const { handlers, clock, log } = settings;
-  const backoff = createBackoff({ first: 100, most: 5_000 });
+  const backoff = createBackoff({ first: 100, most: 1_000 });
   while (!signal.aborted) {
     let reason = 'the stream ended';
     try {

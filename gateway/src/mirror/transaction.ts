@@ -2,6 +2,7 @@
 import type { Event, Model } from '../../../openapi/backend.js';
 import type { Prisma, PrismaClient } from '../generated/client.js';
 import { type Changes, foldAll, lookedUp, type MirroredModel } from './fold.js';
+import { text } from './text.js';
 
 type Transaction = Prisma.TransactionClient;
 
@@ -54,9 +55,6 @@ async function stored(tx: Transaction, history: number, events: readonly Event[]
   );
   return { model: (id: string) => models.get(id) };
 }
-
-/** PostgreSQL's text cannot hold U+0000; the columns only serve searches, the data itself keeps it. */
-const text = (value: string): string => value.replaceAll('\u0000', '');
 
 async function insertEvents(tx: Transaction, history: number, events: readonly Event[]): Promise<void> {
   const rows = events.map((event) => ({
