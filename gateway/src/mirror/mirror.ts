@@ -175,7 +175,7 @@ export function createMirror(settings: MirrorSettings): Mirror {
     }
   }
 
-  const lastDifferences = '';
+  let lastDifferences = '';
   async function compare(): Promise<void> {
     while (!ending.signal.aborted) {
       if (shown && !building && feed.status === 'following') {
@@ -189,11 +189,11 @@ export function createMirror(settings: MirrorSettings): Mirror {
             signal: ending.signal,
           });
           if (differences.length > 0) {
-            log.error(
-              { differences: differences.slice(0, 20) },
-              'mirror: differs from the backend; built anew',
-            );
-            await rebuild(epoch);
+            log.error({ differences: differences.slice(0, 20) }, 'mirror: differs from the backend');
+            // The same difference after a new reading lies in the backend's log, which no reading can mend.
+            const found = hashOf(differences);
+            if (found !== lastDifferences) await rebuild(epoch);
+            lastDifferences = found;
           }
           reconciledAt = new Date(clock.now());
           changed.emit();
