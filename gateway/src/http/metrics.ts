@@ -1,0 +1,88 @@
+/** Prometheus metrics: own registry, so that two gateways in one process (tests) don't share counters. */
+import type { RequestHandler } from 'express';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { GatewayStatus } from '../../../openapi/gateway.js';
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics(status: () => GatewayStatus) {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const requests = new Histogram({
+    name: 'agent_forge_http_request_seconds',
+    help: 'Time from a request to the end of its answer, by operation.',
+    labelNames: ['operation', 'method', 'status'] as const,
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+    registers,
+  });
+  const events = new Counter({
+    name: 'agent_forge_events_total',
+    help: 'Durable events committed to the mirror, by type.',
+    labelNames: ['type'] as const,
+    registers,
+  });
+  const messages = new Counter({
+    name: 'agent_forge_socket_messages_total',
+    help: 'Messages to sockets: event and progress count once per topic, whatever the number of subscribers.',
+    labelNames: ['kind'] as const,
+    registers,
+  });
+  const resets = new Counter({
+    name: 'agent_forge_socket_resets_total',
+    help: 'Subscriptions that were ended, by reason.',
+    labelNames: ['reason'] as const,
+    registers,
+  });
+
+  const gauge = (name: string, help: string, read: (status: GatewayStatus) => number | null) =>
+    new Gauge({
+      name: `agent_forge_${name}`,
+      help,
+      registers,
+      collect() {
+        const value = read(status());
+        if (value === null) this.reset();
+        else this.set(value);
+      },
+    });
+  gauge(
+    'mirror_lag_seconds',
+    'Time from the commit of the last event in the backend to the one in the mirror.',
+    (now) => (now.mirror.lag_ms === null ? null : now.mirror.lag_ms / 1000),
+  );
+  gauge('mirror_seq', 'Last event in the mirror.', (now) => now.mirror.seq);
+  gauge('backend_seq', 'Newest event that the backend has told of.', (now) => now.mirror.backend_seq);
+  gauge('mirror_connected', '1 while the event stream is open.', (now) => Number(now.mirror.connected));
+  gauge('mirror_resyncs', 'Snapshots and catch-ups after a reset or gap.', (now) => now.mirror.resyncs);
+  gauge('backend_restarts', 'Times that the backend was started again.', (now) => now.restarts);
+  gauge('sockets', 'Connected sockets.', (now) => now.sockets);
+
+  return { registry, requests, events, messages, resets };
+}
+
+/** Times every request by its operation, never by its path: labels must stay few. */
+export function timing({ requests }: Metrics): RequestHandler {
+  return function timeRequest(request, response, next) {
+    const stop = requests.startTimer();
+    response.once('close', () => {
+      const { openapi } = request as { openapi?: { schema?: { operationId?: string } } };
+      stop({
+        operation: openapi?.schema?.operationId ?? 'other',
+        method: request.method,
+        status: String(response.writableFinished ? response.statusCode : 499),
+      });
+    });
+    next();
+  };
+}
+
+export function metricsPage({ registry }: Metrics): RequestHandler {
+  return async function showMetrics(_request, response) {
+    response
+      .set('Content-Type', registry.contentType)
+      .set('Cache-Control', 'no-store')
+      .send(await registry.metrics());
+  };
+}

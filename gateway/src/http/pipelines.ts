@@ -1,0 +1,38 @@
+import { Router } from 'express';
+import { idempotencyKey } from './cognate.js';
+import { problem } from './problem.js';
+import { route } from './route.js';
+import type { Services } from './services.js';
+
+/** Cognate, then EvoMerge, by one call. */
+export function pipelines({ backend, reads, staleSince, timeouts }: Services): Router {
+  const router = Router();
+
+  route(
+    router,
+    'post',
+    '/api/v1/pipelines',
+    async ({ body, headers, trace, response }) => {
+      const pipeline = await backend.post('/v1/pipelines', {
+        body,
+        headers: { ...trace, 'Idempotency-Key': idempotencyKey(headers) },
+        timeout: timeouts.ordinary,
+      });
+      response.location(`/api/v1/pipelines/${pipeline.id}`);
+      return { ...pipeline, stale_since: null };
+    },
+    202,
+  );
+
+  route(router, 'post', '/api/v1/pipelines/forecast', ({ body, trace, signal }) =>
+    backend.post('/v1/pipelines/forecast', { body, headers: trace, signal, timeout: timeouts.ordinary }),
+  );
+
+  route(router, 'get', '/api/v1/pipelines/{pipeline_id}', async ({ path }) => {
+    const pipeline = await reads.pipeline(path.pipeline_id);
+    if (!pipeline) throw problem('not_found', `There is no pipeline ${path.pipeline_id}.`);
+    return { ...pipeline, stale_since: staleSince() };
+  });
+
+  return router;
+}

@@ -1,0 +1,17 @@
+/** The port between HTTP and the rest: what the resources call. Wired in `main.ts`. */
+import type { GatewayStatus } from '../../../openapi/gateway.js';
+import type { BackendApi } from '../backend/api.js';
+import type { Queries } from '../mirror/queries.js';
+
+export type Services = {
+  backend: BackendApi;
+  reads: Queries;
+  /** Time since which the backend has not been heard of; null while it is heard. */
+  staleSince(): string | null;
+  status(): GatewayStatus;
+  /** Rejects where the database does not answer. */
+  checkDatabase(): Promise<void>;
+  /** From the first signal to stop on. */
+  stopping(): boolean;
+  timeouts: { ordinary: number; long: number };
+};
