@@ -40,7 +40,8 @@ class ModelDraft(Resource):
     """Below the models directory, e.g. `cognate/<session_id>`."""
     kind: ModelKind
     specialization: Specialization | None
-    architecture: Architecture
+    architecture: Architecture | None
+    """Null only for an imported model of an unknown shape."""
     origin: Origin
     parents: list[str]
     metrics: dict[str, float]

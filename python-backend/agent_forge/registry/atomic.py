@@ -76,6 +76,8 @@ def remove_leftovers(root: Path) -> list[Path]:
     """Delete the temp files below `root` whose writers are dead. For start-up."""
     removed = []
     for temp in root.rglob(f"{TEMP_PREFIX}*"):
+        if temp.is_symlink() or not temp.is_file():
+            continue
         with contextlib.suppress(FileNotFoundError):
             fd = os.open(temp, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:

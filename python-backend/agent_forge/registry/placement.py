@@ -16,7 +16,7 @@ from ..contract.recipe import TrainingOrigin
 from .architecture import check_shapes
 from .atomic import sync_directory, write_bytes
 from .digest import FileDigest, digest_fd, sha256_file
-from .error import NameTakenError
+from .error import FileMissingError, NameTakenError
 from .files import ModelFiles
 
 PtWriter = Callable[[Path, Path], None]
@@ -110,7 +110,10 @@ def read_metadata(files: ModelFiles, model: Model) -> dict[str, Any]:
 
 
 def _hash_and_sync(source: Path) -> FileDigest:
-    fd = os.open(source, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fd = os.open(source, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise FileMissingError(f"{source.name} is not there") from error
     try:
         return digest_fd(fd, sync=True)
     finally:

@@ -1,0 +1,21 @@
+"""The half that the API process imports is free of torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import agent_forge.registry
+
+WITH_TORCH = {"store", "tensors", "rebuild"}
+MODULES = {path.stem for path in Path(agent_forge.registry.__file__).parent.glob("*.py")} - {"__init__"}
+
+
+@pytest.mark.parametrize("chosen", [sorted(MODULES - WITH_TORCH)], ids=["all but store, tensors, rebuild"])
+def test_free_of_torch(chosen: list[str]) -> None:
+    code = "".join(f"import agent_forge.registry.{name}\n" for name in chosen)
+    code += "import sys\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
