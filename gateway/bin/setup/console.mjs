@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 const HEARTBEAT_MS = 15_000;
 const FRAME_MS = 200;
 const TAIL_LINES = 40;
+const NOTE_LENGTH = 70;
 const tty = process.stderr.isTTY === true;
 
 /** A failure whose message alone tells a person what to do: printed without a stack. */
@@ -48,7 +49,7 @@ export async function step(title, work) {
   const timer = setInterval(draw, tty ? FRAME_MS : HEARTBEAT_MS);
   try {
     const result = await work((line) => {
-      latest = line.trim();
+      latest = line.trim().slice(0, NOTE_LENGTH);
     });
     say(`${tty ? '\r\x1b[2K' : ''}✓ ${title} (${elapsed()})`);
     return result;

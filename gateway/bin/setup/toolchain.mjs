@@ -18,9 +18,9 @@ export function requireNode() {
   }
 }
 
-/** A Python that can make virtual environments: $PYTHON, else the first fitting one on the PATH. */
+/** A Python that can make virtual environments: $SETUP_PYTHON, else the first fitting one on the PATH. */
 export function findPython() {
-  const asked = process.env.PYTHON;
+  const asked = process.env.SETUP_PYTHON;
   /** @type {string[]} */
   const seen = [];
   for (const name of asked ? [asked] : PYTHONS) {
@@ -41,7 +41,7 @@ export function findPython() {
   const found = seen.length ? ` (${seen.join(', ')})` : '';
   throw new SetupError(
     asked
-      ? `PYTHON=${asked} is not a Python ${PYTHON_MINIMUM.join('.')} or newer${found}: correct it or unset it`
+      ? `SETUP_PYTHON=${asked} is not a Python ${PYTHON_MINIMUM.join('.')} or newer${found}: correct it or unset it`
       : `Python ${PYTHON_MINIMUM.join('.')} or newer is needed${found}: install it (Debian: apt-get install python3 python3-venv; others: https://www.python.org/downloads)`,
   );
 }

@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { openSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { root } from '../root.js';
+import { UsageError } from './arguments.js';
+
+const PROBE_TIMEOUT_MS = 2_000;
+const POLL_MS = 100;
+const START_LIMIT_MS = 90_000;
+const STOP_LIMIT_MS = 20_000;
+
+export type Gateway = {
+  url: string;
+  token: string;
+  /** Whether this command started it. */
+  own: boolean;
+  /** Ends it, if this command started it. */
+  stop(): Promise<void>;
+};
+
+/** What a running gateway leaves in DATA_DIR for programs on the same machine. */
+type Address = { url: string; pid: number };
+
+/**
+ * The gateway that was named, else the one that runs on this checkout's data, else a new one for the time of this run.
+ * Throws with one line where there is none to be had.
+ */
+export async function findGateway(
+  asked: { url: string | undefined; token: string | undefined },
+  environment: NodeJS.ProcessEnv,
+  say: (line: string) => void,
+): Promise<Gateway> {
+  const directory = resolve(root, environment.DATA_DIR || '.data');
+  const stop = async () => {};
+  if (asked.url !== undefined) {
+    const token = asked.token ?? environment.GATEWAY_TOKEN ?? readText(join(directory, 'gateway.token'));
+    if (!token) throw new UsageError('--token is needed: neither GATEWAY_TOKEN nor DATA_DIR has one');
+    return { url: asked.url.replace(/\/+$/, ''), token, own: false, stop };
+  }
+  const known = (): { url: string; token: string } | undefined => {
+    const address = readText(join(directory, 'gateway.json'));
+    const token = asked.token ?? environment.GATEWAY_TOKEN ?? readText(join(directory, 'gateway.token'));
+    return address && token ? { url: (JSON.parse(address) as Address).url, token } : undefined;
+  };
+  const running = known();
+  if (running && (await answers(running.url))) return { ...running, own: false, stop };
+  return startGateway(directory, environment, known, say);
+}
+
+async function startGateway(
+  directory: string,
+  environment: NodeJS.ProcessEnv,
+  known: () => { url: string; token: string } | undefined,
+  say: (line: string) => void,
+): Promise<Gateway> {
+  const logFile = join(directory, 'forge-gateway.log');
+  say(`starting a gateway for this run (its log: ${logFile})`);
+  const log = openSync(logFile, 'w');
+  // Its own process group: Ctrl-C in the terminal is ours to judge, the gateway ends when we say so.
+  const child = spawn(
+    process.execPath,
+    ['--enable-source-maps', join(root, 'gateway/dist/gateway/src/main.js')],
+    {
+      cwd: root,
+      env: { ...environment, PORT: '0', HOST: '127.0.0.1' },
+      stdio: ['ignore', log, log],
+      detached: true,
+    },
+  );
+  const ended = new Promise<void>((done) => child.once('close', () => done()));
+  const kill = () => child.kill('SIGTERM');
+  process.once('exit', kill);
+  const stop = async () => {
+    kill();
+    await Promise.race([ended, delay(STOP_LIMIT_MS, undefined, { ref: false })]);
+    if (child.exitCode === null) child.kill('SIGKILL');
+  };
+  const deadline = performance.now() + START_LIMIT_MS;
+  while (performance.now() < deadline) {
+    if (child.exitCode !== null) {
+      const last = readText(logFile)?.split('\n').at(-1) ?? '';
+      throw new Error(`the gateway ended at its start (${logFile}): ${last}`);
+    }
+    const found = known();
+    if (found && addressPid(directory) === child.pid && (await answers(found.url)))
+      return { ...found, own: true, stop };
+    await delay(POLL_MS);
+  }
+  await stop();
+  throw new Error(`the gateway was not ready within ${START_LIMIT_MS / 1000} s (${logFile})`);
+}
+
+function addressPid(directory: string): number | undefined {
+  const text = readText(join(directory, 'gateway.json'));
+  return text ? (JSON.parse(text) as Address).pid : undefined;
+}
+
+/** Ready means: its database, its backend and the mirror all are. */
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}

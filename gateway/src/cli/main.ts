@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { createClient, ProblemError } from '../../../openapi/client.js';
+import type { paths } from '../../../openapi/gateway.js';
+import { type Options, type PlainConfig, parseArguments, UsageError } from './arguments.js';
+import { type Api, hasEnded, type Run, type S } from './contract.js';
+import { flagsOf } from './flags.js';
+import { follow } from './follow.js';
+import { bytes, count, seconds } from './format.js';
+import { findGateway, type Gateway } from './gateway.js';
+import { helpText } from './help.js';
+import { type Choice, onInterrupt } from './interrupt.js';
+import { problemText } from './problem.js';
+import { createView, type View } from './progress.js';
+import { makeReport } from './report.js';
+import { loadForms } from './schema.js';
+import { checksLine, reportText } from './text.js';
+
+const SUCCESS = 0;
+const FAILURE = 1;
+const USAGE = 2;
+const CANCELLED = 130;
+const WIDTH = 100;
+
+/** npm runs scripts from the checkout; INIT_CWD is where the person stood. */
+const callerDirectory = process.env.INIT_CWD ?? process.cwd();
+
+async function main(argv: string[]): Promise<number> {
+  const flags = flagsOf(loadForms());
+  const { options, config } = parseArguments(argv, flags, callerDirectory);
+  if (options.help) {
+    print(helpText(flags, process.stdout.columns ?? WIDTH));
+    return SUCCESS;
+  }
+  const gateway = await findGateway(options, process.env, (line) => process.stderr.write(`${line}\n`));
+  try {
+    return await forge(gateway, options, config);
+  } finally {
+    await gateway.stop();
+  }
+}
+
+async function forge(gateway: Gateway, options: Options, config: PlainConfig): Promise<number> {
+  const started = performance.now();
+  const api: Api = createClient<paths>({ baseUrl: gateway.url, token: gateway.token });
+  const body = withBaseline(config) as S['PipelineConfig'];
+  const forecast = await api.post('/api/v1/pipelines/forecast', { body });
+  process.stderr.write(`${forecastText(forecast)}\n`);
+  const key = options.idempotencyKey ?? randomUUID();
+  const pipeline = await api.post('/api/v1/pipelines', { body, headers: { 'Idempotency-Key': key } });
+  const ids = [pipeline.cognate, ...(pipeline.evomerge ? [pipeline.evomerge] : [])].map(({ id }) => id);
+
+  const view = createView(process.stderr);
+  const leaving = new AbortController();
+  const stopListening = onInterrupt(process.stdin, view.stop, (choice) => {
+    if (choice === 'leave') leaving.abort(choice);
+    else cancel(api, ids, view).catch((error) => leaving.abort(error));
+  });
+  try {
+    const { url, token } = gateway;
+    const runs = await follow({ url, token, runIds: ids, watcher: view, signal: leaving.signal });
+    const told = (verification: S['Verification'], done: number, total: number) => {
+      view.proof(done, total);
+      if (!process.stderr.isTTY)
+        view.say(`proof ${done}/${total}  ${checksLine(verification.subject, verification)}`);
+    };
+    const report = await makeReport(api, pipeline.id, runs, { proofs: options.proofs, started }, told);
+    view.stop();
+    print(options.json ? JSON.stringify(report) : reportText(report, process.stdout.columns ?? WIDTH));
+    if (runs.some(({ status }) => status === 'cancelled')) return CANCELLED;
+    return report.ok ? SUCCESS : FAILURE;
+  } catch (error) {
+    view.stop();
+    if (error !== ('leave' satisfies Choice)) throw error;
+    const fate = gateway.own
+      ? 'the gateway of this command ends with it; the run goes on where it stopped at the next start'
+      : 'the run goes on';
+    process.stderr.write(`${fate}. Watch it again: the same flags with --idempotency-key ${key}\n`);
+    return CANCELLED;
+  } finally {
+    stopListening();
+  }
+}
+
+/** Where nothing is trained, creation is the point: it is timed beside the plain way. */
+function withBaseline({ cognate, evomerge }: PlainConfig): PlainConfig {
+  const untrained = cognate.train_steps === 0 && cognate.foundation_steps === 0;
+  return { cognate: untrained ? { creation_baseline: true, ...cognate } : cognate, evomerge };
+}
+
+async function cancel(api: Api, ids: string[], view: View): Promise<void> {
+  view.say('cancelling');
+  for (const id of ids) {
+    const run: Run = await api.get('/api/v1/runs/{run_id}', { path: { run_id: id } });
+    if (hasEnded(run)) continue;
+    try {
+      await api.post('/api/v1/runs/{run_id}/{command}', { path: { run_id: id, command: 'cancel' } });
+    } catch (error) {
+      // The second run is cancelled by the backend as soon as the first one is.
+      if (!(error instanceof ProblemError && error.problem.status === 409)) throw error;
+    }
+  }
+}
+
+function forecastText({ cognate, evomerge }: S['PipelineForecast']): string {
+  const models = cognate.models.length;
+  const time = (cognate.seconds ?? Number.NaN) + (evomerge?.seconds ?? 0);
+  const parts = [
+    `${models} ${models === 1 ? 'model' : 'models'}, ${count(cognate.total_parameters)} parameters, ${bytes(cognate.total_bytes)}`,
+    `${count(cognate.steps)} training steps`,
+    ...(evomerge ? [`${count(evomerge.candidates)} candidates`] : []),
+    ...(Number.isNaN(time) ? [] : [`about ${seconds(time)}`]),
+  ];
+  return parts.join('; ');
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof UsageError) {
+    process.stderr.write(`error: ${error.message}\n`);
+    process.exitCode = USAGE;
+  } else {
+    const text =
+      error instanceof ProblemError
+        ? problemText(error)
+        : error instanceof Error
+          ? error.message
+          : String(error);
+    process.stderr.write(`error: ${text}\n`);
+    process.exitCode = FAILURE;
+  }
+}

@@ -1,0 +1,159 @@
+import type { S } from './contract.js';
+import { bytes, count, figure, seconds, sparkline, table } from './format.js';
+import type { Champion, Report } from './report.js';
+
+const DIGEST_CHARACTERS = 12;
+
+/** The report for a person. */
+export function reportText(report: Report, width: number): string {
+  const sections = [
+    runLines(report),
+    modelLines(report),
+    heldoutLines(report),
+    fitnessLines(report),
+    historyLines(report, width),
+    report.champion ? championLines(report.champion) : [],
+    proofLines(report),
+    timingLines(report),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+function runLines({ runs }: Report): string[] {
+  return runs
+    .filter(({ status }) => status !== 'succeeded')
+    .flatMap(({ id, kind, status, failure }) => [
+      `${kind} run ${id}: ${status}${failure ? `, ${failure.message}` : ''}`,
+      ...(failure?.hint ? [`  ${failure.hint}`] : []),
+      ...(failure?.log_tail ?? []).map((line) => `  | ${line}`),
+    ]);
+}
+
+function modelLines({ models }: Report): string[] {
+  if (models.length === 0) return [];
+  const total = models.reduce((sum, { parameters }) => sum + parameters, 0);
+  const rows = models.map(({ name, parameters, bytes: size, digest }) => [
+    name,
+    count(parameters),
+    bytes(size),
+    digest.slice(0, DIGEST_CHARACTERS),
+  ]);
+  return [
+    `Models (${count(total)} parameters in all)`,
+    ...table([['name', 'parameters', 'size', 'digest'], ...rows], [1, 2]),
+    ...models.map(({ path }) => path),
+  ];
+}
+
+function heldoutLines({ heldout }: Report): string[] {
+  if (heldout.length === 0) return [];
+  const rows = heldout.map(({ stage, dataset, first, last }) => [
+    stage,
+    shortDataset(dataset),
+    `${figure(first.loss)} → ${figure(last.loss)}`,
+    `${figure(first.perplexity)} → ${figure(last.perplexity)}`,
+    `${figure(first.accuracy)} → ${figure(last.accuracy)}`,
+  ]);
+  return [
+    'Held-out problems, first → last evaluation',
+    ...table([['stage', 'dataset', 'loss', 'perplexity', 'accuracy'], ...rows], [2, 3, 4]),
+  ];
+}
+
+const shortDataset = (name: string) => (name.startsWith('file:') ? (name.split('/').at(-1) ?? name) : name);
+
+function fitnessLines({ champion, baselines }: Report): string[] {
+  const rows = [
+    ...(champion ? [fitnessRow('champion', champion.fitness, champion.heldout)] : []),
+    ...baselines.map(({ name, selection, heldout }) => fitnessRow(name, selection, heldout)),
+  ];
+  if (rows.length === 0) return [];
+  const head = ['', 'selection', 'held-out', 'perplexity', 'accuracy', 'compute', 'memory'];
+  return ['Fitness and its held-out components', ...table([head, ...rows], [1, 2, 3, 4, 5, 6])];
+}
+
+function fitnessRow(name: string, selection: S['Fitness'], heldout: S['Fitness'] | null): string[] {
+  const parts = heldout
+    ? [heldout.total, heldout.perplexity, heldout.accuracy, heldout.compute, heldout.memory]
+    : [];
+  return [name, figure(selection.total), ...parts.map(figure)];
+}
+
+function historyLines({ fitness_history: history }: Report, width: number): string[] {
+  const [first] = history;
+  const last = history.at(-1);
+  if (!first || !last) return [];
+  const best = history.map((generation) => generation.best);
+  const ends = `${figure(first.best)} → ${figure(last.best)}`;
+  return [
+    `Best fitness over ${history.length} generations`,
+    `${sparkline(best, Math.max(10, width - ends.length - 2))}  ${ends}`,
+  ];
+}
+
+function championLines(champion: Champion): string[] {
+  return [
+    `Champion: ${champion.name}`,
+    `  ${champion.op}, generation ${champion.generation}, candidate ${champion.candidate}`,
+    `  ${count(champion.parameters)} parameters, ${count(champion.bytes)} bytes (${bytes(champion.bytes)})`,
+    `  ${champion.digest}`,
+    `  ${champion.path}`,
+  ];
+}
+
+function proofLines({ proof }: Report): string[] {
+  if (!proof) return [];
+  const passed = proof.candidates.filter(({ ok }) => ok).length;
+  return [
+    `Proof: ${proof.ok ? 'holds' : 'FAILED'}`,
+    ...proof.models.map((verification) => `  ${checksLine('model', verification)}`),
+    ...(proof.champion ? [`  ${checksLine('champion', proof.champion)}`] : []),
+    ...(proof.candidates.length > 0
+      ? [`  ${passed} of ${proof.candidates.length} drawn candidates rebuilt from their recipes, bit for bit`]
+      : []),
+    ...[...proof.models, ...proof.candidates, ...(proof.champion ? [proof.champion] : [])]
+      .filter(({ ok }) => !ok)
+      .flatMap(({ subject_id, checks }) =>
+        checks
+          .filter(({ status }) => status === 'failed')
+          .map(
+            ({ name, expected, found, detail }) =>
+              `  ${subject_id} ${name}: expected ${expected}, found ${found} (${detail})`,
+          ),
+      ),
+  ];
+}
+
+/** One line for one verification: what was checked and how it ended. */
+export function checksLine(
+  subject: string,
+  { subject_id, checks, seconds: took }: S['Verification'],
+): string {
+  const marks = { passed: '✓', failed: '✗', skipped: '–' };
+  return `${subject} ${subject_id}: ${checks.map(({ name, status }) => `${marks[status]} ${name.replace('_', ' ')}`).join(', ')} (${seconds(took)})`;
+}
+
+function timingLines({ timings }: Report): string[] {
+  const { creation } = timings;
+  const phases = (['cognate', 'evomerge'] as const).flatMap((phase) => {
+    const spent = timings[phase];
+    if (!spent) return [];
+    const parts = Object.entries(spent.parts).map(([name, value]) => `${name} ${seconds(value)}`);
+    return [`  ${phase} ${seconds(spent.total)}${parts.length ? `: ${parts.join(', ')}` : ''}`];
+  });
+  return [
+    `Time: ${seconds(timings.command)} in all`,
+    ...phases,
+    ...(creation ? [`  ${creationText(creation)}`] : []),
+  ];
+}
+
+function creationText({ seconds: ours, plain_seconds: plain }: S['CreationTiming']): string {
+  const own = `created, saved and registered in ${ours.toFixed(2)} s`;
+  return plain === null
+    ? own
+    : `${own}; constructed plainly with torch.save ${plain.toFixed(2)} s, ${(plain / ours).toFixed(1)} times as long`;
+}
