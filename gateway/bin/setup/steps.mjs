@@ -42,6 +42,12 @@ export async function build() {
   });
 }
 
+/** What the command line needs: all but the pages. */
+export async function prepareCommandLine() {
+  await install();
+  await exclusively(LOCK, buildGateway);
+}
+
 /** From a bare clone to something that runs. */
 export async function setUp() {
   await install();
