@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 Split = Literal["selection", "heldout"]
 
 
-@dataclass(frozen=True)
-class Scores:
+class Scores(Protocol):
     """One model's raw scores on one split."""
 
-    tasks: Sequence[TaskScore]
-    """One per dataset, in a fixed order."""
-    mean_depth: float
-    """Mean ACT depth over all evaluated tokens, blocks."""
-    flops_per_token: float
-    """Floating-point operations that one token needs at that mean depth, output layer included."""
+    @property
+    def tasks(self) -> Sequence[TaskScore]:
+        """One per dataset, in a fixed order."""
+
+    @property
+    def mean_depth(self) -> float:
+        """Mean ACT depth over all evaluated tokens, blocks."""
+
+    @property
+    def flops_per_token(self) -> float:
+        """Floating-point operations that one token needs at that mean depth, output layer included."""
 
 
 class Evaluator(Protocol):
@@ -36,11 +40,14 @@ class Evaluator(Protocol):
     Deterministic: the same tensors give the same scores on the same machine and thread count.
     """
 
-    architecture: Architecture
-    calibration: Mapping[str, Any]
-    """JSON that names the calibration batch completely: all that `fisher` needs beyond the tensors
-    (datasets, problems, seed, architecture, …). It is written into recipes, so that a recipe alone
-    determines the bytes of what it makes."""
+    @property
+    def architecture(self) -> Architecture: ...
+
+    @property
+    def calibration(self) -> Mapping[str, Any]:
+        """JSON that names the calibration batch completely: all that `fisher` needs beyond the tensors
+        (datasets, problems, architecture, …). It is written into recipes, so that a recipe alone determines
+        the bytes of what it makes."""
 
     def evaluate(self, tensors: Mapping[str, Tensor], split: Split) -> Scores:
         """Scores on the selection or the held-out problems. Leaves `tensors` unchanged."""

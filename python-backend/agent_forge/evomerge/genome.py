@@ -1,0 +1,143 @@
+"""What evolution changes: three optional stages with their parameters, and the recipe that they stand for.
+
+    first     linear | slerp of the parents
+    second    any op that takes weights, over the parents and the first stage, about θ₀
+    third     frankenmerge | dfs over the second stage and the parents
+    noise     mutate
+
+A genome never holds another one, so recipes stay the same few nodes over any number of generations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ..contract.base import Seed
+from ..contract.recipe import Leaf, MergeNode, Recipe
+from .catalogue import merge_methods
+from .refusal import UnknownOp
+
+First = Literal["linear", "slerp"]
+Third = Literal["frankenmerge", "dfs"]
+GroupWeights = dict[str, list[float]]
+
+
+class Genome(BaseModel):
+    """Every stage has all its parameters, also while it is left out: so genomes of different form can be averaged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first: First | None
+    first_weights: GroupWeights
+    """Layer group → weight per parent."""
+    second: str
+    second_weights: GroupWeights
+    """Layer group → weight per parent, then the first stage's."""
+    density: float
+    """Also 1 − drop rate."""
+    scale: float
+    third: Third | None
+    third_weights: GroupWeights
+    """Of dfs. Layer group → weight of the second stage, then per parent."""
+    layer_sources: list[int]
+    """Of frankenmerge. 0 is the second stage, then the parents."""
+    temperature: float
+    """Of dfs."""
+    mask_seed: Seed
+    noise_seed: Seed | None
+    """Null: no noise on the weights."""
+
+    @property
+    def op(self) -> str:
+        """The op at the root, below the noise."""
+        return self.third or self.second
+
+
+class Frame(BaseModel):
+    """What all genomes of a run are expressed in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parents: list[Leaf]
+    foundation: Leaf | None
+    """θ₀; null: the mean of the parents."""
+    depth: int
+    """Blocks of each parent."""
+    calibration: dict[str, Any]
+    mutation_rate: float
+    mutation_sigma: float
+
+
+def express(genome: Genome, frame: Frame) -> MergeNode:
+    """The recipe of a genome, every parameter filled in."""
+    parents: list[Recipe] = list(frame.parents)
+    base: Recipe = frame.foundation or _node("linear", parents)
+    inputs, weights = parents, {group: row[: len(parents)] for group, row in genome.second_weights.items()}
+    if genome.first is not None:
+        first = _node(genome.first, parents, weights=genome.first_weights)
+        inputs, weights = [*parents, first], genome.second_weights
+    root = _node(
+        genome.second,
+        inputs,
+        base=base,
+        seed=genome.mask_seed,
+        weights=weights,
+        density=genome.density,
+        drop_rate=round(1 - genome.density, 6),
+        scale=genome.scale,
+        calibration=frame.calibration,
+    )
+    if genome.third == "frankenmerge":
+        root = _node("frankenmerge", [root, *parents], layer_sources=genome.layer_sources)
+    elif genome.third == "dfs":
+        root = _node(
+            "dfs",
+            [root, *parents],
+            weights=genome.third_weights,
+            temperature=genome.temperature,
+            calibration=frame.calibration,
+        )
+    if genome.noise_seed is not None:
+        root = _node("mutate", [root], seed=genome.noise_seed, rate=frame.mutation_rate, sigma=frame.mutation_sigma)
+    return root
+
+
+def _node(op: str, inputs: list[Recipe], base: Recipe | None = None, seed: int = 0, **offered: Any) -> MergeNode:
+    """A node with all parameters of its op: those offered, of which it takes what it has, then the defaults."""
+    method = next((method for method in merge_methods() if method.name == op), None)
+    if method is None:
+        raise UnknownOp(f"`{op}` is no merge method")
+    properties: Mapping[str, Any] = method.parameters["properties"]
+    parameters = {
+        name: offered[name] if name in offered else schema.get("default", []) for name, schema in properties.items()
+    }
+    return MergeNode(
+        op=op,
+        inputs=inputs,
+        base=base if method.uses_base else None,
+        parameters=parameters,
+        seed=seed if method.random else 0,
+    )
+
+
+def second_stage_ops(enabled: list[str], inputs: int) -> list[str]:
+    """Methods that can stand in the middle: weighted per input, for as many inputs. enabled empty: all of them.
+
+    Raises `UnknownOp`.
+    """
+    methods = {method.name: method for method in merge_methods()}
+    for name in enabled:
+        if name not in methods:
+            raise UnknownOp(f"`{name}` is no merge method; there are {', '.join(methods)}")
+    return [
+        name
+        for name, method in methods.items()
+        if (not enabled or name in enabled)
+        and name != "dfs"
+        and "weights" in method.parameters["properties"]
+        and method.min_inputs <= inputs - 1
+        and (method.max_inputs is None or method.max_inputs >= inputs)
+    ]

@@ -1,0 +1,140 @@
+"""From a recipe to the tensors that it stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ..contract.recipe import Leaf, MergeNode, Recipe
+from .ops.registry import StateDict, merge_op_named
+from .ops.trim import kth_largest
+from .refusal import WrongInputs
+
+LoadLeaf = Callable[[Leaf], Mapping[str, Tensor]]
+"""A registered model's tensors. It vouches for them: they have the digest that the leaf pins."""
+Fisher = Callable[[Mapping[str, Tensor], Mapping[str, Any]], Mapping[str, Tensor]]
+"""(tensors, calibration) → diagonal Fisher, see `fitness.Evaluator.fisher`."""
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """SHA-256 of the recipe as canonical JSON (sorted keys, no spaces)."""
+    text = json.dumps(recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass
+class Recall:
+    """What many recipes over the same leaves may share. Changes no byte of any result."""
+
+    floors: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
+    """(leaf digest, base digest, tensor, k) → k-th largest magnitude of the task vector."""
+    fishers: dict[tuple[str, str], Mapping[str, Tensor]] = field(default_factory=dict)
+    """(leaf digest, calibration) → diagonal Fisher. One model's size each."""
+
+
+def materialise(
+    recipe: Recipe, load_leaf: LoadLeaf, fisher: Fisher | None = None, recall: Recall | None = None
+) -> dict[str, Tensor]:
+    """Make the model that a recipe stands for; the same bytes in every process.
+
+    A sub-recipe that occurs twice is made once; what is no longer needed is let go at once. The result may share
+    memory with the leaves, which are left unchanged. Fisher-weighted ops need `fisher`: their bytes are the same
+    wherever it gives the same bytes (the same machine type and torch version).
+
+    Raises `MergeRefused` (see refusal.py), and what `load_leaf` and `fisher` raise.
+    """
+    return _Work(recipe, load_leaf, fisher, recall or Recall()).make(recipe)
+
+
+def nodes(recipe: Recipe) -> Iterator[Recipe]:
+    """All nodes of the tree, root first; what occurs twice comes twice."""
+    yield recipe
+    if isinstance(recipe, MergeNode):
+        for part in _parts(recipe):
+            yield from nodes(part)
+
+
+def _parts(node: MergeNode) -> list[Recipe]:
+    return [*node.inputs, *([node.base] if node.base is not None else [])]
+
+
+class _Work:
+    """One materialisation: what is made so far, and how often each part is still needed."""
+
+    def __init__(self, recipe: Recipe, load_leaf: LoadLeaf, fisher: Fisher | None, recall: Recall) -> None:
+        self._load_leaf, self._fisher, self._recall = load_leaf, fisher, recall
+        self._keys: dict[int, str] = {}
+        self._needed: Counter[str] = Counter()
+        self._made: dict[str, StateDict] = {}
+        self._count(recipe)
+
+    def make(self, recipe: Recipe) -> StateDict:
+        key = self._key(recipe)
+        made = self._made.get(key)
+        if made is None:
+            made = dict(self._load_leaf(recipe)) if isinstance(recipe, Leaf) else self._merge(recipe)
+        self._needed[key] -= 1
+        if self._needed[key] > 0:
+            self._made[key] = made
+        else:
+            self._made.pop(key, None)
+        return made
+
+    def _merge(self, node: MergeNode) -> StateDict:
+        op = merge_op_named(node.op)
+        if not node.inputs:
+            raise WrongInputs(f"{node.op}: no inputs")
+        models = [self.make(part) for part in node.inputs]
+        base = self.make(node.base) if node.base is not None else None
+        diagonals = None
+        if "fisher" in op.needs:
+            calibration = node.parameters.get("calibration", {})
+            diagonals = [self._diagonal(part, m, calibration) for part, m in zip(node.inputs, models, strict=True)]
+
+        def floor(name: str, index: int, k: int) -> float:
+            part, origin = node.inputs[index], node.base
+            assert base is not None  # noqa: S101 - only asked for where the node has a base
+            if not (isinstance(part, Leaf) and isinstance(origin, Leaf)):
+                return kth_largest(models[index][name], base[name], k)
+            known = (part.digest, origin.digest, name, k)
+            if known not in self._recall.floors:
+                self._recall.floors[known] = kth_largest(models[index][name], base[name], k)
+            return self._recall.floors[known]
+
+        return op(
+            models,
+            base=base,
+            fisher=diagonals,
+            seed=node.seed,
+            floor=floor if base is not None else None,
+            **node.parameters,
+        )
+
+    def _diagonal(
+        self, part: Recipe, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]
+    ) -> Mapping[str, Tensor]:
+        if self._fisher is None:
+            raise WrongInputs("this recipe weighs by Fisher information, and nothing here can measure it")
+        if not isinstance(part, Leaf):
+            return self._fisher(tensors, calibration)
+        known = (part.digest, json.dumps(calibration, sort_keys=True))
+        if known not in self._recall.fishers:
+            self._recall.fishers[known] = self._fisher(tensors, calibration)
+        return self._recall.fishers[known]
+
+    def _key(self, recipe: Recipe) -> str:
+        return self._keys.setdefault(id(recipe), recipe_digest(recipe))
+
+    def _count(self, recipe: Recipe) -> None:
+        key = self._key(recipe)
+        self._needed[key] += 1
+        # the parts of something that is made once are needed once
+        if self._needed[key] == 1 and isinstance(recipe, MergeNode):
+            for part in _parts(recipe):
+                self._count(part)

@@ -1,0 +1,255 @@
+"""The tournament: who breeds, and how a genome changes. Pure: no tensor, no clock, no state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ..contract.evomerge import EvoMergeSettings, Role
+from .chance import chance, derived_seed
+from .genome import First, Genome, GroupWeights, Third, second_stage_ops
+from .layers import GROUPS
+
+POPULATION = 8
+WINNERS = 2
+CHILDREN = 3
+"""Of each winner."""
+WEIGHT_STEP, WEIGHT_RATE = 0.25, 0.4
+SCALE_STEP = 0.15
+REDRAW_RATE = 0.15
+"""Of density, dfs temperature and each block's source."""
+SWITCH_RATE = 0.1
+DENSITIES = [round(0.05 * step, 2) for step in range(1, 21)]
+TEMPERATURES = [0.1, 0.25, 0.5, 1.0, 2.0]
+WEIGHT_RANGE = (0.0, 2.0)
+SCALE_RANGE = (0.0, 3.0)
+
+
+class Plan(BaseModel):
+    """A candidate that is to be made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Role
+    genome: Genome
+    parents: list[str]
+    """Ids of the candidates that it comes from; of the parent models, where it comes from none."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate that was measured."""
+
+    id: str
+    genome: Genome
+    fitness: float
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What stays the same over a run."""
+
+    settings: EvoMergeSettings
+    parents: tuple[str, ...]
+    """Model ids."""
+    depth: int
+
+    @property
+    def pool(self) -> list[str]:
+        return second_stage_ops(self.settings.ops, len(self.parents) + 1)
+
+    @property
+    def noisy(self) -> bool:
+        return self.settings.mutation_rate > 0 and self.settings.mutation_sigma > 0
+
+
+def first_generation(scheme: Scheme) -> list[Plan]:
+    """The 2³ combinations: {linear | slerp} → {dare | ties} → {frankenmerge | dfs}."""
+    seed, parents = scheme.settings.seed, len(scheme.parents)
+    plans = []
+    for slot in range(POPULATION):
+        dares = slot & 2 == 0
+        drawn = chance(seed, 0, slot, "layer sources")
+        genome = Genome(
+            first="linear" if slot & 1 == 0 else "slerp",
+            first_weights=_even(parents),
+            second="dare_linear" if dares else "ties",
+            second_weights=_even(parents + 1),
+            density=0.5 if dares else 0.2,
+            scale=1.0,
+            third="frankenmerge" if slot & 4 == 0 else "dfs",
+            third_weights=_even(parents + 1),
+            layer_sources=[_source(drawn, parents) for _ in range(scheme.depth)],
+            temperature=1.0,
+            mask_seed=derived_seed(seed, 0, slot, "mask"),
+            noise_seed=None,
+        )
+        plans.append(Plan(role=Role.seed, genome=genome, parents=list(scheme.parents)))
+    return plans
+
+
+def next_generation(
+    scheme: Scheme, generation: int, ranked: Sequence[Ranked], champion: Ranked, diversity: float
+) -> list[Plan]:
+    """Breed generation `generation` from the one before, best first.
+
+    The two winners have three children each, the six worst form two groups of three with one child each. With
+    elitism the champion of all generations so far is one of the winners. Where diversity has fallen below
+    `min_diversity`, the two worst are drawn anew from the parents instead of having children.
+    """
+    settings = scheme.settings
+    winners = list(ranked[:WINNERS])
+    if settings.elitism and champion.id not in {winner.id for winner in winners}:
+        winners = [champion, *winners[: WINNERS - 1]]
+    plans = []
+    for slot in range(WINNERS * CHILDREN):
+        winner = winners[slot // CHILDREN]
+        genome = mutated(winner.genome, scheme, generation, slot)
+        plans.append(Plan(role=Role.winner, genome=genome, parents=[winner.id]))
+    worst = ranked[WINNERS:]
+    for slot in range(WINNERS * CHILDREN, POPULATION):
+        if diversity < settings.min_diversity:
+            plans.append(
+                Plan(role=Role.reseed, genome=drawn_anew(scheme, generation, slot), parents=list(scheme.parents))
+            )
+            continue
+        group = worst[slot - WINNERS * CHILDREN :: POPULATION - WINNERS * CHILDREN]
+        mean = averaged([one.genome for one in group], scheme, generation, slot)
+        genome = mutated(mean, scheme, generation, slot)
+        plans.append(Plan(role=Role.chaos, genome=genome, parents=[one.id for one in group]))
+    return plans
+
+
+def rank(candidates: Sequence[Ranked]) -> list[Ranked]:
+    """Best first; of equals, the earlier slot first."""
+    return sorted(candidates, key=lambda one: -one.fitness)
+
+
+def mutated(genome: Genome, scheme: Scheme, generation: int, slot: int) -> Genome:
+    """A genome with changed parameters, sometimes another op, and fresh noise on the weights."""
+    seed, drawn = scheme.settings.seed, chance(scheme.settings.seed, generation, slot, "mutation")
+    sources = [
+        _source(drawn, len(scheme.parents)) if drawn.random() < REDRAW_RATE else source
+        for source in genome.layer_sources
+    ]
+    changed = genome.model_copy(
+        update={
+            "first_weights": _shaken(genome.first_weights, drawn),
+            "second_weights": _shaken(genome.second_weights, drawn),
+            "third_weights": _shaken(genome.third_weights, drawn),
+            "scale": _clipped(genome.scale + SCALE_STEP * drawn.standard_normal(), SCALE_RANGE),
+            "density": float(drawn.choice(DENSITIES)) if drawn.random() < REDRAW_RATE else genome.density,
+            "temperature": float(drawn.choice(TEMPERATURES)) if drawn.random() < REDRAW_RATE else genome.temperature,
+            "layer_sources": sources,
+            "noise_seed": derived_seed(seed, generation, slot, "noise") if scheme.noisy else None,
+        }
+    )
+    return _switched(changed, scheme, drawn) if drawn.random() < SWITCH_RATE else changed
+
+
+def averaged(genomes: Sequence[Genome], scheme: Scheme, generation: int, slot: int) -> Genome:
+    """The mean of some genomes' parameters; the middle op is drawn from the enabled ones, the others from theirs."""
+    drawn = chance(scheme.settings.seed, generation, slot, "chaos")
+
+    def one() -> Genome:
+        return genomes[int(drawn.integers(len(genomes)))]
+
+    return Genome(
+        first=one().first,
+        first_weights=_mean([genome.first_weights for genome in genomes]),
+        second=str(drawn.choice(scheme.pool)) if scheme.pool else one().second,
+        second_weights=_mean([genome.second_weights for genome in genomes]),
+        density=round(float(np.mean([genome.density for genome in genomes])), 2),
+        scale=round(float(np.mean([genome.scale for genome in genomes])), 6),
+        third=one().third,
+        third_weights=_mean([genome.third_weights for genome in genomes]),
+        layer_sources=[one().layer_sources[layer] for layer in range(scheme.depth)],
+        temperature=one().temperature,
+        mask_seed=derived_seed(scheme.settings.seed, generation, slot, "mask"),
+        noise_seed=None,
+    )
+
+
+def drawn_anew(scheme: Scheme, generation: int, slot: int) -> Genome:
+    """One op over the parents, its parameters random."""
+    seed, parents = scheme.settings.seed, len(scheme.parents)
+    drawn = chance(seed, generation, slot, "reseed")
+
+    def weights(count: int) -> GroupWeights:
+        return {group: [round(float(drawn.uniform(0.25, 1.5)), 6) for _ in range(count)] for group in GROUPS}
+
+    return Genome(
+        first=None,
+        first_weights=weights(parents),
+        second=str(drawn.choice(scheme.pool or ["linear"])),
+        second_weights=weights(parents + 1),
+        density=float(drawn.choice(DENSITIES)),
+        scale=round(float(drawn.uniform(0.5, 1.5)), 6),
+        third=None,
+        third_weights=weights(parents + 1),
+        layer_sources=[_source(drawn, parents) for _ in range(scheme.depth)],
+        temperature=1.0,
+        mask_seed=derived_seed(seed, generation, slot, "mask"),
+        noise_seed=None,
+    )
+
+
+def _switched(genome: Genome, scheme: Scheme, drawn: np.random.Generator) -> Genome:
+    """Another op in one of the stages, or an outer stage left out."""
+    enabled = set(scheme.settings.ops)
+    choices: dict[str, list[str | None]] = {
+        "first": [None, *get_args(First)],
+        "second": list(scheme.pool),
+        "third": [None, *get_args(Third)],
+    }
+    stage = ("first", "second", "third")[int(drawn.integers(3))]
+    others = [
+        op for op in choices[stage] if op != getattr(genome, stage) and (op is None or not enabled or op in enabled)
+    ]
+    return genome.model_copy(update={stage: others[int(drawn.integers(len(others)))]}) if others else genome
+
+
+def _even(count: int) -> GroupWeights:
+    return {group: [1.0] * count for group in GROUPS}
+
+
+def _source(drawn: np.random.Generator, parents: int) -> int:
+    """The second stage in half of the cases, else a parent."""
+    return 0 if drawn.random() < 0.5 else 1 + int(drawn.integers(parents))
+
+
+def _clipped(value: float, limits: tuple[float, float]) -> float:
+    # six decimals: keeps recipes short, and the last digit of a libm out of them
+    return round(float(min(max(value, limits[0]), limits[1])), 6)
+
+
+def _shaken(weights: GroupWeights, drawn: np.random.Generator) -> GroupWeights:
+    shaken = {
+        group: [
+            _clipped(weight + WEIGHT_STEP * drawn.standard_normal(), WEIGHT_RANGE)
+            if drawn.random() < WEIGHT_RATE
+            else weight
+            for weight in row
+        ]
+        for group, row in weights.items()
+    }
+    return _usable(shaken)
+
+
+def _mean(all_weights: Sequence[GroupWeights]) -> GroupWeights:
+    return {
+        group: [
+            round(float(np.mean(column)), 6)
+            for column in zip(*(weights[group] for weights in all_weights), strict=True)
+        ]
+        for group in GROUPS
+    }
+
+
+def _usable(weights: GroupWeights) -> GroupWeights:
+    """A mean needs a weight: where a group's are all 0, they become 1. The last one may be a stage left out."""
+    return {group: row if sum(row[:-1]) > 0.01 else [1.0] * len(row) for group, row in weights.items()}
