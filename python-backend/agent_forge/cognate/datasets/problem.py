@@ -1,0 +1,56 @@
+"""What a dataset yields, and how every problem belongs to exactly one split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Protocol
+
+from agent_forge.cognate.draws import Draws
+from agent_forge.contract.cognate import Specialization
+
+
+class Split(StrEnum):
+    train = "train"
+    selection = "selection"
+    """What evolution is selected by."""
+    heldout = "heldout"
+    """What is reported; never trained on, never selected by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A text problem with its exact answer.
+
+    `hints` are intermediate results: at character `index` of the prompt the model shall say `character`, although
+    the text goes on with something else. They are labels in training and never count in a score.
+    """
+
+    prompt: str
+    answer: str
+    hints: tuple[tuple[int, str], ...] = ()
+
+
+class Dataset(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def family(self) -> Specialization | None:
+        """None: text that belongs to every family."""
+
+    @property
+    def by_character(self) -> bool:
+        """Built-in problems are spelled one token a character with any tokenizer, so that hints keep their place."""
+
+    def draw(self, draws: Draws, split: Split) -> Problem: ...
+
+    def problems(self, split: Split, count: int) -> list[Problem]:
+        """The first `count` problems of a split, always the same; fewer where the dataset is smaller."""
+
+
+def split_of(text: str) -> Split:
+    """By a hash of the content alone: 6/8 train, 1/8 selection, 1/8 held out. No seed moves a problem."""
+    bucket = blake2b(text.encode(), digest_size=4).digest()[0] & 7
+    return Split.selection if bucket == 6 else Split.heldout if bucket == 7 else Split.train

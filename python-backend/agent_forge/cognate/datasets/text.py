@@ -1,0 +1,105 @@
+"""Users' own text: JSONL of {prompt, answer}, or plain text cut into windows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_forge.cognate.draws import Draws
+from agent_forge.cognate.errors import InvalidSetting
+from agent_forge.contract.cognate import Specialization
+
+from .problem import Problem, Split, split_of
+
+MAX_FILE_BYTES = 256 * 2**20
+_SUFFIXES = (".jsonl", ".txt")
+_WINDOW_CHARACTERS = 240
+
+
+def resolve_dataset_path(name: str, roots: Sequence[Path], field: str = "datasets") -> Path:
+    """The file that `file:<path>` names, links resolved: below one of `roots`, .jsonl or .txt, of bounded size.
+
+    A relative path is looked for below each root in turn. Raises InvalidSetting.
+    """
+    resolved_roots = [root.resolve() for root in roots]
+    allowed = f"a {' or '.join(_SUFFIXES)} file below {', '.join(map(str, resolved_roots)) or 'no directory at all'}"
+    text = name.removeprefix("file:")
+    if not text or "\0" in text:
+        raise InvalidSetting(field, name, "is no file name", allowed)
+    path = Path(text)
+    for root in resolved_roots:
+        resolved = (root / path).resolve()
+        if not resolved.is_relative_to(root):
+            continue
+        if resolved.suffix not in _SUFFIXES:
+            raise InvalidSetting(field, name, f"has the suffix {resolved.suffix or '(none)'}", allowed)
+        if resolved.is_file():
+            size = resolved.stat().st_size
+            if size > MAX_FILE_BYTES:
+                raise InvalidSetting(field, name, f"is {size} bytes long", f"up to {MAX_FILE_BYTES} bytes")
+            return resolved
+    raise InvalidSetting(field, name, "is not there", allowed)
+
+
+@dataclass(frozen=True)
+class TextDataset:
+    """Problems from text that is wholly in memory, split by a hash of their content."""
+
+    name: str
+    parts: dict[Split, tuple[Problem, ...]]
+    family: Specialization | None = None
+    by_character: bool = False
+
+    def draw(self, draws: Draws, split: Split) -> Problem:
+        return draws.choice(self.parts[split])
+
+    def problems(self, split: Split, count: int) -> list[Problem]:
+        return list(self.parts[split][:count])
+
+
+def text_dataset(name: str, problems: Iterable[Problem], field: str = "datasets") -> TextDataset:
+    """Splits problems, repeated ones once. Raises InvalidSetting where a split would be empty."""
+    parts: dict[Split, dict[Problem, None]] = {split: {} for split in Split}
+    for problem in problems:
+        # Windows of plain text have no prompt: the answer is their content.
+        parts[split_of(problem.prompt or problem.answer)][problem] = None
+    for split, found in parts.items():
+        if not found:
+            counts = ", ".join(f"{split} {len(part)}" for split, part in parts.items())
+            raise InvalidSetting(field, name, f"has too few problems to fill the {split} split ({counts})")
+    return TextDataset(name, {split: tuple(found) for split, found in parts.items()})
+
+
+def load_file(name: str, path: Path, field: str = "datasets") -> TextDataset:
+    """`path` as resolved before. Raises InvalidSetting naming the line that cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidSetting(field, name, f"is not UTF-8 at byte {error.start}", "UTF-8 text") from error
+    return text_dataset(name, _rows(name, text, field) if path.suffix == ".jsonl" else _windows(text), field)
+
+
+def _rows(name: str, text: str, field: str) -> Iterable[Problem]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InvalidSetting(field, name, f"is not JSON at line {number}: {error}") from error
+        prompt = row.get("prompt") if isinstance(row, dict) else None
+        answer = row.get("answer") if isinstance(row, dict) else None
+        if not (isinstance(prompt, str) and isinstance(answer, str) and prompt and answer):
+            raise InvalidSetting(
+                field, name, f"line {number} lacks text in `prompt` or `answer`", '{"prompt": "…", "answer": "…"}'
+            )
+        yield Problem(prompt, answer)
+
+
+def _windows(text: str) -> Iterable[Problem]:
+    for start in range(0, len(text), _WINDOW_CHARACTERS):
+        window = text[start : start + _WINDOW_CHARACTERS]
+        if len(window) > 1:
+            yield Problem("", window)

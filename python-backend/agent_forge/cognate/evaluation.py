@@ -1,0 +1,210 @@
+"""Scores of a bare set of tensors on fixed problems, and the diagonal Fisher information."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from agent_forge.contract.architecture import Architecture
+from agent_forge.contract.cognate import DatasetChoice, TaskScore
+
+from .batch import Batch, Encoded, collate, encode
+from .catalogue import load_datasets
+from .datasets.problem import Dataset, Split
+from .flops import flops_per_token
+from .model import TinyTitan
+from .presets import DEFAULTS
+from .tokenizer import Tokenizer, load_tokenizer
+from .training import autocast, uses_bf16
+
+# More tokens at once leave the caches, fewer cost calls.
+_TOKENS_PER_CALL = 4096
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    tasks: list[TaskScore]
+    """One per dataset, in the configuration's order."""
+    mean_depth: float
+    """Blocks, over all tokens of all datasets."""
+    flops_per_token: float
+    """At that depth, one row of the output projection included."""
+
+
+@dataclass(frozen=True)
+class ProblemSet:
+    """What determines every evaluated token: JSON, so that a recipe can carry it."""
+
+    datasets: tuple[str, ...]
+    difficulty: int
+    problems: int
+    """Per dataset; smaller datasets give what they have."""
+    tokenizer: str = "bytes"
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    name: str
+    problems: int
+    batches: list[Batch]
+
+
+class Evaluator:
+    """Evaluates models of one architecture; problems are drawn, encoded and laid out once for each split.
+
+    Deterministic for a thread count: no sampling, no dropout, fixed order.
+    Raises InvalidSetting where a dataset or the tokenizer cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        selection: ProblemSet,
+        heldout: ProblemSet,
+        *,
+        roots: Sequence[Path] = (),
+        device: torch.device | str = "cpu",
+        precision: Literal["auto", "bf16", "fp32"] = "auto",
+    ) -> None:
+        self.architecture = architecture
+        self.device = torch.device(device)
+        self._roots = tuple(roots)
+        self._sets = {Split.selection: selection, Split.heldout: heldout}
+        self._bf16 = uses_bf16(precision, architecture.preset, self.device)
+        self._model = TinyTitan(architecture).requires_grad_(False)
+        self._prepared: dict[tuple[ProblemSet, Split], list[_Prepared]] = {}
+        self.calibration: dict[str, Any] = {
+            "datasets": list(selection.datasets),
+            "difficulty": selection.difficulty,
+            "problems": min(16, selection.problems),
+            "tokenizer": selection.tokenizer,
+            "split": Split.train.value,
+            "architecture": architecture.model_dump(mode="json"),
+        }
+
+    def evaluate(self, tensors: Mapping[str, Tensor], split: Literal["selection", "heldout"]) -> Evaluation:
+        """Scores on the fixed problems of a split. Leaves `tensors` unchanged."""
+        which = Split(split)
+        model = self._model.bind({name: tensor.to(self.device) for name, tensor in tensors.items()})
+        tasks = []
+        all_depth = all_tokens = 0
+        with torch.inference_mode(), autocast(self._bf16, self.device):
+            for task in self._problems(self._sets[which], which):
+                score, depth, tokens = _score(model, task)
+                tasks.append(score)
+                all_depth += depth
+                all_tokens += tokens
+        mean_depth = all_depth / all_tokens
+        return Evaluation(tasks, mean_depth, flops_per_token(self.architecture, mean_depth))
+
+    def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Diagonal empirical Fisher: the mean over problems of the squared gradient of a problem's mean label loss.
+
+        `calibration` as in `self.calibration`. Float32 on one CPU thread, so that the bytes depend on nothing else.
+        """
+        chosen = ProblemSet(
+            tuple(calibration["datasets"]),
+            int(calibration["difficulty"]),
+            int(calibration["problems"]),
+            str(calibration["tokenizer"]),
+        )
+        encoded = self._encoded(chosen, Split(calibration["split"]))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return _fisher(
+                self.architecture, tensors, [p for _, part in encoded for p in part], self._tokenizer(chosen)
+            )
+        finally:
+            torch.set_num_threads(threads)
+
+    def _tokenizer(self, chosen: ProblemSet) -> Tokenizer:
+        return load_tokenizer(chosen.tokenizer, self.architecture.vocab_size, self._roots)
+
+    def _encoded(self, chosen: ProblemSet, split: Split) -> list[tuple[Dataset, list[Encoded]]]:
+        tokenizer = self._tokenizer(chosen)
+        limit = DEFAULTS[self.architecture.preset].max_length
+        choices = [DatasetChoice(name=name) for name in chosen.datasets]
+        datasets = load_datasets(choices, chosen.difficulty, self.architecture.window, self._roots)
+        return [
+            (d, [encode(p, tokenizer, d.by_character, limit) for p in d.problems(split, chosen.problems)])
+            for d in datasets
+        ]
+
+    def _problems(self, chosen: ProblemSet, split: Split) -> list[_Prepared]:
+        key = (chosen, split)
+        if key not in self._prepared:
+            pad = self._tokenizer(chosen).pad
+            self._prepared[key] = [
+                _Prepared(dataset.name, len(part), [b.to(self.device) for b in _batches(part, pad)])
+                for dataset, part in self._encoded(chosen, split)
+            ]
+        return self._prepared[key]
+
+
+def _batches(problems: Sequence[Encoded], pad: int) -> list[Batch]:
+    batches: list[Batch] = []
+    part: list[Encoded] = []
+    tokens = 0
+    for problem in sorted(problems, key=lambda p: len(p.ids)):
+        if part and tokens + len(problem.ids) > _TOKENS_PER_CALL:
+            batches.append(_scored(collate(part, pad)))
+            part, tokens = [], 0
+        part.append(problem)
+        tokens += len(problem.ids)
+    return [*batches, _scored(collate(part, pad))]
+
+
+def _scored(batch: Batch) -> Batch:
+    """Without the labels that do not count."""
+    keep = batch.scored
+    return Batch(batch.tokens, batch.layout, batch.labels[keep], batch.targets[keep], keep[keep], batch.problems[keep])
+
+
+def _score(model: TinyTitan, task: _Prepared) -> tuple[TaskScore, int, int]:
+    losses: list[Tensor] = []
+    solved = depth = tokens = 0
+    for batch in task.batches:
+        output = model(batch.tokens, batch.layout, batch.labels)
+        logits = output.logits.float()
+        losses.append(F.cross_entropy(logits, batch.targets, reduction="none").double())
+        wrong = batch.problems[logits.argmax(dim=-1) != batch.targets]
+        solved += len(torch.bincount(batch.problems)) - int(torch.bincount(wrong).count_nonzero())
+        depth += int(output.depth.sum())
+        tokens += int(batch.layout.real.count_nonzero())
+    loss = float(torch.cat(losses).mean())
+    score = TaskScore(
+        dataset=task.name,
+        problems=task.problems,
+        loss=loss,
+        # A merge can be so far off that exp overflows; perplexity beyond e⁷⁰⁰ is told as e⁷⁰⁰.
+        perplexity=math.exp(min(loss, 700.0)),
+        accuracy=solved / task.problems,
+        mean_depth=depth / tokens,
+    )
+    return score, depth, tokens
+
+
+def _fisher(
+    arch: Architecture, tensors: Mapping[str, Tensor], problems: Sequence[Encoded], tokenizer: Tokenizer
+) -> dict[str, Tensor]:
+    own = {name: tensor.detach().to("cpu", torch.float32, copy=True) for name, tensor in tensors.items()}
+    model = TinyTitan(arch).bind(own).requires_grad_()
+    named = dict(model.named_parameters())
+    total = {name: torch.zeros_like(parameter) for name, parameter in named.items()}
+    for problem in problems:
+        batch = collate([problem], tokenizer.pad)
+        output = model(batch.tokens, batch.layout, batch.labels)
+        loss = F.cross_entropy(output.logits, batch.targets)
+        gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+        for name, gradient in zip(named, gradients, strict=True):
+            if gradient is not None:
+                total[name].addcmul_(gradient, gradient)
+    return {name: tensor / len(problems) for name, tensor in total.items()}

@@ -1,0 +1,73 @@
+"""What a Cognate run does, in order: its stages, the models that come of them, and their names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from agent_forge.contract.architecture import Architecture
+from agent_forge.contract.cognate import CognateConfig, Specialization
+from agent_forge.contract.job import ModelDraft
+from agent_forge.contract.model import ModelKind
+from agent_forge.contract.recipe import Leaf, TrainingOrigin
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    """`foundation`, or the specialization (with `-2`, `-3`, … where it is named again)."""
+    specialization: Specialization | None
+    seed: int
+    steps: int
+
+
+def stages(config: CognateConfig) -> list[Stage]:
+    """Of a resolved configuration. The foundation, if there is one, uses the first seed."""
+    plan = []
+    if config.foundation_steps:
+        plan.append(Stage("foundation", None, config.seeds[0], config.foundation_steps))
+    seen: dict[Specialization, int] = {}
+    for specialization, seed in zip(config.specializations, config.seeds, strict=True):
+        seen[specialization] = seen.get(specialization, 0) + 1
+        suffix = f"-{seen[specialization]}" if seen[specialization] > 1 else ""
+        plan.append(Stage(f"{specialization}{suffix}", specialization, seed, config.train_steps or 0))
+    return plan
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """Makes the registry's drafts. Everything comes from the run, so that a resumed run makes the same."""
+
+    run_id: str
+    created_at: datetime
+    config: CognateConfig
+    architecture: Architecture
+
+    @property
+    def session_id(self) -> str:
+        return self.config.session_id or re.sub(r"[^A-Za-z0-9_-]", "-", self.run_id)[-8:].lower().strip("-_")
+
+    def draft(self, stage: Stage, initial: Leaf | None, metrics: dict[str, float]) -> ModelDraft:
+        stamp = self.created_at.astimezone(UTC).strftime("%Y%m%d_%H%M%S")
+        recorded: dict[str, Any] = self.config.model_dump(mode="json")
+        return ModelDraft(
+            name=f"cognate_tinytitan_{stage.name}_{self.session_id}_{stamp}",
+            directory=f"cognate/{self.session_id}",
+            kind=ModelKind.foundation if stage.specialization is None else ModelKind.specialist,
+            specialization=stage.specialization,
+            architecture=self.architecture,
+            origin=TrainingOrigin(
+                run_id=self.run_id,
+                stage=stage.name,
+                seed=stage.seed,
+                steps=stage.steps,
+                architecture=self.architecture,
+                config=recorded,
+                initial=initial,
+            ),
+            parents=[initial.model_id] if initial else [],
+            metrics=metrics,
+            formats=list(self.config.formats),
+        )

@@ -1,0 +1,88 @@
+"""What `null` means in a configuration: each preset's own choice. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_forge.contract.architecture import ARCHITECTURES, Architecture, Preset
+from agent_forge.contract.cognate import CognateConfig
+
+from .catalogue import check_datasets
+from .errors import InvalidSetting
+from .tokenizer import resolve_tokenizer_path
+
+
+@dataclass(frozen=True)
+class PresetDefaults:
+    foundation_steps: int
+    train_steps: int
+    batch_tokens: int
+    eval_interval: int
+    max_length: int
+    """Longest problem in tokens; longer ones are cut, see `batch.encode`."""
+
+
+DEFAULTS: dict[Preset, PresetDefaults] = {
+    Preset.nano: PresetDefaults(
+        foundation_steps=300, train_steps=300, batch_tokens=2048, eval_interval=100, max_length=256
+    ),
+    Preset.tinytitan: PresetDefaults(
+        foundation_steps=240, train_steps=160, batch_tokens=1024, eval_interval=40, max_length=512
+    ),
+    Preset.wide: PresetDefaults(
+        foundation_steps=240, train_steps=160, batch_tokens=1024, eval_interval=40, max_length=512
+    ),
+}
+
+
+def resolve(config: CognateConfig) -> CognateConfig:
+    """The same configuration with every null that the preset decides filled in. Raises InvalidSetting."""
+    if len(config.seeds) != len(config.specializations):
+        raise InvalidSetting(
+            "seeds",
+            config.seeds,
+            f"has {len(config.seeds)} entries for {len(config.specializations)} specializations",
+            f"exactly {len(config.specializations)} seeds, one for each specialization",
+        )
+    defaults = DEFAULTS[config.preset]
+    foundation_steps = defaults.foundation_steps if config.foundation_steps is None else config.foundation_steps
+    if config.initialization == "independent":
+        foundation_steps = 0
+    return config.model_copy(
+        update={
+            "foundation_steps": foundation_steps,
+            "train_steps": defaults.train_steps if config.train_steps is None else config.train_steps,
+            "batch_tokens": config.batch_tokens or defaults.batch_tokens,
+            "window": config.window or ARCHITECTURES[config.preset].window,
+            "eval_interval": config.eval_interval or defaults.eval_interval,
+        }
+    )
+
+
+def check(config: CognateConfig, roots: Sequence[Path]) -> CognateConfig:
+    """`resolve`, and every named file is there and allowed. Raises InvalidSetting."""
+    resolved = resolve(config)
+    check_datasets(config.datasets, roots)
+    if config.tokenizer != "bytes":
+        resolve_tokenizer_path(config.tokenizer, roots)
+    return resolved
+
+
+def architecture(config: CognateConfig) -> Architecture:
+    """The preset's architecture with the configuration's own window."""
+    arch = ARCHITECTURES[config.preset]
+    return arch if config.window is None else arch.model_copy(update={"window": config.window})
+
+
+def filled(value: int | None) -> int:
+    """A value of a resolved configuration. Raises ValueError where it was not resolved."""
+    if value is None:
+        raise ValueError("the configuration is not resolved")
+    return value
+
+
+def total_steps(config: CognateConfig) -> int:
+    """Of a resolved configuration: the foundation's and all specialists'."""
+    return (config.foundation_steps or 0) + len(config.specializations) * (config.train_steps or 0)
