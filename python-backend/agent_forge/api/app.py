@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
 from fastapi import FastAPI
 
 from .. import __version__
-from . import catalogue, events, health, models, runs
+from ..settings import Settings
+from . import catalogue, events, health, models, problems, runs
+from .backend import Backend
+from .guard import BearerToken, BodyLimit
 
 
-def create_app() -> FastAPI:
-    app = FastAPI(title="Agent Forge backend", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
+def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None) -> FastAPI:
+    """The routes alone: enough for the specification."""
+    app = FastAPI(
+        title="Agent Forge backend",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        # A path with a slash too many is unknown, not elsewhere: a redirect would carry the token along.
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
     app.include_router(health.router)
     for router in (catalogue.router, runs.router, models.router, events.router):
         app.include_router(router, prefix="/v1")
+    problems.install(app)
     return app
+
+
+def create_backend(settings: Settings) -> tuple[FastAPI, Backend]:
+    """The application over a data directory. Raises what is wrong with the settings or the directory."""
+    if settings.token is None:
+        raise ValueError("AGENT_FORGE_TOKEN is not set: every route needs a bearer token of at least 16 characters")
+    backend = Backend(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await backend.start()
+        try:
+            yield
+        finally:
+            await backend.stop()
+
+    app = create_app(lifespan)
+    app.state.services = backend.services
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BearerToken, token=settings.token.get_secret_value())
+    return app, backend

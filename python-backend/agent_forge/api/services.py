@@ -88,4 +88,3 @@ class Services:
     runs: RunService
     models: ModelService
     events: EventService
-    token: str | None

@@ -1,0 +1,162 @@
+"""The one table of errors, and how everything that goes wrong becomes problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from ..contract.problem import FieldError, Problem
+from ..registry.error import RegistryError
+from ..runs.refusal import Refusal
+from .ranges import allowed_in_words
+from .tracing import trace_id_of
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+_LONGEST_VALUE = 200
+
+
+@dataclass(frozen=True)
+class Kind:
+    status: int
+    title: str
+    hint: str | None = None
+
+
+KINDS: dict[str, Kind] = {
+    "invalid_request": Kind(422, "The request is not valid", "Correct the fields named in `errors`."),
+    "invalid_json": Kind(422, "The body is not JSON", "Send a JSON object with `Content-Type: application/json`."),
+    "insufficient_disk": Kind(422, "Not enough disk space", "Delete models, or choose a smaller plan."),
+    "insufficient_memory": Kind(422, "Not enough memory", "Choose a smaller preset, batch or population."),
+    "malformed_file": Kind(422, "Not a valid safetensors file", "Write it anew with the safetensors library."),
+    "bad_name": Kind(422, "Not a valid name", "Use letters, digits, `.`, `_` and `-`."),
+    "wrong_shape": Kind(422, "The tensors do not fit the architecture"),
+    "unauthorized": Kind(401, "A valid bearer token is needed", "Send `Authorization: Bearer <token>`."),
+    "not_found": Kind(404, "Not found"),
+    "method_not_allowed": Kind(405, "Method not allowed", "See the `Allow` header."),
+    "conflict": Kind(409, "Not possible in the present state"),
+    "idempotency_conflict": Kind(409, "Idempotency-Key used before", "Use a new key for a new request."),
+    "model_in_use": Kind(409, "The model is still needed", "Delete what was made from it first."),
+    "name_taken": Kind(409, "The name is taken", "Choose another name."),
+    "not_runnable": Kind(409, "The model cannot be run here", "Only models of a known preset can."),
+    "digest_mismatch": Kind(409, "Rebuilt, the model differs", "Its parents or the code have changed since."),
+    "bad_leaf": Kind(409, "A model that the recipe needs is gone or changed"),
+    "file_missing": Kind(410, "The model's file is gone", "Restore it, or delete the model."),
+    "too_large": Kind(413, "The body is too large"),
+    "range_not_satisfiable": Kind(416, "The range is beyond the file"),
+    "misdirected": Kind(421, "Not a host of this server", "Use the address that the server printed."),
+    "internal_error": Kind(500, "Something went wrong here", "The log has the details under this trace id."),
+    "worker_unavailable": Kind(503, "The worker is away", "Try again in a moment."),
+    "database_busy": Kind(503, "The database is busy or cannot be written", "Try again in a moment."),
+    "disk_full": Kind(507, "The disk is full", "Free some space."),
+}
+_BY_STATUS = {
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    416: "range_not_satisfiable",
+}
+
+
+def problem(
+    code: str,
+    detail: str,
+    request: Request | None = None,
+    errors: list[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A code that is not in the table is an internal error."""
+    kind = KINDS.get(code) or KINDS["internal_error"]
+    body = Problem(
+        type=f"urn:agent-forge:problem:{code}",
+        title=kind.title,
+        status=kind.status,
+        code=code,
+        detail=detail,
+        hint=kind.hint,
+        instance=request.url.path if request is not None else None,
+        trace_id=trace_id_of(request) if request is not None else None,
+        errors=errors or [],
+    )
+    extra = dict(headers or {})
+    if kind.status == 503:
+        extra.setdefault("Retry-After", "2")
+    if kind.status == 401:
+        extra.setdefault("WWW-Authenticate", "Bearer")
+    return Response(body.model_dump_json(), kind.status, extra, MEDIA_TYPE)
+
+
+def field_errors(error: RequestValidationError) -> list[FieldError]:
+    return [
+        FieldError(
+            field=".".join(str(part) for part in _path(found["loc"])) or "body",
+            message=found["msg"],
+            value=_short(found.get("input")),
+            allowed=allowed_in_words(found["type"], found.get("ctx", {})),
+        )
+        for found in error.errors()
+    ]
+
+
+def _path(location: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Without the part of the request that the field is in; the field's own name says enough."""
+    return location[1:] if location and location[0] in ("body", "query", "path", "header") else location
+
+
+def _short(value: Any) -> Any:
+    """What was sent, but never a page of it."""
+    if isinstance(value, str | bytes):
+        text = value.decode(errors="replace") if isinstance(value, bytes) else value
+        return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+    if isinstance(value, bool | int | float) or value is None:
+        return value if not isinstance(value, float) or abs(value) < float("inf") else repr(value)
+    return _short(repr(value))
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, error: Refusal) -> Response:
+        return problem(error.code, error.detail, request, error.errors)
+
+    @app.exception_handler(RegistryError)
+    async def registry(request: Request, error: RegistryError) -> Response:
+        return problem(error.code, str(error), request)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        errors = field_errors(error)
+        if any(found["type"] == "json_invalid" for found in error.errors()):
+            return problem("invalid_json", errors[0].message, request, errors)
+        names = ", ".join(found.field for found in errors[:5])
+        return problem("invalid_request", f"not valid: {names}", request, errors)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return problem(
+            _BY_STATUS.get(error.status_code, "invalid_request"), str(error.detail), request, None, error.headers
+        )
+
+    @app.exception_handler(OSError)
+    async def operating_system(request: Request, error: OSError) -> Response:
+        return unknown(request, error)
+
+    @app.exception_handler(Exception)
+    async def anything(request: Request, error: Exception) -> Response:
+        return unknown(request, error)
+
+
+def unknown(request: Request, error: Exception) -> Response:
+    """Logged once, with the trace id that the answer carries."""
+    code = "internal_error"
+    log.error("%s %s", request.method, request.url.path, exc_info=error, extra={"trace_id": trace_id_of(request)})
+    return problem(code, f"{type(error).__name__}", request)

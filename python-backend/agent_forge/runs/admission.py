@@ -1,0 +1,123 @@
+"""What a request must satisfy beyond its types, checked before anything is created."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..cognate.catalogue import check_datasets
+from ..cognate.errors import InvalidSetting
+from ..cognate.presets import check
+from ..contract.architecture import tensor_shapes
+from ..contract.cognate import CognateConfig, Resources
+from ..contract.evomerge import EvoMergeConfig, EvoMergeSettings
+from ..contract.model import Model
+from ..contract.problem import FieldError
+from ..evomerge.catalogue import merge_methods
+from . import shelf
+from .refusal import Refusal
+
+
+def invalid(field: str, value: Any, message: str, allowed: str | None) -> Refusal:
+    error = FieldError(field=field, message=message, value=value, allowed=allowed)
+    return Refusal("invalid_request", f"{field} {message}", [error])
+
+
+def _prefixed(error: InvalidSetting, prefix: str) -> Refusal:
+    return invalid(prefix + error.field, error.value, error.message, error.allowed)
+
+
+def admit_cognate(
+    config: CognateConfig, roots: Sequence[Path], devices: Sequence[str], prefix: str = ""
+) -> CognateConfig:
+    """The configuration with every default filled in. Raises `Refusal` naming the field."""
+    try:
+        resolved = check(config, roots)
+    except InvalidSetting as error:
+        raise _prefixed(error, prefix) from error
+    _admit_device(config.device, devices, prefix)
+    for name in ("specializations", "formats"):
+        values = getattr(config, name)
+        if name == "formats" and len(set(values)) != len(values):
+            raise invalid(f"{prefix}{name}", list(values), "names one twice", "each at most once")
+    if "safetensors" not in config.formats:
+        raise invalid(f"{prefix}formats", list(config.formats), "lacks safetensors", "safetensors, with pt or without")
+    return resolved
+
+
+def admit_settings(settings: EvoMergeSettings, roots: Sequence[Path], devices: Sequence[str], prefix: str = "") -> None:
+    known = [method.name for method in merge_methods()]
+    for index, op in enumerate(settings.ops):
+        if op not in known:
+            raise invalid(f"{prefix}ops.{index}", op, "is no merge method", f"one of {', '.join(known)}")
+    if settings.datasets is not None:
+        try:
+            check_datasets(settings.datasets, roots)
+        except InvalidSetting as error:
+            raise _prefixed(error, prefix) from error
+        if not settings.datasets:
+            raise invalid(f"{prefix}datasets", [], "is empty", "at least one dataset, or null")
+    weights = settings.fitness
+    if weights.perplexity + weights.accuracy + weights.compute + weights.memory == 0:
+        raise invalid(f"{prefix}fitness", weights.model_dump(), "weighs nothing", "at least one weight above 0")
+    _admit_device(settings.device, devices, prefix)
+
+
+def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]:
+    """The parents in order: at least two different ones that exist and share a shape that the engine knows."""
+    seen: set[str] = set()
+    found = shelf.find_many(connection, list(config.parents))
+    parents: list[Model] = []
+    for index, model_id in enumerate(config.parents):
+        field = f"parents.{index}"
+        if model_id in seen:
+            raise invalid(field, model_id, "is named twice", "at least two different models")
+        seen.add(model_id)
+        if model_id not in found:
+            raise Refusal(
+                "not_found",
+                f"there is no model {model_id}",
+                [FieldError(field=field, message="is no registered model", value=model_id, allowed="ids of models")],
+            )
+        parents.append(found[model_id])
+    first = parents[0]
+    for index, parent in enumerate(parents):
+        if parent.architecture is None or first.architecture is None:
+            raise invalid(f"parents.{index}", parent.id, "is of an unknown architecture", "models of a known preset")
+        if tensor_shapes(parent.architecture) != tensor_shapes(first.architecture):
+            raise invalid(
+                f"parents.{index}",
+                parent.id,
+                f"has other shapes ({parent.parameters:,} parameters) than {first.id} ({first.parameters:,})",
+                "models whose tensors have the same names and shapes",
+            )
+    return parents
+
+
+def admit_resources(needed: Resources) -> None:
+    """Raises `Refusal` with the numbers where the plan needs more than there is."""
+    for what, code, need, free in (
+        ("disk", "insufficient_disk", needed.disk_needed, needed.disk_free),
+        ("memory", "insufficient_memory", needed.memory_needed, needed.memory_free),
+    ):
+        if need > free:
+            raise Refusal(
+                code,
+                f"the plan needs {need:,} bytes of {what}; {free:,} are free beyond the reserve",
+                [
+                    FieldError(
+                        field=f"resources.{what}_needed",
+                        message="is more than there is",
+                        value=need,
+                        allowed=f"0 to {free}",
+                    )
+                ],
+            )
+
+
+def _admit_device(device: str, devices: Sequence[str], prefix: str) -> None:
+    if device == "cuda" and "cuda" not in devices:
+        raise invalid(f"{prefix}device", device, "is not there", f"one of auto, {', '.join(devices)}")

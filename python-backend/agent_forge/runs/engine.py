@@ -1,0 +1,81 @@
+"""Where the engine's parts are put together: phases with their evaluators, recipes with what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ..cognate import phase as cognate
+from ..cognate.evaluation import Evaluator, ProblemSet
+from ..cognate.phase import device_of
+from ..contract.architecture import Architecture
+from ..contract.cognate import CognateConfig
+from ..contract.evomerge import EvoMergeConfig
+from ..contract.job import Job
+from ..contract.model import Model
+from ..contract.recipe import Leaf, Recipe, TrainingOrigin
+from ..contract.run import Run
+from ..evomerge.recipe import materialise
+from ..registry.rebuild import Materialise, Tensors
+from ..settings import Settings
+
+
+def work(run: Run, job: Job, settings: Settings) -> None:
+    """Do the run's work through its job."""
+    if run.cognate is not None:
+        cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots)
+    elif run.evomerge is not None:
+        from ..evomerge import phase as evomerge
+
+        def evaluator(config: EvoMergeConfig, parents: Sequence[Model]) -> Evaluator:
+            return make_evaluator(config, parents, settings)
+
+        evomerge.run(run.evomerge, job, evaluator)
+    else:
+        raise ValueError(f"run {run.id} has no configuration: its parents were never supplied")
+
+
+def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], settings: Settings) -> Evaluator:
+    """On the problems that the configuration names, else on those that the parents were trained for."""
+    trained = next((p.origin.config for p in parents if isinstance(p.origin, TrainingOrigin)), {})
+    own = CognateConfig.model_validate(trained)
+    datasets = tuple(choice.name for choice in (config.datasets or own.datasets))
+    arch = parents[0].architecture
+    if arch is None:
+        raise ValueError(f"{parents[0].name} is of an unknown architecture")
+
+    def problems(count: int) -> ProblemSet:
+        return ProblemSet(datasets, own.difficulty, count, own.tokenizer)
+
+    return Evaluator(
+        arch,
+        problems(config.eval_problems),
+        problems(config.heldout_problems),
+        roots=settings.dataset_roots,
+        device=device_of(own.model_copy(update={"device": config.device})),
+        precision=own.precision,
+    )
+
+
+def materialiser(settings: Settings) -> Materialise:
+    """Recipe and leaves' tensors → the tensors that it stands for; Fisher information is measured where it asks."""
+
+    def fisher(tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        named = ProblemSet(
+            tuple(calibration["datasets"]),
+            int(calibration["difficulty"]),
+            int(calibration["problems"]),
+            str(calibration["tokenizer"]),
+        )
+        arch = Architecture.model_validate(calibration["architecture"])
+        return Evaluator(arch, named, named, roots=settings.dataset_roots).fisher(tensors, calibration)
+
+    def make(recipe: Recipe, leaves: Mapping[str, Tensors]) -> Tensors:
+        def load(leaf: Leaf) -> Mapping[str, Tensor]:
+            return leaves[leaf.model_id]
+
+        return materialise(recipe, load, fisher)
+
+    return make

@@ -1,0 +1,33 @@
+"""An exception of the engine as a reason that a user can act on."""
+
+from __future__ import annotations
+
+import errno
+
+from ..cognate.errors import InvalidSetting
+from ..contract.run import Failure
+from ..registry.error import RegistryError
+
+
+def describe(error: BaseException, log_tail: list[str]) -> Failure:
+    """Everything unknown becomes `internal_error`, with its type and message."""
+    code, hint = _classify(error)
+    return Failure(code=code, message=f"{type(error).__name__}: {error}", hint=hint, log_tail=log_tail)
+
+
+def _classify(error: BaseException) -> tuple[str, str | None]:
+    match error:
+        case InvalidSetting():
+            return "invalid_setting", f"Allowed: {error.allowed}." if error.allowed else None
+        case RegistryError():
+            return error.code, error.hint
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "disk_full", "Free some disk space, then retry: the run goes on from its last checkpoint."
+        case OSError() if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            return "not_writable", "Make the data directory writable, then retry."
+        case MemoryError():
+            return "out_of_memory", "Choose a smaller batch_tokens or preset, then make a new run."
+        case RuntimeError() if "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower():
+            return "out_of_memory", "Choose a smaller batch_tokens or preset, then make a new run."
+        case _:
+            return "internal_error", "See the log. A retry goes on from the last checkpoint."

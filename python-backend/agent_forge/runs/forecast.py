@@ -1,0 +1,143 @@
+"""What a run will make, need and take, known before it starts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+import psutil
+from sqlalchemy import Connection
+
+from ..cognate.flops import flops_per_token, step_flops
+from ..cognate.presets import architecture, total_steps
+from ..contract.architecture import Architecture, parameter_count, parameter_table, tensor_shapes
+from ..contract.cognate import CognateConfig, CognateForecast, Resources, SizeForecast
+from ..contract.evomerge import EvoMergeForecast, EvoMergeSettings
+from ..contract.run import Calibration, PipelineConfig, PipelineForecast
+from ..registry.architecture import forecast_bytes
+from ..settings import Settings
+from . import rates
+
+PROCESS_BYTES = 450 * 1024**2
+"""Resident memory of a worker with torch loaded and no model, measured."""
+TRAIN_EFFICIENCY = 0.25
+"""Share of the measured matmul rate that a training step reaches, where no run of the preset was timed yet."""
+PROBLEM_TOKENS = 64
+"""Mean length of a built-in problem, tokens: for evaluation time where no run of the preset was timed yet."""
+
+
+def resources(settings: Settings, disk: int, memory: int) -> Resources:
+    """Beside what is free now, less the reserves."""
+    free = shutil.disk_usage(settings.data).free
+    return Resources(
+        disk_needed=disk,
+        disk_free=max(0, free - settings.disk_reserve_bytes),
+        memory_needed=memory,
+        memory_free=max(0, psutil.virtual_memory().available - settings.memory_reserve_bytes),
+    )
+
+
+def cognate(
+    settings: Settings, connection: Connection, config: CognateConfig, calibration: Calibration | None
+) -> CognateForecast:
+    """Of a resolved configuration (see `cognate.presets.check`)."""
+    arch = architecture(config)
+    size, count = forecast_bytes(arch), parameter_count(arch)
+    names = [str(s) for s in config.specializations]
+    if config.foundation_steps and config.train_steps:
+        names.insert(0, "foundation")
+    models = [SizeForecast(name=name, parameters=count, bytes=size) for name in names]
+    steps = total_steps(config)
+    # A checkpoint holds weights and both optimizers' moments, and there are two while one replaces the other.
+    checkpoints = 2 * 3 * size if steps else 0
+    disk = len(models) * size * len(config.formats) + checkpoints
+    # Weights, gradients, two moments, a copy for the checkpoint; activations of one step in float32.
+    activations = (
+        (config.batch_tokens or 0) * (arch.n_layers * (10 * arch.d_model + 2 * arch.d_ff) + arch.vocab_size) * 4
+    )
+    memory = PROCESS_BYTES + (5 * size + activations if steps else 2 * size)
+    return CognateForecast(
+        config=config,
+        models=models,
+        total_parameters=count * len(models),
+        total_bytes=size * len(models),
+        modules_parameters={row.module: row.parameters for row in parameter_table(tensor_shapes(arch))},
+        steps=steps,
+        seconds=_training_seconds(connection, config, arch, calibration),
+        resources=resources(settings, disk, memory),
+    )
+
+
+def evomerge(
+    settings: Settings,
+    connection: Connection,
+    config: EvoMergeSettings,
+    parents: Sequence[Architecture],
+    datasets: int,
+    calibration: Calibration | None,
+) -> EvoMergeForecast:
+    """`parents` are the architectures of the parents, all of one shape."""
+    arch = parents[0]
+    size, count = forecast_bytes(arch), parameter_count(arch)
+    candidates = config.generations * config.population
+    # On disk: the population at a checkpoint, its predecessor while it is replaced, and the champion.
+    disk = (2 * config.population + 1) * size
+    # In memory: parents and foundation, the population, and what one merge and one evaluation hold.
+    memory = PROCESS_BYTES + (len(parents) + 1 + config.population + 4) * size
+    return EvoMergeForecast(
+        settings=EvoMergeSettings.model_validate(config.model_dump(include=set(EvoMergeSettings.model_fields))),
+        candidates=candidates,
+        min_parameters=count,
+        max_parameters=count,
+        min_bytes=size,
+        max_bytes=size,
+        seconds=_breeding_seconds(connection, config, arch, datasets, candidates, calibration),
+        resources=resources(settings, disk, memory),
+    )
+
+
+def pipeline(
+    settings: Settings, connection: Connection, config: PipelineConfig, calibration: Calibration | None
+) -> PipelineForecast:
+    """`config.cognate` is resolved."""
+    arch = architecture(config.cognate)
+    parents = [arch] * len(config.cognate.specializations)
+    bred = config.evomerge
+    return PipelineForecast(
+        cognate=cognate(settings, connection, config.cognate, calibration),
+        evomerge=None
+        if bred is None
+        else evomerge(settings, connection, bred, parents, len(bred.datasets or config.cognate.datasets), calibration),
+    )
+
+
+def _training_seconds(
+    connection: Connection, config: CognateConfig, arch: Architecture, calibration: Calibration | None
+) -> float | None:
+    measured = rates.seconds_per_unit(connection, "train", config.preset)
+    if measured is not None and total_steps(config):
+        return measured * rates.training_units(config)
+    if calibration is None:
+        return None
+    writing = len(config.specializations) * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9)
+    flops = total_steps(config) * step_flops(arch, config.batch_tokens or 0)
+    return 10 * writing + flops / (calibration.matmul_gflops * 1e9 * TRAIN_EFFICIENCY)
+
+
+def _breeding_seconds(
+    connection: Connection,
+    config: EvoMergeSettings,
+    arch: Architecture,
+    datasets: int,
+    candidates: int,
+    calibration: Calibration | None,
+) -> float | None:
+    units = rates.breeding_units(config, datasets, candidates)
+    measured = rates.seconds_per_unit(connection, "breed", arch.preset)
+    if measured is not None:
+        return measured * units
+    if calibration is None:
+        return None
+    merging = candidates * 10 * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9)
+    flops = units * PROBLEM_TOKENS * flops_per_token(arch, arch.n_layers)
+    return merging + flops / (calibration.matmul_gflops * 1e9 * TRAIN_EFFICIENCY)

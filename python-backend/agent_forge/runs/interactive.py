@@ -1,0 +1,138 @@
+"""The process behind verify, predict, materialise and `.pt`: torch without waiting for a long run.
+
+Requests come one a line on stdin, `{"id", "op", …}`; answers go up as `{"id", "result"}` or `{"id", "refusal"}`.
+It reads the database and writes model files; rows are the API process's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+
+from ..contract.base import now
+from ..contract.evomerge import Candidate
+from ..contract.job import ModelDraft
+from ..contract.model import Model, ModelKind, PredictRequest
+from ..contract.recipe import MergeOrigin
+from ..registry.download import export
+from ..registry.error import RegistryError
+from ..registry.files import ModelFiles
+from ..registry.rebuild import RecipeRebuilder, leaves
+from ..registry.store import convert_to_pt, store
+from ..registry.tensors import load_tensors
+from ..registry.verify import verify_candidate, verify_model
+from ..settings import Settings
+from . import engine, logs, shelf
+from .database import Database
+from .pipe import Upward, listen
+from .refusal import Refusal
+from .versions import versions
+
+log = logging.getLogger(__name__)
+
+
+class Interactive:
+    """One request after another. Ends when idle for long, or when stdin ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pipe = Upward()
+        self._database = Database(settings.database)
+        self._files = ModelFiles(settings.models)
+        self._requests: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._rebuilder = RecipeRebuilder(self._files, self._find, engine.materialiser(settings))
+        self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "verify": self._verify,
+            "verify_candidate": self._verify_candidate,
+            "predict": self._predict,
+            "materialize": self._materialize,
+            "export": self._export,
+        }
+
+    def serve(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if self._settings.threads is not None:
+            torch.set_num_threads(self._settings.threads)
+        # Nothing half done needs saving: files appear by rename and rows are another process's.
+        listen(self._requests.put, lambda: os._exit(0))
+        while True:
+            try:
+                request = self._requests.get(timeout=self._settings.interactive_idle_seconds)
+            except queue.Empty:
+                return
+            self._pipe.send(self._answer(request))
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            result = self._operations[request["op"]](request)
+        except Refusal as error:
+            return _refused(request, error.code, error.detail)
+        except RegistryError as error:
+            return _refused(request, error.code, str(error))
+        except Exception as error:
+            log.exception("request failed", extra={"op": request["op"]})
+            return _refused(request, "internal_error", f"{type(error).__name__}: {error}")
+        return {
+            "id": request["id"],
+            "result": result.model_dump(mode="json") if isinstance(result, BaseModel) else result,
+        }
+
+    def _find(self, model_id: str) -> Model | None:
+        with self._database.read() as connection:
+            return shelf.find(connection, model_id)
+
+    def _verify(self, request: dict[str, Any]) -> BaseModel:
+        model = Model.model_validate(request["model"])
+        return verify_model(model, self._files, self._rebuilder if request["rebuild"] else None)
+
+    def _verify_candidate(self, request: dict[str, Any]) -> BaseModel:
+        return verify_candidate(Candidate.model_validate(request["candidate"]), self._rebuilder)
+
+    def _predict(self, request: dict[str, Any]) -> BaseModel:
+        model = Model.model_validate(request["model"])
+        if model.architecture is None:
+            raise Refusal("not_runnable", f"{model.name} is of an unknown architecture")
+        tensors = load_tensors(self._files.tensors(model))
+        return engine.predict(model, tensors, PredictRequest.model_validate(request["request"]), self._settings)
+
+    def _materialize(self, request: dict[str, Any]) -> BaseModel:
+        candidate = Candidate.model_validate(request["candidate"])
+        tensors = self._rebuilder.tensors(candidate.recipe)
+        parents = list(dict.fromkeys(leaf.model_id for leaf in leaves(candidate.recipe)))
+        first = self._find(parents[0])
+        draft = ModelDraft(
+            name=f"candidate_{candidate.run_id}_g{candidate.generation}_s{candidate.slot}",
+            directory=f"evomerge/{candidate.run_id}",
+            kind=ModelKind.merged,
+            specialization=None,
+            architecture=first.architecture if first is not None else None,
+            origin=MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe),
+            parents=parents,
+            metrics={"fitness": candidate.fitness.total},
+        )
+        model = store(draft, tensors, files=self._files, run_id=candidate.run_id, versions=versions(), time=now())
+        if model.digest != candidate.digest:
+            self._files.remove(model)
+            raise Refusal(
+                "digest_mismatch", f"rebuilt, the candidate has the digest {model.digest}, not {candidate.digest}"
+            )
+        return model
+
+    def _export(self, request: dict[str, Any]) -> str:
+        return str(export(self._files, Model.model_validate(request["model"]), convert_to_pt))
+
+
+def _refused(request: dict[str, Any], code: str, detail: str) -> dict[str, Any]:
+    return {"id": request["id"], "refusal": {"code": code, "detail": detail}}
+
+
+def main(settings: Settings) -> None:
+    logs.configure("interactive", settings.log_level)
+    Interactive(settings).serve()

@@ -1,0 +1,164 @@
+"""Models for the API: the registry's files and the shelf's rows together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+from starlette.concurrency import run_in_threadpool
+
+from ..contract.architecture import parameter_table, tensor_shapes
+from ..contract.base import now
+from ..contract.evomerge import Candidate
+from ..contract.model import Lineage, Model, ModelDetail, ModelKind, Prediction, PredictRequest, Verification
+from ..contract.pages import ModelPage
+from ..registry.architecture import modules
+from ..registry.download import Download, download
+from ..registry.files import ModelFiles
+from ..registry.header import read_header
+from ..registry.lineage import lineage
+from ..registry.placement import model_id as id_of
+from ..registry.placement import read_metadata
+from ..registry.upload import Upload
+from ..settings import Settings
+from . import records, shelf
+from .database import Database
+from .interactive_client import InteractiveClient
+from .refusal import Refusal
+from .versions import versions
+
+
+class ModelService:
+    """Implements `api.services.ModelService`."""
+
+    def __init__(self, settings: Settings, database: Database, files: ModelFiles, process: InteractiveClient) -> None:
+        self._settings, self._database, self._files, self._process = settings, database, files, process
+
+    def page(
+        self,
+        *,
+        kind: ModelKind | None,
+        run_id: str | None,
+        search: str | None,
+        sort: shelf.Sort,
+        cursor: str | None,
+        limit: int,
+    ) -> ModelPage:
+        with self._database.read() as connection:
+            items, more = shelf.page(
+                connection, kind=kind, run_id=run_id, search=search, sort=sort, cursor=cursor, limit=limit
+            )
+        return ModelPage(items=items, next_cursor=more)
+
+    def get(self, model_id: str) -> ModelDetail:
+        model = self._found(model_id)
+        if model.architecture is not None:
+            table = parameter_table(tensor_shapes(model.architecture))
+        else:
+            table = modules(read_header(self._files.tensors(model)))
+        return ModelDetail(
+            **model.model_dump(exclude={"architecture", "origin"}),
+            architecture=model.architecture,
+            origin=model.origin,
+            modules=table,
+            metadata=read_metadata(self._files, model),
+        )
+
+    def lineage(self, model_id: str) -> Lineage:
+        model = self._found(model_id)
+        with self._database.read() as connection:
+            return lineage(model, lambda wanted: shelf.find(connection, wanted))
+
+    async def file(self, model_id: str, file_format: Literal["safetensors", "pt"]) -> tuple[Path, str, str]:
+        model = await run_in_threadpool(self._found, model_id)
+        found = await run_in_threadpool(download, self._files, model, file_format)
+        if found is None:
+            await self._process.ask("export", model=model.model_dump(mode="json"))
+            found = await run_in_threadpool(download, self._files, model, file_format)
+        if not isinstance(found, Download):
+            raise Refusal("file_missing", f"{model.name}: the {file_format} file could not be made")
+        return found.path, found.filename, found.etag
+
+    def delete(self, model_id: str) -> None:
+        with self._database.write() as tx:
+            model = shelf.find(tx.connection, model_id)
+            if model is None:
+                raise Refusal("not_found", f"there is no model {model_id}")
+            users = shelf.users(tx.connection, model_id)
+            if users:
+                shown = ", ".join(users[:5]) + (f" and {len(users) - 5} more" if len(users) > 5 else "")
+                raise Refusal("model_in_use", f"{model.name} is needed by {shown}")
+            shelf.remove(tx, model)
+        # The row first: a file without a row is waste, a row without a file would be a lie.
+        self._files.remove(model)
+
+    async def upload(self, name: str, chunks: AsyncIterator[bytes]) -> Model:
+        with self._database.read() as connection:
+            if shelf.find(connection, id_of(None, name)) is not None:
+                raise Refusal("name_taken", f"there is an imported model {name} already")
+        with Upload(self._files, name, limit_bytes=self._settings.max_import_bytes) as upload:
+            async for chunk in chunks:
+                if chunk:
+                    await run_in_threadpool(upload.write, chunk)
+            return await run_in_threadpool(self._finish, upload)
+
+    async def verify(self, model_id: str, *, rebuild: bool) -> Verification:
+        model = await run_in_threadpool(self._found, model_id)
+        answer = await self._process.ask("verify", model=model.model_dump(mode="json"), rebuild=rebuild)
+        return await run_in_threadpool(self._record, Verification.model_validate(answer))
+
+    async def predict(self, model_id: str, request: PredictRequest) -> Prediction:
+        model = await run_in_threadpool(self._found, model_id)
+        answer = await self._process.ask(
+            "predict", model=model.model_dump(mode="json"), request=request.model_dump(mode="json")
+        )
+        return Prediction.model_validate(answer)
+
+    async def verify_candidate(self, candidate_id: str) -> Verification:
+        candidate = await run_in_threadpool(self._candidate, candidate_id)
+        answer = await self._process.ask("verify_candidate", candidate=candidate.model_dump(mode="json"))
+        return await run_in_threadpool(self._record, Verification.model_validate(answer))
+
+    async def materialize(self, candidate_id: str) -> Model:
+        candidate = await run_in_threadpool(self._candidate, candidate_id)
+        existing = await run_in_threadpool(self._kept, candidate)
+        if existing is not None:
+            return existing
+        answer = await self._process.ask("materialize", candidate=candidate.model_dump(mode="json"))
+        return await run_in_threadpool(self._add, Model.model_validate(answer))
+
+    def _found(self, model_id: str) -> Model:
+        with self._database.read() as connection:
+            model = shelf.find(connection, model_id)
+        if model is None:
+            raise Refusal("not_found", f"there is no model {model_id}")
+        return model
+
+    def _candidate(self, candidate_id: str) -> Candidate:
+        with self._database.read() as connection:
+            candidate = records.find_candidate(connection, candidate_id)
+        if candidate is None:
+            raise Refusal("not_found", f"there is no candidate {candidate_id}")
+        return candidate
+
+    def _kept(self, candidate: Candidate) -> Model | None:
+        """The candidate as a registered model, where it is one already."""
+        with self._database.read() as connection:
+            return shelf.find_candidate(connection, candidate.run_id, candidate.id)
+
+    def _finish(self, upload: Upload) -> Model:
+        return self._add(upload.finish(versions=versions(), time=now()))
+
+    def _add(self, model: Model) -> Model:
+        with self._database.write() as tx:
+            if not shelf.add(tx, model):
+                existing = shelf.find(tx.connection, model.id)
+                assert existing is not None  # noqa: S101 - add has just said so
+                return existing
+        return model
+
+    def _record(self, verification: Verification) -> Verification:
+        with self._database.write() as tx:
+            shelf.verified(tx, verification)
+        return verification

@@ -1,0 +1,42 @@
+"""JSON lines between the API process and its workers, over the workers' stdin and stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class Upward:
+    """The worker's end. The process's own stdout is given to stderr, so that a stray print cannot garble the pipe."""
+
+    def __init__(self) -> None:
+        self._out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+        sys.stdout.flush()
+        os.dup2(2, 1)
+        self._lock = threading.Lock()
+
+    def send(self, message: dict[str, Any]) -> None:
+        line = json.dumps(message, separators=(",", ":")) + "\n"
+        try:
+            with self._lock:
+                self._out.write(line)
+        except BrokenPipeError:
+            # The parent is gone: stdin's end of file, read by another thread, ends this process.
+            return
+
+
+def listen(handle: Callable[[dict[str, Any]], None], ended: Callable[[], None]) -> threading.Thread:
+    """Read stdin on a thread of its own: `handle` each message, then `ended` once at end of file."""
+
+    def read() -> None:
+        for line in sys.stdin:
+            handle(json.loads(line))
+        ended()
+
+    thread = threading.Thread(target=read, name="stdin", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,51 @@
+"""Configuration from the environment (`AGENT_FORGE_*`), parsed once at boot; a wrong value is an error then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """Every field can be set as `AGENT_FORGE_<NAME>`; lists and paths as JSON or plain text."""
+
+    model_config = SettingsConfigDict(env_prefix="AGENT_FORGE_", frozen=True, extra="ignore")
+
+    data: Path = Field(default=PROJECT / ".data" / "backend", description="database, models and checkpoints")
+    token: SecretStr | None = Field(default=None, min_length=16, description="bearer token that every /v1 route needs")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=0, ge=0, le=65535, description="0: any free port, printed in the ready line")
+    dataset_roots: list[Path] = Field(
+        default=[PROJECT.parent, Path.cwd()], description="`file:` data sets and tokenizers are read only from below"
+    )
+    workers: int = Field(default=1, ge=1, le=16, description="worker processes; each uses `threads` threads")
+    threads: int | None = Field(default=None, ge=1, le=512, description="threads of one worker; null: all cores")
+    nice: int = Field(default=10, ge=0, le=19, description="how far a worker yields to everything else")
+    heartbeat_seconds: float = Field(default=2.0, gt=0, le=60)
+    lease_seconds: float = Field(default=20.0, gt=0, le=600, description="a worker silent for so long is given up")
+    max_fruitless_attempts: int = Field(default=3, ge=1, le=100, description="starts without progress before failure")
+    disk_reserve_bytes: int = Field(default=256 * 1024**2, ge=0, description="disk that a plan must leave free")
+    memory_reserve_bytes: int = Field(default=256 * 1024**2, ge=0, description="memory that a plan must leave free")
+    max_body_bytes: int = Field(default=1024**2, ge=1024, description="largest JSON request body")
+    max_import_bytes: int = Field(default=16 * 1024**3, ge=1024, description="largest imported model file")
+    interactive_idle_seconds: float = Field(
+        default=300.0, gt=0, description="the process for verify and predict ends after so long without a request"
+    )
+    interactive_timeout_seconds: float = Field(default=600.0, gt=0, description="longest verify, predict or rebuild")
+    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @property
+    def database(self) -> Path:
+        return self.data / "forge.db"
+
+    @property
+    def models(self) -> Path:
+        return self.data / "models"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.data / "checkpoints"
