@@ -1,72 +1,81 @@
-/** Who may know whom: http and realtime stand on the mirror, the mirror on the backend's client, nothing points up. */
-const gateway = '^gateway/src';
+/** Dependencies point one way: http, realtime → mirror → backend; nothing below knows what stands above. */
+
+/** @param {string} name @param {string} comment @param {string} from @param {string} to */
+const forbid = (name, comment, from, to) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path: from },
+  to: { path: to },
+});
+
+const SRC = '^gateway/src';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
   forbidden: [
     {
-      name: 'no-circle',
+      name: 'no-circles',
       severity: 'error',
       from: {},
-      to: { circular: true, dependencyTypesNot: ['type-only'] },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    {
-      name: 'backend-knows-nobody-above',
-      severity: 'error',
-      from: { path: `${gateway}/backend` },
-      to: { path: `${gateway}/(mirror|http|realtime|cli)` },
-    },
-    {
-      name: 'mirror-knows-nobody-above',
-      severity: 'error',
-      from: { path: `${gateway}/mirror` },
-      to: { path: `${gateway}/(http|realtime|cli)` },
-    },
-    {
-      name: 'edges-do-not-know-each-other',
-      severity: 'error',
-      from: { path: `${gateway}/(http|realtime)` },
-      to: { path: `${gateway}/(http|realtime|cli)`, pathNot: `${gateway}/$1/` },
-    },
-    {
-      name: 'command-line-is-an-ordinary-client',
-      severity: 'error',
-      from: { path: `${gateway}/cli` },
-      to: { path: `${gateway}/(backend|mirror|http)/`, dependencyTypesNot: ['type-only'] },
-    },
-    {
-      name: 'only-main-wires',
-      severity: 'error',
-      from: { path: `${gateway}/(backend|mirror|http|realtime|cli)` },
-      to: { path: `${gateway}/(main|app)\\.ts` },
-    },
-    {
-      name: 'contract-stands-alone',
-      severity: 'error',
-      from: { path: '^openapi' },
-      to: { path: '^(gateway|dashboard|tests)' },
-    },
-    {
-      name: 'dashboard-talks-by-the-wire',
-      severity: 'error',
-      from: { path: '^dashboard' },
-      to: { path: '^(gateway|tests|python-backend)' },
-    },
-    {
-      name: 'no-dead-module',
-      severity: 'error',
-      from: {
-        orphan: true,
-        pathNot: ['\\.d\\.ts$', '\\.mjs$', 'main\\.tsx?$', 'vite-env'],
-      },
-      to: {},
-    },
+    { name: 'resolvable', severity: 'error', from: { pathNot: '^dashboard' }, to: { couldNotResolve: true } },
+    forbid(
+      'backend-is-lowest',
+      'talks to the backend, and knows nobody else',
+      `${SRC}/backend`,
+      `${SRC}/(mirror|database|http|realtime|app|main)`,
+    ),
+    forbid(
+      'database-is-low',
+      'opens databases, and knows no rows',
+      `${SRC}/database`,
+      `${SRC}/(mirror|backend|http|realtime|app|main)`,
+    ),
+    forbid(
+      'mirror-below-servers',
+      'what serves reads the mirror, never the other way',
+      `${SRC}/mirror`,
+      `${SRC}/(http|realtime|app|main)`,
+    ),
+    forbid(
+      'http-beside-realtime',
+      'two servers, each without the other',
+      `${SRC}/http`,
+      `${SRC}/(realtime|app|main)`,
+    ),
+    forbid(
+      'realtime-beside-http',
+      'two servers, each without the other',
+      `${SRC}/realtime`,
+      `${SRC}/(http|app|main)`,
+    ),
+    forbid(
+      'rows-through-queries',
+      'servers read through the mirror, never the tables',
+      `${SRC}/(http|realtime)`,
+      `${SRC}/generated`,
+    ),
+    forbid('contract-knows-nobody', 'shared by all', '^openapi', '^(gateway|dashboard|tests|prisma)'),
+    forbid(
+      'dashboard-apart',
+      'the dashboard shares the contract alone',
+      '^dashboard/src',
+      '^(gateway|tests|prisma)',
+    ),
+    forbid(
+      'no-tests-in-products',
+      'tests use sources, not the other way',
+      '^(gateway|dashboard|openapi)',
+      '^tests',
+    ),
   ],
   options: {
+    doNotFollow: { path: ['node_modules', `${SRC}/generated`, '\\.d\\.ts$'] },
+    exclude: { path: '^gateway/(dist|bin)' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    doNotFollow: { path: 'node_modules' },
-    exclude: { path: ['/generated/', '/dist/'] },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'default', 'types'] },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
   },
 };
