@@ -47,7 +47,7 @@ class Drafts:
 
     @property
     def session_id(self) -> str:
-        return self.config.session_id or re.sub(r"[^A-Za-z0-9_-]", "-", self.run_id)[-8:].lower().strip("-_")
+        return self.config.session_id or re.sub(r"[^A-Za-z0-9]", "", self.run_id)[-8:].lower()
 
     def draft(self, stage: Stage, initial: Leaf | None, metrics: dict[str, float]) -> ModelDraft:
         stamp = self.created_at.astimezone(UTC).strftime("%Y%m%d_%H%M%S")

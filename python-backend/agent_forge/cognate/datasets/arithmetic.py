@@ -8,8 +8,8 @@ from .problem import Problem
 
 DESCRIPTION = "Digits under +, - and *, evaluated from left to right modulo 10; every partial result is a label."
 
-_TERMS = {1: 3, 2: 4, 3: 5, 4: 6, 5: 8}
-_OPERATORS = {1: "+", 2: "+-", 3: "+-", 4: "+-*", 5: "+-*"}
+_TERMS = {1: 3, 2: 4, 3: 4, 4: 5, 5: 8}
+_OPERATORS = {1: "+", 2: "+", 3: "+-", 4: "+-*", 5: "+-*"}
 
 
 def apply(left: int, operator: str, right: int) -> int:
