@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const IGNORED = new Set(['node_modules', 'dist', 'generated', '__pycache__']);
@@ -20,22 +20,11 @@ export function fingerprint(root, paths, strings = []) {
   function visit(path) {
     const absolute = join(root, path);
     if (!existsSync(absolute)) return;
-    const entries = readEntries(absolute);
-    if (entries === null) {
+    if (!statSync(absolute).isDirectory()) {
       hash.update(`${path}\0`).update(readFileSync(absolute)).update('\0');
       return;
     }
-    for (const entry of entries) if (!IGNORED.has(entry)) visit(join(path, entry));
-  }
-}
-
-/** @param {string} path @returns {string[] | null} null for a file */
-function readEntries(path) {
-  try {
-    return readdirSync(path).sort();
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return null;
-    throw error;
+    for (const entry of readdirSync(absolute).sort()) if (!IGNORED.has(entry)) visit(join(path, entry));
   }
 }
 
