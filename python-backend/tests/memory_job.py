@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,15 +16,7 @@ from agent_forge.contract.cognate import TrainingEvaluation, TrainingStep
 from agent_forge.contract.evomerge import Candidate, Generation
 from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import Model
-
-
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """Over names and bytes; enough to tell models apart."""
-    total = sha256()
-    for name in sorted(tensors):
-        total.update(name.encode())
-        total.update(tensors[name].contiguous().numpy().tobytes())
-    return total.hexdigest()
+from agent_forge.registry.tensors import digest_tensors
 
 
 @dataclass
@@ -99,7 +90,7 @@ class MemoryJob:
                 architecture=draft.architecture,
                 parameters=count,
                 bytes=4 * count,
-                digest=digest(own),
+                digest=digest_tensors(own),
                 origin=draft.origin,
                 parents=draft.parents,
                 files=[],
