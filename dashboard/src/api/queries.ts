@@ -1,0 +1,115 @@
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { gateway } from './gateway.ts';
+import type { CognateConfig, EvoMergeConfig, PipelineConfig, RunStatus } from './schema.ts';
+
+/** Answers of the gateway as queries. `live/live.ts` invalidates them by these keys. */
+
+const forever = { staleTime: Number.POSITIVE_INFINITY };
+
+export const presets = queryOptions({
+  queryKey: ['presets'],
+  queryFn: async ({ signal }) => (await gateway.get('/api/v1/presets', { signal })).items,
+  ...forever,
+});
+
+export const datasets = queryOptions({
+  queryKey: ['datasets'],
+  queryFn: async ({ signal }) => (await gateway.get('/api/v1/datasets', { signal })).items,
+  ...forever,
+});
+
+export const mergeMethods = queryOptions({
+  queryKey: ['merge-methods'],
+  queryFn: async ({ signal }) => (await gateway.get('/api/v1/merge-methods', { signal })).items,
+  ...forever,
+});
+
+export const system = queryOptions({
+  queryKey: ['system'],
+  queryFn: ({ signal }) => gateway.get('/api/v1/system', { signal }),
+});
+
+export const report = (runId: string) =>
+  queryOptions({
+    queryKey: ['report', runId],
+    queryFn: ({ signal }) => gateway.get('/api/v1/runs/{run_id}/report', { path: { run_id: runId }, signal }),
+  });
+
+export const series = (runId: string) =>
+  queryOptions({
+    queryKey: ['series', runId],
+    queryFn: async ({ signal }) =>
+      (await gateway.get('/api/v1/runs/{run_id}/series', { path: { run_id: runId }, signal })).items,
+  });
+
+export const model = (modelId: string) =>
+  queryOptions({
+    queryKey: ['model', modelId],
+    queryFn: ({ signal }) =>
+      gateway.get('/api/v1/models/{model_id}', { path: { model_id: modelId }, signal }),
+  });
+
+export const lineage = (modelId: string) =>
+  queryOptions({
+    queryKey: ['lineage', modelId],
+    queryFn: ({ signal }) =>
+      gateway.get('/api/v1/models/{model_id}/lineage', { path: { model_id: modelId }, signal }),
+  });
+
+export type ModelSort = 'created_at' | '-created_at' | 'name' | '-name' | 'bytes' | '-bytes';
+
+export const modelPages = (filter: { search: string; sort: ModelSort }) =>
+  infiniteQueryOptions({
+    queryKey: ['models', filter],
+    queryFn: ({ signal, pageParam }) =>
+      gateway.get('/api/v1/models', {
+        query: {
+          sort: filter.sort,
+          limit: 25,
+          ...(filter.search ? { search: filter.search } : {}),
+          ...(pageParam ? { cursor: pageParam } : {}),
+        },
+        signal,
+      }),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.next_cursor,
+    placeholderData: keepPreviousData,
+  });
+
+/** Runs older than the newest hundred that the live topic holds, and those of one status. */
+export const runPages = (status: RunStatus | null) =>
+  infiniteQueryOptions({
+    queryKey: ['runs', status],
+    queryFn: ({ signal, pageParam }) =>
+      gateway.get('/api/v1/runs', {
+        query: { limit: 50, ...(status ? { status } : {}), ...(pageParam ? { cursor: pageParam } : {}) },
+        signal,
+      }),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.next_cursor,
+    placeholderData: keepPreviousData,
+  });
+
+const forecast = { placeholderData: keepPreviousData, staleTime: 30_000, retry: false } as const;
+
+export const cognateForecast = (config: CognateConfig) =>
+  queryOptions({
+    queryKey: ['forecast', 'cognate', config],
+    queryFn: ({ signal }) => gateway.post('/api/v1/cognate/forecast', { body: config, signal }),
+    ...forecast,
+  });
+
+export const evomergeForecast = (config: EvoMergeConfig) =>
+  queryOptions({
+    queryKey: ['forecast', 'evomerge', config],
+    queryFn: ({ signal }) => gateway.post('/api/v1/evomerge/forecast', { body: config, signal }),
+    enabled: config.parents.length >= 2,
+    ...forecast,
+  });
+
+export const pipelineForecast = (config: PipelineConfig) =>
+  queryOptions({
+    queryKey: ['forecast', 'pipeline', config],
+    queryFn: ({ signal }) => gateway.post('/api/v1/pipelines/forecast', { body: config, signal }),
+    ...forecast,
+  });

@@ -1,0 +1,115 @@
+import { useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { useSearchParams } from 'wouter';
+import { report } from '../api/queries.ts';
+import { count, figure, gain } from '../format/number.ts';
+import { useRun } from '../live/hooks.ts';
+import type { RunView } from '../live/topic.ts';
+import { RunCommands } from '../runs/commands.tsx';
+import { RunProgress } from '../runs/progress.tsx';
+import { RunFailure, RunLead } from '../runs/run-head.tsx';
+import { Fact, Facts } from '../shell/fact.tsx';
+import { Page } from '../shell/page.tsx';
+import { Panel } from '../shell/panel.tsx';
+import { ProblemNote } from '../shell/problem.tsx';
+import { Waiting } from '../shell/waiting.tsx';
+import { bestParent } from './baselines.ts';
+import { CandidateDrawer } from './candidate-drawer.tsx';
+import { FitnessChart } from './fitness-chart.tsx';
+import { GenerationBoard } from './generation-board.tsx';
+import { Outcome } from './outcome.tsx';
+
+export default function EvoMergeRunPage({ id }: { id: string }) {
+  const { view, problem } = useRun(id);
+  if (problem && !view) return <ProblemNote error={problem} />;
+  if (!view) return <Waiting for="the run" rows={6} />;
+  return <EvoMergeRun view={view} />;
+}
+
+function EvoMergeRun({ view }: { view: RunView }) {
+  const { run, candidates } = view;
+  const generations = useMemo(
+    () => [...view.generations].sort((a, b) => a.index - b.index),
+    [view.generations],
+  );
+  const found = useQuery(report(run.id));
+  const outcome = found.data?.kind === 'evomerge' ? found.data : undefined;
+  const parent = outcome ? bestParent(outcome) : null;
+  const [query, setQuery] = useSearchParams();
+  const open = candidates.find(({ id }) => id === query.get('candidate'));
+  const show = (candidate: string | null) => setQuery(candidate ? { candidate } : {}, { replace: true });
+  // null follows the newest generation
+  const [picked, setPicked] = useState<number | null>(null);
+  const newest = candidates.reduce((most, { generation }) => Math.max(most, generation), 0);
+  const generation = picked ?? newest;
+  const last = generations.at(-1);
+  const planned = run.evomerge?.generations ?? run.settings?.generations;
+  return (
+    <Page title={run.name} lead={<RunLead run={run} here="live" />} actions={<RunCommands run={run} />}>
+      <RunFailure run={run} />
+      <Panel>
+        <RunProgress run={run} />
+      </Panel>
+      <Panel>
+        <Facts>
+          <Fact
+            label="Champion’s fitness"
+            note={
+              run.champion_fitness !== null && parent
+                ? `${gain(run.champion_fitness, parent.selection.total)} over the best parent`
+                : undefined
+            }
+            tone={
+              run.champion_fitness !== null && parent && run.champion_fitness > parent.selection.total
+                ? 'good'
+                : undefined
+            }
+          >
+            {run.champion_fitness === null ? '–' : figure(run.champion_fitness)}
+          </Fact>
+          <Fact label="Best parent" note={parent ? 'on the same problems' : 'measured at the start'}>
+            {parent ? figure(parent.selection.total) : '–'}
+          </Fact>
+          <Fact label="Generations" note={planned ? `of ${count(planned)}` : undefined}>
+            {count(generations.length)}
+          </Fact>
+          <Fact label="Candidates">{count(candidates.length)}</Fact>
+          <Fact label="Diversity" note="mean cosine distance">
+            {last ? figure(last.diversity) : '–'}
+          </Fact>
+        </Facts>
+      </Panel>
+      {candidates.length === 0 ? (
+        <Panel title="Tournament">
+          <p style={{ margin: 0, color: 'var(--mantine-color-dimmed)', fontSize: 14 }}>
+            {run.status === 'queued' && run.depends_on
+              ? 'It begins when its parents are trained.'
+              : 'No candidate has been evaluated yet.'}
+          </p>
+        </Panel>
+      ) : (
+        <>
+          <FitnessChart
+            generations={generations}
+            parent={parent}
+            generation={generation}
+            onPick={(index) => setPicked(index)}
+          />
+          <GenerationBoard
+            candidates={candidates}
+            generations={generations}
+            weights={run.evomerge?.fitness ?? run.settings?.fitness}
+            championId={run.champion_id}
+            generation={generation}
+            newest={newest}
+            following={picked === null}
+            onGeneration={setPicked}
+            onOpen={show}
+          />
+        </>
+      )}
+      {outcome && outcome.baselines.length > 0 && <Outcome report={outcome} run={run} />}
+      <CandidateDrawer candidate={open} onClose={() => show(null)} championId={run.champion_id} />
+    </Page>
+  );
+}

@@ -1,0 +1,82 @@
+import { SimpleGrid, Text } from '@mantine/core';
+import { useMemo } from 'react';
+import type { EvoMergeReport, Generation } from '../api/schema.ts';
+import { type Line, LineChart } from '../charts/line-chart.tsx';
+import { bytes } from '../format/number.ts';
+import { Panel } from '../shell/panel.tsx';
+import classes from './fitness-chart.module.css';
+
+interface FitnessChartProps {
+  generations: readonly Generation[];
+  parent: EvoMergeReport['baselines'][number] | null;
+  generation: number;
+  onPick: (generation: number) => void;
+}
+
+/** Best, mean and worst of each generation beside the line that has to be beaten; diversity and size below. */
+export function FitnessChart({ generations, parent, generation, onPick }: FitnessChartProps) {
+  const x = useMemo(() => generations.map(({ index }) => index), [generations]);
+  const lines = useMemo<Line[]>(
+    () => [
+      { label: 'Champion', color: '--series-1', values: generations.map((g) => g.champion_fitness) },
+      { label: 'Best', color: '--series-2', values: generations.map((g) => g.best), thin: true },
+      { label: 'Mean', color: '--series-3', values: generations.map((g) => g.mean), thin: true },
+      { label: 'Worst', color: '--idle', values: generations.map((g) => g.worst), thin: true },
+      ...(parent
+        ? [
+            {
+              label: 'Best parent',
+              color: '--series-4',
+              values: generations.map(() => parent.selection.total),
+              dash: true,
+            },
+          ]
+        : []),
+    ],
+    [generations, parent],
+  );
+  const diversity = useMemo<Line[]>(
+    () => [
+      { label: 'Diversity', color: '--series-6', values: generations.map((g) => g.diversity), points: false },
+    ],
+    [generations],
+  );
+  const sizes = useMemo<Line[]>(
+    () => [
+      { label: 'Largest', color: '--series-5', values: generations.map((g) => g.max_bytes) },
+      { label: 'Smallest', color: '--series-7', values: generations.map((g) => g.min_bytes), thin: true },
+    ],
+    [generations],
+  );
+  if (generations.length === 0) {
+    return (
+      <Panel title="Fitness">
+        <Text size="sm" c="dimmed">
+          The curve begins when the first generation is complete.
+        </Text>
+      </Panel>
+    );
+  }
+  const shared = { x, xLabel: 'generation', marked: generation, onPick };
+  return (
+    <div className={classes.charts}>
+      <Panel title="Fitness" note="on selection problems">
+        <LineChart {...shared} label="Fitness by generation" lines={lines} height={276} />
+      </Panel>
+      <SimpleGrid cols={{ base: 1, sm: 2, lg: 1 }} spacing="md">
+        <Panel title="Diversity">
+          <LineChart
+            {...shared}
+            label="Diversity by generation"
+            lines={diversity}
+            height={92}
+            range={[0, null]}
+          />
+        </Panel>
+        <Panel title="Size">
+          <LineChart {...shared} label="File size by generation" lines={sizes} height={92} format={bytes} />
+        </Panel>
+      </SimpleGrid>
+    </div>
+  );
+}

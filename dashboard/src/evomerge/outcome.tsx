@@ -1,0 +1,106 @@
+import { Anchor, Stack, Table, Text } from '@mantine/core';
+import { Link } from 'wouter';
+import type { EvoMergeReport, Fitness, Run } from '../api/schema.ts';
+import { bytes, count, figure, percent } from '../format/number.ts';
+import { duration } from '../format/time.ts';
+import { Verify } from '../models/verify.tsx';
+import { Panel } from '../shell/panel.tsx';
+import { Wide } from '../shell/scroll-frame.tsx';
+import { baselineName } from './baselines.ts';
+
+const STOPPED: Record<NonNullable<EvoMergeReport['stopped_by']>, string> = {
+  generations: 'all generations bred',
+  patience: 'no gain for as long as the patience allows',
+  cancelled: 'cancelled',
+};
+
+/** The champion beside everything that it is compared with, and where the time went. */
+export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
+  const { champion, champion_heldout, baselines, timings, stopped_by } = report;
+  return (
+    <Panel title="Champion and baselines" note={stopped_by ? STOPPED[stopped_by] : 'so far'}>
+      <Stack gap="md">
+        <Wide label="Champion and baselines" min={640}>
+          <Table fz="sm">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Model</Table.Th>
+                <Table.Th ta="right">Parameters</Table.Th>
+                <Table.Th ta="right">Size</Table.Th>
+                <Table.Th ta="right">Fitness</Table.Th>
+                <Table.Th ta="right">Accuracy</Table.Th>
+                <Table.Th ta="right">Held-out fitness</Table.Th>
+                <Table.Th ta="right">Held-out accuracy</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {champion && (
+                <Row
+                  name="Champion"
+                  modelId={report.champion_model_id}
+                  parameters={champion.parameters}
+                  size={champion.bytes}
+                  selection={champion.fitness}
+                  heldout={champion_heldout}
+                  strong
+                />
+              )}
+              {baselines.map((baseline) => (
+                <Row
+                  key={baseline.name}
+                  name={baselineName(baseline)}
+                  modelId={baseline.model_id}
+                  parameters={baseline.parameters}
+                  size={baseline.bytes}
+                  selection={baseline.selection}
+                  heldout={baseline.heldout}
+                />
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Wide>
+        {run.champion_model_id && <Verify kind="model" id={run.champion_model_id} />}
+        {timings.total > 0 && (
+          <Text size="sm" c="dimmed">
+            {duration(timings.total)} in all
+            {Object.entries(timings.parts).map(
+              ([part, seconds]) => ` · ${part.replaceAll('_', ' ')} ${duration(seconds)}`,
+            )}
+          </Text>
+        )}
+      </Stack>
+    </Panel>
+  );
+}
+
+interface RowProps {
+  name: string;
+  modelId: string | null;
+  parameters: number;
+  size: number;
+  selection: Fitness;
+  heldout: Fitness | null;
+  strong?: boolean;
+}
+
+function Row({ name, modelId, parameters, size, selection, heldout, strong = false }: RowProps) {
+  return (
+    <Table.Tr style={strong ? { fontWeight: 650, background: 'var(--ember-soft)' } : {}}>
+      <Table.Td style={{ overflowWrap: 'anywhere' }}>
+        {modelId ? (
+          <Anchor component={Link} href={`/models/${modelId}`} size="sm" inherit>
+            {name}
+          </Anchor>
+        ) : (
+          name
+        )}
+      </Table.Td>
+      <Table.Td ta="right">{count(parameters)}</Table.Td>
+      <Table.Td ta="right">{bytes(size)}</Table.Td>
+      <Table.Td ta="right">{figure(selection.total)}</Table.Td>
+      <Table.Td ta="right">{percent(selection.accuracy, 1)}</Table.Td>
+      <Table.Td ta="right">{heldout ? figure(heldout.total) : '–'}</Table.Td>
+      <Table.Td ta="right">{heldout ? percent(heldout.accuracy, 1) : '–'}</Table.Td>
+    </Table.Tr>
+  );
+}

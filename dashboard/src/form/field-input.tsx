@@ -1,0 +1,161 @@
+import {
+  Fieldset,
+  MultiSelect,
+  NumberInput,
+  Select,
+  SimpleGrid,
+  Switch,
+  TagsInput,
+  TextInput,
+} from '@mantine/core';
+import { DatasetRows } from './dataset-rows.tsx';
+import { type Field, propertiesOf, rangeOf, resolve } from './schema.ts';
+
+export interface FieldInputProps {
+  field: Field;
+  /** Dotted path of the field in the request, as problems name it. */
+  path: string;
+  /** Undefined where the user has not touched it. */
+  value: unknown;
+  onChange: (value: unknown) => void;
+  /** Dotted path → what the server says of it. */
+  errors: ReadonlyMap<string, string>;
+  /** What null comes to, where the forecast has told it. */
+  chosen?: unknown;
+  /** Choices of an open list of names, from the catalogue. */
+  options?: readonly string[] | undefined;
+}
+
+/** One input, as the field's schema asks. */
+export function FieldInput({ field, path, value, onChange, errors, chosen, options }: FieldInputProps) {
+  const { schema, nullable, label } = field;
+  const shown = value === undefined ? field.default : value;
+  const range = rangeOf(schema);
+  const error = errors.get(path) ?? [...errors].find(([name]) => name.startsWith(`${path}.`))?.[1];
+  const common = {
+    label,
+    description: range ? `${field.description} · ${range}` : field.description,
+    error,
+    name: path,
+  };
+  if (schema.enum) {
+    return (
+      <Select
+        {...common}
+        data={schema.enum.map((name) => ({ value: name, label: words(name) }))}
+        value={shown as string | null}
+        onChange={onChange}
+        allowDeselect={false}
+      />
+    );
+  }
+  switch (schema.type) {
+    case 'integer':
+    case 'number':
+      return (
+        <NumberInput
+          {...common}
+          value={shown === null ? '' : (shown as number)}
+          onChange={(next) => onChange(next === '' ? (nullable ? null : undefined) : next)}
+          allowDecimal={schema.type === 'number'}
+          allowNegative={(schema.minimum ?? schema.exclusiveMinimum ?? 0) < 0}
+          thousandSeparator=","
+          step={schema.type === 'integer' ? 1 : stepFor(shown)}
+          placeholder={
+            nullable ? (typeof chosen === 'number' ? `by preset: ${chosen}` : emptyMeaning(field)) : undefined
+          }
+        />
+      );
+    case 'boolean':
+      return (
+        <Switch
+          {...common}
+          checked={Boolean(shown)}
+          onChange={(event) => onChange(event.currentTarget.checked)}
+          mt={6}
+        />
+      );
+    case 'array': {
+      const items = schema.items ? resolve(schema.items) : {};
+      const list = (shown ?? []) as unknown[];
+      if (items.properties) {
+        return (
+          <DatasetRows
+            {...common}
+            path={path}
+            value={list as { name: string; weight?: number }[]}
+            onChange={(next) => onChange(next.length === 0 && nullable ? null : next)}
+            errors={errors}
+            emptyText={nullable ? emptyMeaning(field) : ''}
+            maxRows={schema.maxItems ?? 32}
+          />
+        );
+      }
+      if (items.enum || options) {
+        return (
+          <MultiSelect
+            {...common}
+            data={(items.enum ?? options ?? []).map((name) => ({ value: name, label: words(name) }))}
+            value={list as string[]}
+            onChange={onChange}
+            searchable={Boolean(options)}
+            placeholder={list.length === 0 ? emptyMeaning(field) : ''}
+          />
+        );
+      }
+      const numeric = items.type === 'integer';
+      return (
+        <TagsInput
+          {...common}
+          value={list.map(String)}
+          onChange={(next) =>
+            onChange(numeric ? next.filter((text) => /^\d+$/.test(text)).map(Number) : next)
+          }
+          allowDuplicates
+          placeholder="Add, then Enter"
+        />
+      );
+    }
+    case 'object':
+      return (
+        <Fieldset legend={label} variant="default" radius="md">
+          <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+            {propertiesOf(schema).map((inner) => (
+              <FieldInput
+                key={inner.name}
+                field={inner}
+                path={`${path}.${inner.name}`}
+                value={(shown as Record<string, unknown> | null)?.[inner.name]}
+                onChange={(next) => onChange({ ...(shown as object | null), [inner.name]: next })}
+                errors={errors}
+              />
+            ))}
+          </SimpleGrid>
+        </Fieldset>
+      );
+    default:
+      return (
+        <TextInput
+          {...common}
+          value={(shown as string | null) ?? ''}
+          onChange={(event) =>
+            onChange(event.currentTarget.value === '' && nullable ? null : event.currentTarget.value)
+          }
+          maxLength={schema.maxLength}
+          placeholder={nullable ? emptyMeaning(field) : ''}
+        />
+      );
+  }
+}
+
+const words = (name: string): string => name.replaceAll('_', ' ');
+
+/** What leaving the field empty means, in the contract's own words: `… ; null: by preset`, `empty: all that fit`. */
+function emptyMeaning({ description }: Field): string {
+  return /(?:null|empty): ([^;]+)$/.exec(description)?.[1] ?? '';
+}
+
+function stepFor(value: unknown): number {
+  const size = typeof value === 'number' && value > 0 ? value : 1;
+  return 10 ** Math.floor(Math.log10(size));
+}

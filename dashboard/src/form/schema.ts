@@ -1,0 +1,95 @@
+import forms from '../../../openapi/forms.json';
+
+/** The part of JSON Schema 2020-12 that the contract's configurations use. */
+export interface JsonSchema {
+  $ref?: string;
+  anyOf?: JsonSchema[];
+  type?: string;
+  enum?: string[];
+  const?: unknown;
+  default?: unknown;
+  title?: string;
+  description?: string;
+  examples?: unknown[];
+  items?: JsonSchema;
+  properties?: Record<string, JsonSchema>;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  minItems?: number;
+  maxItems?: number;
+  maxLength?: number;
+  pattern?: string;
+}
+
+export interface Field {
+  name: string;
+  label: string;
+  description: string;
+  /** Null is a value of its own: the preset, or the run, chooses. */
+  nullable: boolean;
+  default: unknown;
+  schema: JsonSchema;
+}
+
+type FormName = 'CognateConfig' | 'EvoMergeConfig' | 'EvoMergeSettings';
+
+const definitions = forms.$defs as unknown as Record<string, JsonSchema>;
+
+/** Follows references; what stands beside a reference (description, default) wins over what it points to. */
+export function resolve(schema: JsonSchema): JsonSchema {
+  if (!schema.$ref) return schema;
+  const { $ref, ...beside } = schema;
+  const name = $ref.slice($ref.lastIndexOf('/') + 1);
+  const target = definitions[name];
+  if (!target) throw new Error(`forms.json has no ${name}`);
+  return { ...resolve(target), ...beside };
+}
+
+export function fieldsOf(form: FormName): Field[] {
+  return propertiesOf(resolve({ $ref: `#/$defs/${form}` }));
+}
+
+export function propertiesOf(schema: JsonSchema): Field[] {
+  return Object.entries(schema.properties ?? {}).map(([name, property]) => fieldOf(name, property));
+}
+
+function fieldOf(name: string, property: JsonSchema): Field {
+  const whole = resolve(property);
+  const choices = whole.anyOf?.map(resolve) ?? [];
+  const nullable = choices.some(({ type }) => type === 'null');
+  const schema = nullable ? (choices.find(({ type }) => type !== 'null') ?? whole) : whole;
+  return {
+    name,
+    label: labelOf(name),
+    description: whole.description ?? '',
+    nullable,
+    default: whole.default ?? null,
+    schema: { ...schema },
+  };
+}
+
+const ACRONYMS: Record<string, string> = { adamw: 'AdamW', id: 'id', muon: 'Muon' };
+
+function labelOf(name: string): string {
+  const words = name.split('_').map((word) => ACRONYMS[word] ?? word);
+  const text = words.join(' ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** `0 to 1`, `more than 0, up to 1`, `8 to 10,000`; empty where the schema sets no limit worth telling. */
+export function rangeOf(schema: JsonSchema): string {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+  const number = new Intl.NumberFormat('en', { maximumFractionDigits: 6 });
+  const high = maximum ?? exclusiveMaximum;
+  if (high !== undefined && high > 1e12) return '';
+  const from =
+    minimum !== undefined
+      ? number.format(minimum)
+      : exclusiveMinimum !== undefined
+        ? `more than ${number.format(exclusiveMinimum)}`
+        : '';
+  if (high === undefined) return from && `from ${from}`;
+  return `${from ? `${from} to ` : 'up to '}${exclusiveMaximum !== undefined ? 'less than ' : ''}${number.format(high)}`;
+}

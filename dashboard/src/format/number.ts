@@ -1,0 +1,40 @@
+const whole = new Intl.NumberFormat('en');
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
+
+/** 58,282,241 */
+export const count = (value: number): string => whole.format(value);
+
+/** 58.3M */
+export const short = (value: number): string => compact.format(value);
+
+/** 222.3 MiB: binary units, as the registry's files are measured. */
+export function bytes(value: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let size = value;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? size : size.toFixed(size < 100 ? 1 : 0)} ${units[unit]}`;
+}
+
+export const percent = (share: number, digits = 0): string => `${(share * 100).toFixed(digits)} %`;
+
+/** +12.3 % of `value` over `base`; null where there is no base to compare with. */
+export function gain(value: number, base: number | null | undefined): string | null {
+  if (!base) return null;
+  const change = (value / base - 1) * 100;
+  return `${change < 0 ? '−' : '+'}${Math.abs(change).toFixed(1)} %`;
+}
+
+/** Four decimals where the number is about 1; three significant digits where it is far from it. */
+export function figure(value: number): string {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 0.001 || size >= 10_000)) return value.toPrecision(3);
+  if (size >= 100) return value.toFixed(1);
+  return value.toFixed(size >= 10 ? 2 : 4);
+}
+
+/** The first and last characters of a digest. */
+export const digestShort = (digest: string): string => `${digest.slice(0, 8)}…${digest.slice(-6)}`;

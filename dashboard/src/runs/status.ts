@@ -1,0 +1,54 @@
+import type { Run, RunStatus } from '../api/schema.ts';
+
+export const STATUSES: readonly RunStatus[] = [
+  'queued',
+  'running',
+  'pausing',
+  'paused',
+  'cancelling',
+  'interrupted',
+  'succeeded',
+  'failed',
+  'cancelled',
+];
+
+export const hasEnded = (status: RunStatus): boolean =>
+  status === 'succeeded' || status === 'failed' || status === 'cancelled';
+
+/** It works or waits to work, without anybody's doing. */
+export const isActive = (status: RunStatus): boolean => !hasEnded(status) && status !== 'paused';
+
+export type Command = 'pause' | 'resume' | 'cancel' | 'retry';
+
+/** What the backend accepts in each state. */
+export function commandsFor(status: RunStatus): readonly Command[] {
+  switch (status) {
+    case 'queued':
+      return ['cancel'];
+    case 'running':
+      return ['pause', 'cancel'];
+    case 'pausing':
+    case 'interrupted':
+      return ['cancel'];
+    case 'paused':
+      return ['resume', 'cancel'];
+    case 'failed':
+    case 'cancelled':
+      return ['retry'];
+    case 'cancelling':
+    case 'succeeded':
+      return [];
+    default:
+      status satisfies never;
+      return [];
+  }
+}
+
+/** The page that shows what a run is doing. */
+export const liveHref = (run: Pick<Run, 'id' | 'kind'>): string => `/${run.kind}/${run.id}`;
+
+/** Specializations and stages as words. */
+export const stageName = (stage: string): string => {
+  const words = stage.replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+};

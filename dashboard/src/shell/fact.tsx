@@ -1,0 +1,27 @@
+import type { ReactNode } from 'react';
+import classes from './fact.module.css';
+
+/** Labelled figures in a row that wraps: a description list. */
+export function Facts({ children, dense = false }: { children: ReactNode; dense?: boolean }) {
+  return <dl className={dense ? `${classes.facts} ${classes.dense}` : classes.facts}>{children}</dl>;
+}
+
+interface FactProps {
+  label: string;
+  children: ReactNode;
+  /** A second line, for what the figure is compared with. */
+  note?: ReactNode;
+  tone?: 'good' | 'bad' | 'warn' | undefined;
+}
+
+export function Fact({ label, children, note, tone }: FactProps) {
+  return (
+    <div className={classes.fact}>
+      <dt className={classes.label}>{label}</dt>
+      <dd className={classes.value} data-tone={tone}>
+        {children}
+        {note && <span className={classes.note}>{note}</span>}
+      </dd>
+    </div>
+  );
+}
