@@ -3,6 +3,8 @@ export default {
   rootDir: '.',
   roots: ['<rootDir>/tests'],
   testMatch: ['**/*.test.ts'],
+  // `*.server.test.ts` need a PostgreSQL server: they are the suite that TEST_DATABASE_URL chooses.
+  testPathIgnorePatterns: process.env.TEST_DATABASE_URL ? [] : ['\\.server\\.test\\.ts$'],
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

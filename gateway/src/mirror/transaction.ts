@@ -57,16 +57,17 @@ async function stored(tx: Transaction, history: number, events: readonly Event[]
 }
 
 async function insertEvents(tx: Transaction, history: number, events: readonly Event[]): Promise<void> {
+  // `data` travels as text: json_to_recordset would decode its escapes, and refuse a \u0000 among them.
   const rows = events.map((event) => ({
     seq: event.seq,
     run_id: event.run_id,
     type: event.type,
-    data: event,
+    data: JSON.stringify(event),
   }));
   await tx.$executeRaw`
     INSERT INTO event (history, seq, run_id, type, data)
-    SELECT ${history}::int, seq, run_id, type, data
-      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(seq bigint, run_id text, type text, data json)`;
+    SELECT ${history}::int, seq, run_id, type, data::json
+      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(seq bigint, run_id text, type text, data text)`;
 }
 
 async function write(tx: Transaction, history: number, changes: Changes): Promise<void> {
@@ -77,13 +78,13 @@ async function write(tx: Transaction, history: number, changes: Changes): Promis
       status: row.status,
       pipeline_id: row.pipeline_id,
       created_at: row.created_at,
-      data: row,
+      data: JSON.stringify(row),
     }));
     await tx.$executeRaw`
       INSERT INTO run (history, id, kind, status, pipeline_id, created_at, data)
-      SELECT ${history}::int, id, kind, status, pipeline_id, created_at, data
+      SELECT ${history}::int, id, kind, status, pipeline_id, created_at, data::json
         FROM json_to_recordset(${JSON.stringify(rows)}::json)
-          AS r(id text, kind text, status text, pipeline_id text, created_at timestamptz, data json)
+          AS r(id text, kind text, status text, pipeline_id text, created_at timestamptz, data text)
       ON CONFLICT (history, id) DO UPDATE
         SET kind = excluded.kind, status = excluded.status, pipeline_id = excluded.pipeline_id,
             created_at = excluded.created_at, data = excluded.data`;
@@ -97,14 +98,14 @@ async function write(tx: Transaction, history: number, changes: Changes): Promis
       bytes: row.bytes,
       created_at: row.created_at,
       deleted_at: deletedAt,
-      data: row,
+      data: JSON.stringify(row),
     }));
     await tx.$executeRaw`
       INSERT INTO model (history, id, kind, run_id, name, bytes, created_at, deleted_at, data)
-      SELECT ${history}::int, id, kind, run_id, name, bytes, created_at, deleted_at, data
+      SELECT ${history}::int, id, kind, run_id, name, bytes, created_at, deleted_at, data::json
         FROM json_to_recordset(${JSON.stringify(rows)}::json)
           AS r(id text, kind text, run_id text, name text, bytes bigint, created_at timestamptz,
-               deleted_at timestamptz, data json)
+               deleted_at timestamptz, data text)
       ON CONFLICT (history, id) DO UPDATE
         SET kind = excluded.kind, run_id = excluded.run_id, name = excluded.name, bytes = excluded.bytes,
             created_at = excluded.created_at, deleted_at = excluded.deleted_at, data = excluded.data`;
@@ -115,13 +116,13 @@ async function write(tx: Transaction, history: number, changes: Changes): Promis
       run_id: row.run_id,
       stage: text(row.stage),
       step: row.step,
-      data: row,
+      data: JSON.stringify(row),
     }));
     await tx.$executeRaw`
       INSERT INTO evaluation (history, run_id, stage, step, seq, data)
-      SELECT ${history}::int, run_id, stage, step, seq, data
+      SELECT ${history}::int, run_id, stage, step, seq, data::json
         FROM json_to_recordset(${JSON.stringify(rows)}::json)
-          AS r(run_id text, stage text, step bigint, seq bigint, data json)
+          AS r(run_id text, stage text, step bigint, seq bigint, data text)
       ON CONFLICT (history, run_id, stage, step) DO UPDATE SET seq = excluded.seq, data = excluded.data`;
   }
   if (changes.candidates.size > 0) {
@@ -130,13 +131,13 @@ async function write(tx: Transaction, history: number, changes: Changes): Promis
       run_id: row.run_id,
       generation: row.generation,
       slot: row.slot,
-      data: row,
+      data: JSON.stringify(row),
     }));
     await tx.$executeRaw`
       INSERT INTO candidate (history, id, run_id, generation, slot, data)
-      SELECT ${history}::int, id, run_id, generation, slot, data
+      SELECT ${history}::int, id, run_id, generation, slot, data::json
         FROM json_to_recordset(${JSON.stringify(rows)}::json)
-          AS r(id text, run_id text, generation int, slot int, data json)
+          AS r(id text, run_id text, generation int, slot int, data text)
       ON CONFLICT (history, id) DO UPDATE
         SET run_id = excluded.run_id, generation = excluded.generation, slot = excluded.slot, data = excluded.data`;
   }
@@ -144,12 +145,12 @@ async function write(tx: Transaction, history: number, changes: Changes): Promis
     const rows = [...changes.generations.values()].map((row) => ({
       run_id: row.run_id,
       index: row.index,
-      data: row,
+      data: JSON.stringify(row),
     }));
     await tx.$executeRaw`
       INSERT INTO generation (history, run_id, index, data)
-      SELECT ${history}::int, run_id, index, data
-        FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(run_id text, index int, data json)
+      SELECT ${history}::int, run_id, index, data::json
+        FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(run_id text, index int, data text)
       ON CONFLICT (history, run_id, index) DO UPDATE SET data = excluded.data`;
   }
   if (changes.logs.size > 0) {
@@ -157,12 +158,12 @@ async function write(tx: Transaction, history: number, changes: Changes): Promis
       seq,
       run_id: row.run_id,
       level: row.level,
-      data: row,
+      data: JSON.stringify(row),
     }));
     await tx.$executeRaw`
       INSERT INTO log (history, seq, run_id, level, data)
-      SELECT ${history}::int, seq, run_id, level, data
-        FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(seq bigint, run_id text, level text, data json)`;
+      SELECT ${history}::int, seq, run_id, level, data::json
+        FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(seq bigint, run_id text, level text, data text)`;
   }
   if (changes.verifications.size > 0) {
     const rows = [...changes.verifications].map(([seq, row]) => ({
@@ -170,12 +171,12 @@ async function write(tx: Transaction, history: number, changes: Changes): Promis
       subject: row.subject,
       subject_id: row.subject_id,
       ok: row.ok,
-      data: row,
+      data: JSON.stringify(row),
     }));
     await tx.$executeRaw`
       INSERT INTO verification (history, seq, subject, subject_id, ok, data)
-      SELECT ${history}::int, seq, subject, subject_id, ok, data
+      SELECT ${history}::int, seq, subject, subject_id, ok, data::json
         FROM json_to_recordset(${JSON.stringify(rows)}::json)
-          AS r(seq bigint, subject text, subject_id text, ok boolean, data json)`;
+          AS r(seq bigint, subject text, subject_id text, ok boolean, data text)`;
   }
 }
