@@ -2057,10 +2057,11 @@ export interface components {
         Report: components["schemas"]["CognateReport"] | components["schemas"]["EvoMergeReport"];
         ResetMessage: {
             /**
-             * @description `epoch`: the backend has another history; `slow`: the client fell too far behind
+             * @description `epoch`: the backend has another history; `rebuilt`: the mirror differed from it and was read anew;
+             *     `slow`: the client fell too far behind
              * @enum {string}
              */
-            reason: "epoch" | "slow";
+            reason: "epoch" | "rebuilt" | "slow";
             topic: components["schemas"]["Topic"];
         };
         /**
@@ -2248,6 +2249,10 @@ export interface components {
             cursor: components["schemas"]["EventCursor"];
             /** @constant */
             ok: true;
+            /**
+             * @description Null where `after` was given and is known: every event after it follows. Otherwise, also where `after`
+             *     belongs to another history, the whole state at `cursor`, which replaces what the client has.
+             */
             snapshot: components["schemas"]["Snapshot"] | null;
         };
         SubscribeRequest: {

@@ -4,7 +4,7 @@ import { route } from './route.js';
 import type { Services } from './services.js';
 
 /** Single candidates: read from the mirror, rebuilt by the backend. */
-export function candidates({ backend, reads, staleSince, timeouts }: Services): Router {
+export function candidates({ backend, reads, staleSince, arrival, timeouts }: Services): Router {
   const router = Router();
 
   route(router, 'get', '/api/v1/candidates/{candidate_id}', async ({ path }) => {
@@ -26,12 +26,15 @@ export function candidates({ backend, reads, staleSince, timeouts }: Services): 
     router,
     'post',
     '/api/v1/candidates/{candidate_id}/materialize',
-    ({ path, trace }) =>
-      backend.post('/v1/candidates/{candidate_id}/materialize', {
+    async ({ path, trace }) => {
+      const model = await backend.post('/v1/candidates/{candidate_id}/materialize', {
         path,
         headers: trace,
         timeout: timeouts.long,
-      }),
+      });
+      await arrival(async () => (await reads.model(model.id)) !== null);
+      return model;
+    },
     201,
   );
 

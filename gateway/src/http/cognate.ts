@@ -1,9 +1,11 @@
 import { Router } from 'express';
 import { route } from './route.js';
+import { arrived } from './runs.js';
 import type { Services } from './services.js';
 
 /** Making and training the parents. */
-export function cognate({ backend, timeouts }: Services): Router {
+export function cognate(services: Services): Router {
+  const { backend, timeouts } = services;
   const router = Router();
 
   route(
@@ -16,6 +18,7 @@ export function cognate({ backend, timeouts }: Services): Router {
         headers: { ...trace, 'Idempotency-Key': idempotencyKey(headers) },
         timeout: timeouts.ordinary,
       });
+      await arrived(services, run);
       response.location(`/api/v1/runs/${run.id}`);
       return { ...run, stale_since: null };
     },

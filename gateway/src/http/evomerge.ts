@@ -1,10 +1,12 @@
 import { Router } from 'express';
 import { idempotencyKey } from './cognate.js';
 import { route } from './route.js';
+import { arrived } from './runs.js';
 import type { Services } from './services.js';
 
 /** Breeding registered models. */
-export function evomerge({ backend, timeouts }: Services): Router {
+export function evomerge(services: Services): Router {
+  const { backend, timeouts } = services;
   const router = Router();
 
   route(
@@ -17,6 +19,7 @@ export function evomerge({ backend, timeouts }: Services): Router {
         headers: { ...trace, 'Idempotency-Key': idempotencyKey(headers) },
         timeout: timeouts.ordinary,
       });
+      await arrived(services, run);
       response.location(`/api/v1/runs/${run.id}`);
       return { ...run, stale_since: null };
     },

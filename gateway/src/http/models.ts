@@ -6,7 +6,7 @@ import { download, upload } from './transfer.js';
 
 /** The registry: lists from the mirror, files and proofs from the backend. */
 export function models(services: Services): Router {
-  const { backend, reads, staleSince, timeouts } = services;
+  const { backend, reads, staleSince, arrival, timeouts } = services;
   const router = Router();
 
   route(router, 'get', '/api/v1/models', async ({ query }) => ({
@@ -38,6 +38,7 @@ export function models(services: Services): Router {
       headers: { traceparent: response.locals.trace.traceparent },
       timeout: timeouts.ordinary,
     });
+    await arrival(async () => (await reads.model(request.params.model_id)) === null);
     response.status(204).end();
   });
 

@@ -2,10 +2,12 @@ import { Router } from 'express';
 import { idempotencyKey } from './cognate.js';
 import { problem } from './problem.js';
 import { route } from './route.js';
+import { arrived } from './runs.js';
 import type { Services } from './services.js';
 
 /** Cognate, then EvoMerge, by one call. */
-export function pipelines({ backend, reads, staleSince, timeouts }: Services): Router {
+export function pipelines(services: Services): Router {
+  const { backend, reads, staleSince, timeouts } = services;
   const router = Router();
 
   route(
@@ -18,6 +20,7 @@ export function pipelines({ backend, reads, staleSince, timeouts }: Services): R
         headers: { ...trace, 'Idempotency-Key': idempotencyKey(headers) },
         timeout: timeouts.ordinary,
       });
+      await arrived(services, pipeline.evomerge ?? pipeline.cognate);
       response.location(`/api/v1/pipelines/${pipeline.id}`);
       return { ...pipeline, stale_since: null };
     },

@@ -26,6 +26,7 @@ export const problems = {
     title: 'Method not allowed',
     hint: 'The methods are listed at /api/docs.',
   },
+  superseded: { status: 409, title: 'Superseded' },
   content_too_large: { status: 413, title: 'Body too large' },
   range_not_satisfiable: { status: 416, title: 'Range not satisfiable' },
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },

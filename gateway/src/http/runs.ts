@@ -1,10 +1,12 @@
 import { Router } from 'express';
+import type { Run } from '../../../openapi/backend.js';
 import { problem } from './problem.js';
 import { route } from './route.js';
 import type { Services } from './services.js';
 
 /** Runs and what they leave: read from the mirror; commands, reports and series from the backend. */
-export function runs({ backend, reads, staleSince, timeouts }: Services): Router {
+export function runs(services: Services): Router {
+  const { backend, reads, staleSince, timeouts } = services;
   const router = Router();
   const known = async (id: string) => {
     const run = await reads.run(id);
@@ -53,7 +55,10 @@ export function runs({ backend, reads, staleSince, timeouts }: Services): Router
 
   route(router, 'get', '/api/v1/runs/{run_id}/candidates', async ({ path, query }) => {
     await known(path.run_id);
-    return { ...(await reads.candidates(path.run_id, { ...query, limit: query.limit ?? 100 })), stale_since: staleSince() };
+    return {
+      ...(await reads.candidates(path.run_id, { ...query, limit: query.limit ?? 100 })),
+      stale_since: staleSince(),
+    };
   });
 
   route(
@@ -66,6 +71,7 @@ export function runs({ backend, reads, staleSince, timeouts }: Services): Router
         headers: trace,
         timeout: timeouts.ordinary,
       });
+      await arrived(services, run);
       response.location(`/api/v1/runs/${run.id}`);
       return { ...run, stale_since: null };
     },
@@ -73,4 +79,12 @@ export function runs({ backend, reads, staleSince, timeouts }: Services): Router
   );
 
   return router;
+}
+
+/** Waits until the mirror shows the run at least as new as the backend's answer. */
+export async function arrived({ reads, arrival }: Services, { id, updated_at }: Run): Promise<void> {
+  await arrival(async () => {
+    const run = await reads.run(id);
+    return run !== null && run.updated_at >= updated_at;
+  });
 }

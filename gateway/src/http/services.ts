@@ -2,6 +2,7 @@
 import type { GatewayStatus } from '../../../openapi/gateway.js';
 import type { BackendApi } from '../backend/api.js';
 import type { Queries } from '../mirror/queries.js';
+import type { Arrival } from './arrival.js';
 
 export type Services = {
   backend: BackendApi;
@@ -13,5 +14,7 @@ export type Services = {
   checkDatabase(): Promise<void>;
   /** From the first signal to stop on. */
   stopping(): boolean;
+  /** Waits for a change to be seen in `reads`. */
+  arrival: Arrival;
   timeouts: { ordinary: number; long: number };
 };

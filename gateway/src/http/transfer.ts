@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { AxiosResponse } from 'axios';
 import type { RequestHandler } from 'express';
+import type { Model } from '../../../openapi/backend.js';
 import { ProblemError, problemOf } from '../../../openapi/problem.js';
 import { problem } from './problem.js';
 import { leaving } from './route.js';
@@ -65,10 +66,10 @@ export function download({ backend, timeouts }: Services): RequestHandler<{ mode
 }
 
 /** A safetensors file from the request straight into a request to the backend. */
-export function upload({ backend, timeouts }: Services): RequestHandler {
+export function upload({ backend, reads, arrival, timeouts }: Services): RequestHandler {
   return async function importModel(request, response) {
     const length = request.get('content-length');
-    const answer = await backend.axios.request<unknown>({
+    const answer = await backend.axios.request<Model>({
       method: 'post',
       url: '/v1/models/import',
       params: { name: request.query.name },
@@ -82,6 +83,7 @@ export function upload({ backend, timeouts }: Services): RequestHandler {
       timeout: timeouts.long,
       signal: leaving(response),
     });
+    await arrival(async () => (await reads.model(answer.data.id)) !== null);
     response.status(201).json(answer.data);
   };
 }

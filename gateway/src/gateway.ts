@@ -1,0 +1,176 @@
+/** The whole gateway as one thing that starts and stops; the only place that knows all of its parts. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { createApp } from './app.js';
+import { createBackendApi } from './backend/api.js';
+import { systemClock } from './backend/clock.js';
+import { createSupervisor, externalBackend, type Supervisor } from './backend/supervisor.js';
+import type { Config } from './config.js';
+import { openDatabase } from './database/database.js';
+import { createArrival } from './http/arrival.js';
+import { allowList } from './http/guard.js';
+import { createMetrics } from './http/metrics.js';
+import { loadSpecification } from './http/specification.js';
+import { createMirror } from './mirror/mirror.js';
+import { createRealtime } from './realtime/server.js';
+import { root } from './root.js';
+import { forgetRuntime, rememberRuntime } from './runtime.js';
+import { loadToken, tokenChecker } from './token.js';
+
+export type Gateway = {
+  /** Where browsers reach it, without the token. */
+  readonly url: string;
+  readonly token: string;
+  readonly supervisor: Supervisor;
+  /** Resolves when all has ended; what is still being answered is cut off at two thirds of the deadline. */
+  close(): Promise<void>;
+};
+
+/** Starts everything in order; what has started is ended again where a later part fails. */
+export async function startGateway(config: Config, log: Logger): Promise<Gateway> {
+  const endings: (() => Promise<void>)[] = [];
+  const end = async () => {
+    for (const ending of endings.reverse())
+      await ending().catch((err: unknown) => log.error({ err }, 'while ending'));
+    endings.length = 0;
+  };
+  try {
+    return await start(config, log, endings, end);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+async function start(
+  config: Config,
+  log: Logger,
+  endings: (() => Promise<void>)[],
+  end: () => Promise<void>,
+): Promise<Gateway> {
+  const token = config.token ?? (await loadToken(config.dataDirectory));
+  const isToken = tokenChecker(token);
+  const specification = loadSpecification();
+
+  const database = await openDatabase({
+    folder: join(config.dataDirectory, 'mirror'),
+    url: config.databaseUrl,
+  });
+  endings.push(() => database.close());
+
+  const supervisor = config.external
+    ? externalBackend({ baseUrl: config.external.url, token: config.external.token })
+    : createSupervisor({
+        python: config.python,
+        cwd: join(root, 'python-backend'),
+        dataDirectory: join(config.dataDirectory, 'backend'),
+        clock: systemClock,
+        log,
+        limits: { stopMs: config.shutdownTimeout / 2 },
+      });
+  endings.push(() => supervisor.stop());
+  supervisor.start();
+
+  const backend = createBackendApi(supervisor.endpoint);
+  const mirror = createMirror({ database, backend, clock: systemClock, log });
+  await mirror.start();
+  endings.push(() => mirror.stop());
+
+  let stopping = false;
+  let sockets = () => 0;
+  const status = () => {
+    const state = supervisor.state();
+    return {
+      version: specification.info.version,
+      backend_state: state.status,
+      pid: 'pid' in state ? state.pid : null,
+      restarts: supervisor.restarts(),
+      mirror: mirror.status(),
+      sockets: sockets(),
+    };
+  };
+  const metrics = createMetrics(status);
+  const allowed = allowList(config);
+  const app = createApp({
+    services: {
+      backend,
+      reads: mirror.queries,
+      staleSince: mirror.staleSince,
+      status,
+      checkDatabase: async () => {
+        await database.prisma.$queryRaw`SELECT 1`;
+      },
+      stopping: () => stopping,
+      arrival: createArrival(mirror),
+      timeouts: { ordinary: config.backendTimeout, long: config.backendLongTimeout },
+    },
+    specification,
+    metrics,
+    log,
+    allowed,
+    isToken,
+    rateLimit: config.rateLimit,
+    trustProxy: config.trustProxy,
+  });
+  // The time for a whole request bounds uploads too.
+  const http = createServer({ requestTimeout: config.backendLongTimeout, headersTimeout: 10_000 }, app);
+  const realtime = createRealtime({
+    http,
+    mirror,
+    specification,
+    metrics,
+    log,
+    allowed,
+    origins: config.allowedOrigins,
+    isToken,
+    messageLimit: config.socketRateLimit,
+    status,
+    onBackendState: supervisor.onState,
+  });
+  sockets = realtime.sockets;
+  endings.push(async () => {
+    stopping = true;
+    await closeServer(http, realtime.close, config.shutdownTimeout / 6);
+  });
+
+  const { port } = await listen(http, config.port, config.host);
+  const url = config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`;
+  await rememberRuntime(config.dataDirectory, { url, pid: process.pid });
+  endings.push(() => forgetRuntime(config.dataDirectory));
+  log.info({ url }, 'gateway: listening');
+  return { url, token, supervisor, close: end };
+}
+
+function listen(http: Server, port: number, host: string): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    http.once('error', reject);
+    http.listen(port, host, () => {
+      http.off('error', reject);
+      resolve(http.address() as AddressInfo);
+    });
+  });
+}
+
+/** Stops accepting, ends the sockets, lets answers under way finish until the deadline. */
+async function closeServer(
+  http: Server,
+  closeSockets: () => Promise<void>,
+  deadlineMs: number,
+): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    http.close(() => resolve());
+  });
+  await closeSockets();
+  http.closeIdleConnections();
+  const timer = setTimeout(() => http.closeAllConnections(), deadlineMs);
+  await closed;
+  clearTimeout(timer);
+}
+
+/** A wildcard address is nothing that a browser can open. */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
