@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
 def _openapi() -> int:
     from .api.app import create_app
 
-    json.dump(create_app().openapi(), sys.stdout, indent=2, ensure_ascii=False, sort_keys=True)
+    json.dump(create_app().openapi(), sys.stdout, indent=2, ensure_ascii=False)
     return 0
 
 

@@ -277,7 +277,7 @@ class _Evolution:
         metrics = _metrics(champion.fitness, "selection") | (_metrics(heldout, "heldout") if heldout else {})
         model = self.job.register(
             ModelDraft(
-                name=f"evomerge_champion_{self.job.run_id}",
+                name=f"evomerge_champion_{champion.id}",
                 directory=f"evomerge/{self.job.run_id}",
                 kind=ModelKind.merged,
                 specialization=None,

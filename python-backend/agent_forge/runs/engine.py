@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -10,16 +10,19 @@ from torch import Tensor
 from ..cognate import phase as cognate
 from ..cognate.evaluation import Evaluator, ProblemSet
 from ..cognate.phase import device_of
+from ..cognate.predict import predict
 from ..contract.architecture import Architecture
 from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeConfig
 from ..contract.job import Job
-from ..contract.model import Model
+from ..contract.model import Model, Prediction, PredictRequest
 from ..contract.recipe import Leaf, Recipe, TrainingOrigin
 from ..contract.run import Run
+from ..evomerge import phase as evomerge
 from ..evomerge.recipe import materialise
 from ..registry.rebuild import Materialise, Tensors
 from ..settings import Settings
+from .refusal import Refusal
 
 
 def work(run: Run, job: Job, settings: Settings) -> None:
@@ -27,7 +30,6 @@ def work(run: Run, job: Job, settings: Settings) -> None:
     if run.cognate is not None:
         cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots)
     elif run.evomerge is not None:
-        from ..evomerge import phase as evomerge
 
         def evaluator(config: EvoMergeConfig, parents: Sequence[Model]) -> Evaluator:
             return make_evaluator(config, parents, settings)
@@ -79,3 +81,30 @@ def materialiser(settings: Settings) -> Materialise:
         return materialise(recipe, load, fisher)
 
     return make
+
+
+def complete(
+    model: Model, tensors: Tensors, request: PredictRequest, lookup: Callable[[str], Model | None], settings: Settings
+) -> Prediction:
+    """The model's greedy answer, with the tokenizer that it, or what it was merged from, was trained with."""
+    if model.architecture is None:
+        raise Refusal("not_runnable", f"{model.name} is of an unknown architecture")
+    return predict(
+        model.id,
+        model.architecture,
+        tensors,
+        request.prompt,
+        request.max_tokens,
+        tokenizer=_tokenizer_of(model, lookup),
+        roots=settings.dataset_roots,
+    )
+
+
+def _tokenizer_of(model: Model, lookup: Callable[[str], Model | None]) -> str:
+    if isinstance(model.origin, TrainingOrigin):
+        return CognateConfig.model_validate(model.origin.config).tokenizer
+    for parent in model.parents:
+        found = lookup(parent)
+        if found is not None:
+            return _tokenizer_of(found, lookup)
+    return "bytes"

@@ -6,6 +6,7 @@ import errno
 
 from ..cognate.errors import InvalidSetting
 from ..contract.run import Failure
+from ..evomerge.refusal import MergeRefused
 from ..registry.error import RegistryError
 
 
@@ -19,8 +20,8 @@ def _classify(error: BaseException) -> tuple[str, str | None]:
     match error:
         case InvalidSetting():
             return "invalid_setting", f"Allowed: {error.allowed}." if error.allowed else None
-        case RegistryError():
-            return error.code, error.hint
+        case RegistryError() | MergeRefused():
+            return error.code, getattr(error, "hint", None)
         case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return "disk_full", "Free some disk space, then retry: the run goes on from its last checkpoint."
         case OSError() if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):

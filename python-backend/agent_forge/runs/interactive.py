@@ -16,11 +16,13 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
+from ..cognate.errors import InvalidSetting
 from ..contract.base import now
 from ..contract.evomerge import Candidate
 from ..contract.job import ModelDraft
 from ..contract.model import Model, ModelKind, PredictRequest
 from ..contract.recipe import MergeOrigin
+from ..evomerge.refusal import MergeRefused
 from ..registry.download import export
 from ..registry.error import RegistryError
 from ..registry.files import ModelFiles
@@ -74,8 +76,10 @@ class Interactive:
             result = self._operations[request["op"]](request)
         except Refusal as error:
             return _refused(request, error.code, error.detail)
-        except RegistryError as error:
+        except (RegistryError, MergeRefused) as error:
             return _refused(request, error.code, str(error))
+        except InvalidSetting as error:
+            return _refused(request, "invalid_request", str(error))
         except Exception as error:
             log.exception("request failed", extra={"op": request["op"]})
             return _refused(request, "internal_error", f"{type(error).__name__}: {error}")
@@ -97,10 +101,9 @@ class Interactive:
 
     def _predict(self, request: dict[str, Any]) -> BaseModel:
         model = Model.model_validate(request["model"])
-        if model.architecture is None:
-            raise Refusal("not_runnable", f"{model.name} is of an unknown architecture")
         tensors = load_tensors(self._files.tensors(model))
-        return engine.predict(model, tensors, PredictRequest.model_validate(request["request"]), self._settings)
+        wanted = PredictRequest.model_validate(request["request"])
+        return engine.complete(model, tensors, wanted, self._find, self._settings)
 
     def _materialize(self, request: dict[str, Any]) -> BaseModel:
         candidate = Candidate.model_validate(request["candidate"])

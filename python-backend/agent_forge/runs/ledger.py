@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.orm import aliased
 
 from ..contract.base import now
@@ -40,13 +40,13 @@ def monotonic() -> float:
     return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
-def parse(row: Row[Any]) -> Run:
-    return Run.model_validate_json(row.body)
+def parse(body: str) -> Run:
+    return Run.model_validate_json(body)
 
 
 def find(connection: Connection, run_id: str) -> Run | None:
-    row = connection.execute(select(runs.c.body).where(runs.c.id == run_id)).one_or_none()
-    return parse(row) if row is not None else None
+    body = connection.scalar(select(runs.c.body).where(runs.c.id == run_id))
+    return parse(body) if body is not None else None
 
 
 def create(tx: Transaction, run: Run) -> None:
@@ -109,7 +109,9 @@ def transition(tx: Transaction, run: Run, action: Action, failure: Failure | Non
 
 
 def _dependents(connection: Connection, run_id: str) -> list[Run]:
-    return [parse(row) for row in connection.execute(select(runs.c.body).where(runs.c.depends_on == run_id))]
+    return [
+        parse(body) for body in connection.execute(select(runs.c.body).where(runs.c.depends_on == run_id)).scalars()
+    ]
 
 
 def specialists_of(connection: Connection, run_id: str) -> list[str]:
@@ -162,7 +164,7 @@ def lease_next(tx: Transaction, worker: str, pid: int, seconds: float, **changes
     ).one_or_none()
     if row is None:
         return None
-    run = parse(row)
+    run = parse(row.body)
     clock = monotonic()
     tx.connection.execute(
         update(runs)
@@ -188,7 +190,7 @@ def held(connection: Connection, lease: Lease) -> Run:
     ).one_or_none()
     if row is None or row.attempt != lease.attempt or row.worker != lease.worker or RunStatus(row.status) not in HELD:
         raise Fenced(f"attempt {lease.attempt} no longer holds run {lease.run_id}")
-    return parse(row)
+    return parse(row.body)
 
 
 def renew(tx: Transaction, lease: Lease, seconds: float) -> RunStatus:
@@ -233,7 +235,7 @@ def held_runs(connection: Connection, worker: str | None = None, expired_at: flo
         query = query.where(runs.c.worker == worker)
     if expired_at is not None:
         query = query.where(runs.c.lease_until < expired_at)
-    return [parse(row) for row in connection.execute(query)]
+    return [parse(body) for body in connection.execute(query).scalars()]
 
 
 def holder(connection: Connection, run_id: str) -> str | None:

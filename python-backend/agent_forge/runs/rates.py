@@ -52,10 +52,10 @@ def record(tx: Transaction, run: Run) -> None:
 def seconds_per_unit(connection: Connection, part: str, preset: Preset) -> float | None:
     """Median over the newest runs; None where there was none."""
     query = (
-        select(rates.c.seconds / rates.c.units)
+        select(rates.c.seconds, rates.c.units)
         .where(rates.c.part == part, rates.c.preset == preset)
         .order_by(rates.c.run_id.desc())
         .limit(RECENT)
     )
-    found = list(connection.execute(query).scalars())
+    found = [row.seconds / row.units for row in connection.execute(query)]
     return median(found) if found else None

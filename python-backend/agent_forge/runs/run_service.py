@@ -143,7 +143,7 @@ class RunService:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         more = cursors.encode(rows[limit - 1].id) if len(rows) > limit else None
-        return RunPage(items=[ledger.parse(row) for row in rows[:limit]], next_cursor=more)
+        return RunPage(items=[ledger.parse(row.body) for row in rows[:limit]], next_cursor=more)
 
     def get(self, run_id: str) -> Run:
         with self._database.read() as connection:
@@ -372,7 +372,9 @@ def _evomerge_run(
 
 
 def _pipeline(connection: Connection, pipeline_id: str) -> Pipeline:
-    rows = connection.execute(select(runs.c.body).where(runs.c.pipeline_id == pipeline_id).order_by(runs.c.id))
+    rows = connection.execute(
+        select(runs.c.body).where(runs.c.pipeline_id == pipeline_id).order_by(runs.c.id)
+    ).scalars()
     by_kind = {run.kind: run for run in map(ledger.parse, rows)}
     if RunKind.cognate not in by_kind:
         raise Refusal("not_found", f"there is no pipeline {pipeline_id}")
