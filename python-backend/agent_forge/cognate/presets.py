@@ -26,7 +26,7 @@ class PresetDefaults:
 
 DEFAULTS: dict[Preset, PresetDefaults] = {
     Preset.nano: PresetDefaults(
-        foundation_steps=300, train_steps=300, batch_tokens=2048, eval_interval=100, max_length=256
+        foundation_steps=150, train_steps=200, batch_tokens=1024, eval_interval=50, max_length=256
     ),
     Preset.tinytitan: PresetDefaults(
         foundation_steps=240, train_steps=160, batch_tokens=1024, eval_interval=40, max_length=512

@@ -6,18 +6,23 @@ from agent_forge.cognate.draws import Draws
 
 from .problem import Problem
 
-DESCRIPTION = "A ball under one of the cups and a number of swaps: where is it? Its place is a label after each swap."
+DESCRIPTION = (
+    "A ball under a cup, then swaps: `a` of cups 1 and 2, `b` of 2 and 3, and so on. Where is it? "
+    "Its place is a label after each swap."
+)
+
+_CUPS = {1: 3, 2: 3, 3: 4, 4: 4, 5: 5}
 
 
 def generate(draws: Draws, difficulty: int, window: int) -> Problem:
-    """`2:1223=` → `1`: the ball starts under cup 2, cups 1 and 2 are swapped, then 2 and 3. At most 27 characters."""
-    cups = "123" if difficulty <= 2 else "1234" if difficulty <= 4 else "12345"
-    place = draws.choice(cups)
+    """`2:abb=` → `1`: from cup 2 to 1, and two swaps that do not touch it. Up to 3 + 2 + 2·difficulty characters."""
+    cups = _CUPS[difficulty]
+    place = draws.between(1, cups)
     text = f"{place}:"
     hints: list[tuple[int, str]] = []
     for _ in range(draws.between(2, 2 + 2 * difficulty)):
-        a, b = draws.sample(cups, 2)
-        place = b if place == a else a if place == b else place
-        text += a + b
-        hints.append((len(text) - 1, place))
-    return Problem(f"{text}=", place, tuple(hints))
+        left = draws.between(1, cups - 1)
+        place = {left: left + 1, left + 1: left}.get(place, place)
+        text += "abcd"[left - 1]
+        hints.append((len(text) - 1, str(place)))
+    return Problem(f"{text}=", str(place), tuple(hints))
