@@ -1530,7 +1530,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "foundation" | "specialist" | "merged" | "imported" | "op" | "initialization";
+            kind: "foundation" | "specialist" | "merged" | "imported" | "deleted" | "op" | "initialization";
             /** Model Id */
             model_id: string | null;
             /** Name */
