@@ -35,7 +35,7 @@ async function runPytest(env) {
 }
 
 /** @param {Record<string, string>} env */
-const runNodeTests = (env) => runJest('node.json', ['--testPathIgnorePatterns', '/tests/browser/'], env);
+const runNodeTests = (env) => runJest('node.json', ['--testPathPatterns', '/tests/(?!browser/)'], env);
 
 /** @param {Record<string, string>} env */
 const runBrowserTests = (env) =>
