@@ -14,7 +14,7 @@ from ..contract.job import ModelDraft
 from ..contract.model import Model, ModelFile
 from ..contract.recipe import TrainingOrigin
 from .architecture import check_shapes
-from .atomic import sync_directory, write_bytes
+from .atomic import replacing, write_all
 from .digest import FileDigest, digest_fd, sha256_file
 from .error import FileMissingError, NameTakenError
 from .files import ModelFiles
@@ -50,8 +50,6 @@ def place(
     _refuse_others(description, identity, None if run_id else found.digest)
     if draft.architecture is not None:
         check_shapes(found.header.shapes, draft.architecture)
-    source.replace(target)
-    sync_directory(target.parent)
     stored = [
         ModelFile(
             format="safetensors",
@@ -64,7 +62,7 @@ def place(
         if write_pt is None:
             raise ValueError("a .pt file is asked for, but nothing that writes one is given")
         pt = files.target(draft.directory, draft.name, ".pt")
-        write_pt(target, pt)
+        write_pt(source, pt)
         stored.append(
             ModelFile(format="pt", path=files.relative(pt), bytes=pt.stat().st_size, file_sha256=sha256_file(pt))
         )
@@ -85,7 +83,10 @@ def place(
         versions=dict(versions),
         created_at=time,
     )
-    write_bytes(description, json.dumps(metadata_of(model), indent=2, ensure_ascii=False).encode() + b"\n")
+    with replacing(description) as fd:
+        write_all(fd, json.dumps(metadata_of(model), indent=2, ensure_ascii=False).encode() + b"\n")
+        # first of the two renames: a description never lies beside missing tensors. One directory sync does for both
+        source.replace(target)
     return model
 
 

@@ -84,14 +84,18 @@ def test_another_run_can_not_take_the_place(files: ModelFiles) -> None:
         store(draft("m"), drawn(2), files=files, run_id="s", versions={}, time=TIME)
 
 
-def test_a_crash_after_the_rename_is_repaired_by_the_repeat(files: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    from agent_forge.registry import placement
+def test_a_crash_between_the_renames_is_repaired_by_the_repeat(
+    files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
 
-    def die(path: Path, data: bytes) -> None:
-        raise KeyboardInterrupt
+    def die_at_the_description(self: Path, target: Path) -> Path:
+        if target.suffix == ".json":
+            raise KeyboardInterrupt
+        return replace(self, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(placement, "write_bytes", die)
+        patched.setattr(Path, "replace", die_at_the_description)
         with pytest.raises(KeyboardInterrupt):
             store(draft("m"), drawn(1), files=files, run_id="r", versions={}, time=TIME)
     assert [path.name for path in files.orphans([])] == ["m.safetensors"]
