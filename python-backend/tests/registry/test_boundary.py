@@ -10,7 +10,7 @@ import pytest
 
 import agent_forge.registry
 
-WITH_TORCH = {"creation", "rebuild", "store", "tensors"}
+WITH_TORCH = {"rebuild", "store", "tensors"}
 MODULES = {path.stem for path in Path(agent_forge.registry.__file__).parent.glob("*.py")} - {"__init__"}
 
 
