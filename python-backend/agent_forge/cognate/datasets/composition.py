@@ -7,7 +7,7 @@ from agent_forge.cognate.draws import Draws
 from .problem import Problem
 
 DESCRIPTION = (
-    "A ball under a cup, then swaps: `a` of cups 1 and 2, `b` of 2 and 3, and so on. Where is it? "
+    "A ball under a cup, then swaps: `a` of cups 1 and 2, `b` of 2 and 3, …, the last with cup 1. Where is it? "
     "Its place is a label after each swap."
 )
 
@@ -21,8 +21,9 @@ def generate(draws: Draws, difficulty: int, window: int) -> Problem:
     text = f"{place}:"
     hints: list[tuple[int, str]] = []
     for _ in range(draws.between(2, 2 + 2 * difficulty)):
-        left = draws.between(1, cups - 1)
-        place = {left: left + 1, left + 1: left}.get(place, place)
-        text += "abcd"[left - 1]
+        left = draws.between(1, cups)
+        right = left % cups + 1
+        place = {left: right, right: left}.get(place, place)
+        text += "abcde"[left - 1]
         hints.append((len(text) - 1, str(place)))
     return Problem(f"{text}=", str(place), tuple(hints))

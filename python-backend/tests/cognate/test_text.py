@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent_forge.cognate.catalogue import check_datasets, load_datasets
+from agent_forge.cognate.datasets import text
+from agent_forge.cognate.datasets.problem import Split
+from agent_forge.cognate.errors import InvalidSetting
+from agent_forge.contract.cognate import DatasetChoice
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    root.mkdir()
+    lines = [json.dumps({"prompt": f"{n} plus {n}?", "answer": str(2 * n)}) for n in range(200)]
+    (root / "sums.jsonl").write_text("\n".join([*lines, lines[0], ""]))
+    (root / "prose.txt").write_text("".join(f"Sentence {n} says so. " for n in range(1000)))
+    return root
+
+
+def _load(root: Path, name: str) -> text.TextDataset:
+    (dataset,) = load_datasets([DatasetChoice(name=name)], 2, 32, [root])
+    assert isinstance(dataset, text.TextDataset)
+    return dataset
+
+
+def test_jsonl_rows_are_split_by_content(root: Path) -> None:
+    dataset = _load(root, "file:sums.jsonl")
+    prompts = [p.prompt for part in dataset.parts.values() for p in part]
+    assert len(prompts) == len(set(prompts)) == 200
+    assert len(dataset.parts[Split.train]) > 100
+    reversed_file = root / "reversed.jsonl"
+    reversed_file.write_text("\n".join(reversed((root / "sums.jsonl").read_text().splitlines())))
+    again = _load(root, "file:reversed.jsonl")
+    assert {s: set(part) for s, part in again.parts.items()} == {s: set(part) for s, part in dataset.parts.items()}
+
+
+def test_plain_text_is_cut_into_windows_that_join_to_the_whole(root: Path) -> None:
+    dataset = _load(root, "file:prose.txt")
+    found = sorted(len(p.answer) for part in dataset.parts.values() for p in part)
+    assert found[-1] == found[1] == 240
+    assert sum(found) == len((root / "prose.txt").read_text())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON at line 1"),
+        ('{"prompt": "a"}', "line 1 lacks text"),
+        ('{"prompt": "a", "answer": 3}', "line 1 lacks text"),
+        ("[]", "line 1 lacks text"),
+        ('{"prompt": "a", "answer": "b"}', "too few problems"),
+        ("", "too few problems"),
+    ],
+)
+def test_bad_files_say_where(root: Path, content: str, message: str) -> None:
+    (root / "bad.jsonl").write_text(content)
+    with pytest.raises(InvalidSetting, match=message) as caught:
+        _load(root, "file:bad.jsonl")
+    assert caught.value.field == "datasets.0.name"
+    assert caught.value.value == "file:bad.jsonl"
+
+
+def test_bytes_that_are_no_text(root: Path) -> None:
+    (root / "bad.txt").write_bytes(b"abc\xff")
+    with pytest.raises(InvalidSetting, match="not UTF-8 at byte 3"):
+        _load(root, "file:bad.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("file:", "is no file name"),
+        ("file:a\0b.txt", "is no file name"),
+        ("file:absent.txt", "is not there"),
+        ("file:../outside.txt", "is not there"),
+        ("file:link.txt", "is not there"),
+        ("file:secret.pem", "suffix .pem"),
+        ("file:folder.txt", "is not there"),
+        ("file:/etc/passwd", "is not there"),
+        ("gsm8k", "is no dataset"),
+        ("hf:", "is no dataset"),
+        ("recall ", "is no dataset"),
+    ],
+)
+def test_names_outside_the_rules_are_refused(root: Path, name: str, message: str) -> None:
+    (root.parent / "outside.txt").write_text("secret")
+    (root / "link.txt").symlink_to(root.parent / "outside.txt")
+    (root / "secret.pem").write_text("key")
+    (root / "folder.txt").mkdir()
+    with pytest.raises(InvalidSetting, match=message) as caught:
+        check_datasets([DatasetChoice(name="recall"), DatasetChoice(name=name)], [root])
+    assert caught.value.field == "datasets.1.name"
+    assert caught.value.allowed
+
+
+def test_paths_below_a_root_are_found_however_they_are_written(root: Path) -> None:
+    inner = root / "inner"
+    inner.mkdir()
+    (inner / "link.jsonl").symlink_to(root / "sums.jsonl")
+    expected = (root / "sums.jsonl").resolve()
+    for name in ("file:sums.jsonl", f"file:{root}/sums.jsonl", "file:inner/../sums.jsonl", "file:inner/link.jsonl"):
+        assert text.resolve_dataset_path(name, [root.parent / "nowhere", root]) == expected
+
+
+def test_no_root_means_no_file(root: Path) -> None:
+    with pytest.raises(InvalidSetting, match="no directory at all"):
+        text.resolve_dataset_path(f"file:{root}/sums.jsonl", [])
+
+
+def test_too_large_a_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "MAX_FILE_BYTES", 10)
+    with pytest.raises(InvalidSetting, match="bytes long"):
+        text.resolve_dataset_path("file:sums.jsonl", [root])
+
+
+def test_named_twice(root: Path) -> None:
+    with pytest.raises(InvalidSetting, match="named twice"):
+        check_datasets([DatasetChoice(name="recall")] * 2, [root])
+
+
+def test_hub_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(InvalidSetting, match="pip install"):
+        load_datasets([DatasetChoice(name="hf:gsm8k")], 2, 32, [])
