@@ -9,7 +9,7 @@ export type Operation = {
   operationId: string;
   security?: unknown[];
   parameters?: Schema[];
-  requestBody?: { content: Record<string, { schema: Schema }> };
+  requestBody?: { required?: boolean; content: Record<string, { schema: Schema }> };
   responses: Record<string, Schema>;
 };
 export type Specification = {
@@ -45,14 +45,22 @@ export function loadSpecification(directory = join(root, 'openapi')): Specificat
 
 /**
  * The same without discriminators: validators read them in ways that pydantic's (several values to one
- * schema, `const` without `type`) do not fit, and each alternative's own `const` decides as well.
+ * schema, `const` without `type`) do not fit, and each alternative's own `const` decides as well. Defaults of
+ * schemas go too, since the validator would write them into bodies: filling them in is the backend's affair.
+ * Those of parameters stay.
  */
 export function forValidation(specification: Specification): Specification {
-  return JSON.parse(
-    JSON.stringify(specification, (key, value: unknown) =>
-      key === 'discriminator' && isDiscriminator(value) ? undefined : value,
-    ),
-  ) as Specification;
+  const bare = without(specification, (key, value) => key === 'discriminator' && isDiscriminator(value));
+  const schemas = Object.entries(bare.components.schemas).map(([name, schema]) => [
+    name,
+    // A property that is called `default` holds a schema, a keyword never holds one of ours.
+    without(schema, (key, value) => key === 'default' && !(isObject(value) && 'type' in value)),
+  ]);
+  return { ...bare, components: { ...bare.components, schemas: Object.fromEntries(schemas) } };
+}
+
+function without<T>(value: T, drop: (key: string, value: unknown) => boolean): T {
+  return JSON.parse(JSON.stringify(value, (key, item: unknown) => (drop(key, item) ? undefined : item))) as T;
 }
 
 /** What a reference within the document points to. */
@@ -70,7 +78,11 @@ export function resolve(specification: Specification, schema: Schema): Schema {
 }
 
 function isDiscriminator(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'propertyName' in value;
+  return isObject(value) && 'propertyName' in value;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function mapReferences<T>(value: T, change: (reference: string) => string): T {

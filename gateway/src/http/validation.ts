@@ -7,7 +7,7 @@ import { problem } from './problem.js';
 import { forValidation, type Operation, resolve, type Schema, type Specification } from './specification.js';
 
 type Issue = { path: string; message: string; errorCode?: string };
-type ValidatedRequest = Request & { openapi?: { schema?: Operation } };
+type ValidatedRequest = Request & { openapi?: { schema?: Operation; pathParams?: Record<string, string> } };
 type FieldError = Problem['errors'][number];
 
 /** Error of the validator library, by its shape: it exports no common base that survives two copies of it. */
@@ -28,13 +28,14 @@ export function validation(specification: Specification): RequestHandler[] {
     ...OpenApiValidator.middleware({
       // biome-ignore lint/suspicious/noExplicitAny: the library's own document type knows no boolean `const`
       apiSpec: forValidation(specification) as any,
-      validateRequests: { allowUnknownQueryParameters: false, coerceTypes: false },
+      validateRequests: { allowUnknownQueryParameters: false, coerceTypes: false, allErrors: true },
       validateResponses: false,
       // Checked before, by the token guard: a wrong body must not tell anything to who has no token.
       validateSecurity: false,
       fileUploader: false,
       validateFormats: true,
     }),
+    requiredBody,
   ];
 }
 
@@ -43,6 +44,17 @@ const plainContentType: RequestHandler = function plainContentType(request, _res
   if (request.method === 'GET' || request.method === 'HEAD') delete request.headers['content-type'];
   const type = request.headers['content-type'];
   if (type !== undefined) request.headers['content-type'] = type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  next();
+};
+
+/** The validator asks for a body only where its schema has required fields. */
+const requiredBody: RequestHandler = function requiredBody(request: ValidatedRequest, _response, next) {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  if (request.openapi?.schema?.requestBody?.required && encoding === undefined && Number(length ?? 0) === 0) {
+    throw problem('invalid_request', 'body is missing', {
+      errors: [{ field: 'body', message: 'is missing', value: null, allowed: null }],
+    });
+  }
   next();
 };
 
@@ -67,7 +79,10 @@ export function describe(specification: Specification, request: ValidatedRequest
       allowed: words ?? null,
     });
   }
-  const errors = [...fields.values()];
+  // A field is named as deep as possible: `evomerge must be null` says nothing beside what is wrong within it.
+  const errors = [...fields.values()].filter(
+    ({ field }) => ![...fields.keys()].some((other) => other.startsWith(`${field}.`)),
+  );
   const detail =
     errors.length > 0 ? errors.map((item) => `${item.field} ${item.message}`).join('; ') : error.message;
   return problem('invalid_request', detail, { cause: error, errors });
@@ -84,6 +99,7 @@ function placeOf({ path }: Issue): { field: string; where: Where; path: string[]
 }
 
 function messageOf({ message, errorCode }: Issue): string {
+  if (message.startsWith('Unknown query parameter')) return 'is no parameter of this request';
   return errorCode?.startsWith('additionalProperties') || errorCode?.startsWith('unevaluatedProperties')
     ? 'is no field of this request'
     : message;
@@ -106,10 +122,11 @@ function schemaOf(
   return parameter && schemaAt(specification, parameter.schema as Schema, path.slice(1));
 }
 
-function valueAt(request: Request, where: Where, path: readonly string[]): unknown {
+function valueAt(request: ValidatedRequest, where: Where, path: readonly string[]): unknown {
   // A body is not repeated as a whole, and headers may hold secrets.
   if (where === 'headers' || (where === 'body' && path.length === 0)) return undefined;
-  let value: unknown = request[where];
+  // Path parameters are set by the router, which has not run yet.
+  let value: unknown = where === 'params' ? request.openapi?.pathParams : request[where];
   for (const part of path) value = (value as Record<string, unknown> | undefined)?.[part];
   const text = JSON.stringify(value);
   return text !== undefined && text.length > 200 ? `${text.slice(0, 200)}…` : value;
