@@ -112,7 +112,7 @@ function Plan({ plan }: { plan: CognateForecast }) {
         <Fact label="Parameters" note={`${count(plan.models[0]?.parameters ?? 0)} each`}>
           {count(plan.total_parameters)}
         </Fact>
-        <Fact label="Files" note={`${plan.models.length} models`}>
+        <Fact label="Files" note={plan.models.map(({ name }) => name.replaceAll('_', ' ')).join(', ')}>
           {bytes(plan.total_bytes)}
         </Fact>
         <Fact label="Training">{count(plan.steps)} steps</Fact>

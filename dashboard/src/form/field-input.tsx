@@ -34,7 +34,7 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
   const error = errors.get(path) ?? [...errors].find(([name]) => name.startsWith(`${path}.`))?.[1];
   const common = {
     label,
-    description: range ? `${field.description} · ${range}` : field.description,
+    description: range ? `${plain(field.description)} · ${range}` : plain(field.description),
     error,
     name: path,
   };
@@ -147,6 +147,9 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
       );
   }
 }
+
+/** The contract's descriptions speak to programs too: a person leaves a field empty instead of sending null. */
+const plain = (description: string): string => description.replaceAll('`', '').replaceAll('null:', 'empty:');
 
 const words = (name: string): string => name.replaceAll('_', ' ');
 

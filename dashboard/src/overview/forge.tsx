@@ -68,7 +68,7 @@ export function Forge({ busy }: { busy: boolean }) {
         </div>
         <Group gap="lg" align="flex-end">
           <div>
-            <Text size="sm" fw={500} mb={4} id="forge-preset">
+            <Text size="sm" fw={600} mb={4} id="forge-preset">
               Model shape
             </Text>
             <SegmentedControl
@@ -98,13 +98,7 @@ export function Forge({ busy }: { busy: boolean }) {
             error={errors.get('evomerge.generations')}
             w={120}
           />
-          <Button
-            variant="subtle"
-            color="gray"
-            className={classes.adjust}
-            onClick={toggle}
-            aria-expanded={adjusting}
-          >
+          <Button variant="default" onClick={toggle} aria-expanded={adjusting}>
             {adjusting ? 'Fewer settings' : 'Training settings'}
           </Button>
         </Group>
@@ -168,7 +162,7 @@ export function Forge({ busy }: { busy: boolean }) {
                 label="Parents"
                 note={`${count(plan.cognate.models[0]?.parameters ?? 0)} parameters each`}
               >
-                {plan.cognate.models.length} models
+                {plan.cognate.config.specializations?.length ?? plan.cognate.models.length} models
               </Fact>
               {plan.evomerge && (
                 <Fact label="Candidates" note={sizeRange(plan.evomerge.min_bytes, plan.evomerge.max_bytes)}>
@@ -188,7 +182,7 @@ export function Forge({ busy }: { busy: boolean }) {
                   memory_free: plan.cognate.resources.memory_free,
                 }}
               />
-              <Fact label="Training" note={`${bytes(plan.cognate.total_bytes)} of parents`}>
+              <Fact label="Training" note={`${bytes(plan.cognate.total_bytes)} of files`}>
                 {count(plan.cognate.steps)} steps
               </Fact>
             </Facts>

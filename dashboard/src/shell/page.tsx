@@ -16,7 +16,7 @@ export function Page({ title, lead, actions, children }: PageProps) {
     <Stack gap="md">
       <Group justify="space-between" align="flex-end" gap="sm">
         <div style={{ minWidth: 0 }}>
-          <Title order={1} size={22} style={{ overflowWrap: 'anywhere' }}>
+          <Title order={1} size="h3" style={{ overflowWrap: 'anywhere' }}>
             {title}
           </Title>
           {lead && (

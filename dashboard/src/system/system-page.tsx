@@ -178,7 +178,7 @@ function Workers({ workers }: { workers: System['workers'] }) {
     );
   }
   return (
-    <Wide label="Workers" min={460}>
+    <Wide label="Table of workers" min={460}>
       <Table>
         <Table.Thead>
           <Table.Tr>
