@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     dataset_roots: list[Path] = Field(
         default=[PROJECT.parent, Path.cwd()], description="`file:` data sets and tokenizers are read only from below"
     )
-    workers: int = Field(default=1, ge=1, le=16, description="worker processes; each uses `threads` threads")
+    workers: int = Field(default=1, ge=0, le=16, description="worker processes; 0: runs are only queued")
     threads: int | None = Field(default=None, ge=1, le=512, description="threads of one worker; null: all cores")
     nice: int = Field(default=10, ge=0, le=19, description="how far a worker yields to everything else")
     heartbeat_seconds: float = Field(default=2.0, gt=0, le=60)

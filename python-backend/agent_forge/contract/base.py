@@ -37,4 +37,6 @@ class Resource(BaseModel):
 
 
 def now() -> datetime:
-    return datetime.now(UTC)
+    """In milliseconds, as it goes over the wire: what is read back equals what was written."""
+    time = datetime.now(UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -1,0 +1,107 @@
+"""A real backend in a process of its own, with its workers, for tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TOKEN = "a-token-for-tests-only"
+TINY_COGNATE = {
+    "foundation_steps": 6,
+    "train_steps": 4,
+    "batch_tokens": 256,
+    "eval_interval": 5,
+    "eval_problems": 8,
+    "checkpoint_interval": 2,
+    "datasets": [{"name": "parity"}, {"name": "arithmetic"}],
+}
+TINY_EVOMERGE = {"generations": 2, "eval_problems": 8, "heldout_problems": 8}
+
+
+class Server:
+    """`python -m agent_forge serve` on a port of its own choice."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.start()
+
+    def start(self) -> None:
+        environment = {
+            **os.environ,
+            "AGENT_FORGE_DATA": str(self.data),
+            "AGENT_FORGE_TOKEN": TOKEN,
+            # One thread and no yielding: on a busy machine these tests would wait for everything else.
+            "AGENT_FORGE_THREADS": "1",
+            "AGENT_FORGE_NICE": "0",
+        }
+        self.log = (self.data.parent / "server.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "agent_forge", "serve", "--port", "0", "--exit-on-stdin-eof"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            env=environment,
+        )
+        assert self.process.stdout is not None
+        ready = json.loads(self.process.stdout.readline())
+        assert ready == {"ready": True, "port": ready["port"], "pid": self.process.pid}
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{ready['port']}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=120
+        )
+
+    def get(self, path: str) -> Any:
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: Any = None, status: int = 202, **headers: str) -> Any:
+        answer = self.client.post(path, json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def wait(self, run_id: str, until: Callable[[dict[str, Any]], bool], seconds: float = 120) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            run: dict[str, Any] = self.get(f"/v1/runs/{run_id}")
+            if until(run):
+                return run
+            assert run["status"] != "failed", run["failure"]
+            time.sleep(0.05)
+        raise AssertionError(f"still {run['status']} at {run['progress']}")
+
+    def events(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while page := self.get(f"/v1/events?limit=5000&after={len(found)}")["events"]:
+            found += page
+        return found
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self._closed()
+
+    def stop(self) -> int:
+        """End as the parent's end would end it."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self._closed()
+
+    def _closed(self) -> int:
+        code = self.process.wait(30)
+        self.client.close()
+        for pipe in (self.process.stdin, self.process.stdout, self.log):
+            assert pipe is not None
+            pipe.close()
+        return code
+
+
+def is_status(*statuses: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda run: run["status"] in statuses

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from agent_forge.contract.base import now
+from agent_forge.contract.evomerge import EvoMergeSettings
+from agent_forge.contract.model import Model, ModelKind
+from agent_forge.contract.run import Run, RunKind, RunStatus
+from agent_forge.runs import ledger, shelf
+from agent_forge.runs.database import Database
+from agent_forge.runs.ledger import Fenced, Lease
+from agent_forge.runs.schema import events
+from agent_forge.runs.states import Action
+
+MakeRun = Callable[..., Run]
+
+
+def _lease(database: Database, worker: str = "w1") -> tuple[Run, Lease]:
+    with database.write() as tx:
+        leased = ledger.lease_next(tx, worker, 1, 10.0)
+    assert leased is not None
+    return leased
+
+
+def _get(database: Database, run_id: str) -> Run:
+    with database.read() as connection:
+        run = ledger.find(connection, run_id)
+    assert run is not None
+    return run
+
+
+def _act(database: Database, run_id: str, *actions: Action) -> Run:
+    with database.write() as tx:
+        run = ledger.find(tx.connection, run_id)
+        assert run is not None
+        for action in actions:
+            run = ledger.transition(tx, run, action)
+    return run
+
+
+def _interrupt(database: Database, run_id: str, *, at_fault: bool = True) -> Run:
+    with database.write() as tx:
+        run = ledger.find(tx.connection, run_id)
+        assert run is not None
+        return ledger.interrupt(tx, run, reason="killed", limit=3, at_fault=at_fault, log_tail=["the last line"])
+
+
+def test_the_oldest_queued_run_is_leased_once(database: Database, make_run: MakeRun) -> None:
+    with database.write() as tx:
+        ledger.create(tx, make_run("b"))
+        ledger.create(tx, make_run("a"))
+    first, lease = _lease(database)
+    assert (first.id, first.status, first.attempt, lease.attempt) == ("a", RunStatus.running, 1, 1)
+    assert _lease(database)[0].id == "b"
+    with database.write() as tx:
+        assert ledger.lease_next(tx, "w1", 1, 10.0) is None
+
+
+def test_a_worker_that_was_given_up_is_fenced(database: Database, make_run: MakeRun) -> None:
+    with database.write() as tx:
+        ledger.create(tx, make_run("r"))
+    _, stale = _lease(database)
+    assert _interrupt(database, "r").status is RunStatus.queued
+    with pytest.raises(Fenced), database.write() as tx:
+        ledger.renew(tx, stale, 10.0)
+    _, fresh = _lease(database)
+    assert fresh.attempt == stale.attempt + 1
+    with pytest.raises(Fenced), database.write() as tx:
+        ledger.renew(tx, stale, 10.0)
+    with database.write() as tx:
+        assert ledger.renew(tx, fresh, 10.0) is RunStatus.running
+
+
+def test_a_lease_that_runs_out_is_found(database: Database, make_run: MakeRun) -> None:
+    with database.write() as tx:
+        ledger.create(tx, make_run("r"))
+    _lease(database)
+    clock = ledger.monotonic()
+    with database.read() as connection:
+        assert ledger.held_runs(connection, expired_at=clock) == []
+        assert [run.id for run in ledger.held_runs(connection, expired_at=clock + 11)] == ["r"]
+
+
+def test_three_starts_without_progress_fail_with_the_last_lines(database: Database, make_run: MakeRun) -> None:
+    with database.write() as tx:
+        ledger.create(tx, make_run("r"))
+    for attempt in (1, 2):
+        _lease(database)
+        assert _interrupt(database, "r").status is RunStatus.queued, attempt
+    _lease(database)
+    failed = _interrupt(database, "r")
+    assert failed.status is RunStatus.failed
+    assert failed.failure is not None
+    assert failed.failure.code == "worker_lost"
+    assert failed.failure.log_tail == ["the last line"]
+    assert _act(database, "r", Action.retry).failure is None
+
+
+@pytest.mark.parametrize("what", ["progress", "told to stop"])
+def test_starts_that_are_no_failure_do_not_count(database: Database, make_run: MakeRun, what: str) -> None:
+    with database.write() as tx:
+        ledger.create(tx, make_run("r"))
+    for _ in range(6):
+        _, lease = _lease(database)
+        if what == "progress":
+            with database.write() as tx:
+                ledger.fruitful(tx, lease)
+        assert _interrupt(database, "r", at_fault=what == "progress").status is RunStatus.queued
+
+
+@pytest.mark.parametrize(
+    ("command", "want"), [(Action.pause, RunStatus.paused), (Action.cancel, RunStatus.cancelled)]
+)
+def test_a_worker_that_dies_while_obeying_has_obeyed(
+    database: Database, make_run: MakeRun, command: Action, want: RunStatus
+) -> None:
+    with database.write() as tx:
+        ledger.create(tx, make_run("r"))
+    _lease(database)
+    _act(database, "r", command)
+    assert _interrupt(database, "r").status is want
+
+
+def _pipeline(database: Database, make_run: MakeRun) -> None:
+    with database.write() as tx:
+        ledger.create(tx, make_run("a"))
+        bred = make_run("b", kind=RunKind.evomerge, depends_on="a", settings=EvoMergeSettings(generations=7))
+        ledger.create(tx, bred)
+
+
+def test_a_dependent_waits_and_gets_its_parents(
+    database: Database, make_run: MakeRun, make_model: Callable[..., Model]
+) -> None:
+    _pipeline(database, make_run)
+    run, _ = _lease(database)
+    assert run.id == "a"
+    with database.write() as tx:
+        assert ledger.lease_next(tx, "w2", 2, 10.0) is None
+        for name, kind in (("f", ModelKind.foundation), ("m2", ModelKind.specialist), ("m1", ModelKind.specialist)):
+            shelf.add(tx, make_model(name, run_id="a", kind=kind, created_at=now()))
+        run = ledger.save(tx, run.model_copy(update={"model_ids": ["f", "m2", "m1"]}), "run.updated")
+        ledger.transition(tx, run, Action.succeed)
+    bred = _get(database, "b")
+    assert bred.evomerge is not None
+    assert (bred.evomerge.parents, bred.evomerge.generations) == (["m2", "m1"], 7)
+    assert _lease(database)[0].id == "b"
+
+
+def test_a_dependent_is_cancelled_with_the_run_that_it_waits_for_and_revived_with_it(
+    database: Database, make_run: MakeRun
+) -> None:
+    _pipeline(database, make_run)
+    _lease(database)
+    _act(database, "a", Action.fail)
+    bred = _get(database, "b")
+    assert bred.status is RunStatus.cancelled
+    assert bred.failure is not None
+    assert bred.failure.code == ledger.DEPENDENCY_FAILED
+    _act(database, "a", Action.retry)
+    assert _get(database, "b").status is RunStatus.queued
+
+
+def test_every_change_is_an_event_with_the_whole_state(database: Database, make_run: MakeRun) -> None:
+    with database.write() as tx:
+        ledger.create(tx, make_run("r"))
+    _lease(database)
+    _act(database, "r", Action.pause, Action.stopped, Action.resume)
+    with database.read() as connection:
+        rows = connection.execute(select(events.c.type, events.c.payload).order_by(events.c.seq)).all()
+    assert [row.type for row in rows] == [
+        "run.created", "run.started", "run.pausing", "run.paused", "run.resumed",
+    ]  # fmt: skip
+    assert Run.model_validate_json(rows[-1].payload) == _get(database, "r")
+
+
+def test_busy_time_counts_only_while_held(database: Database, make_run: MakeRun) -> None:
+    with database.write() as tx:
+        ledger.create(tx, make_run("r"))
+    _lease(database)
+    first = _act(database, "r", Action.pause, Action.stopped).busy_seconds
+    assert 0 < first < 5
+    assert _act(database, "r", Action.resume).busy_seconds == first
