@@ -37,7 +37,14 @@ export function spawnGroup({ command, arguments: args, cwd, env, onLine }: Group
   // The group's other members may keep the pipes open long after the leader has gone: its own end counts.
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal, error: null }));
-    void ended.then(() => resolve({ code: child.exitCode, signal: child.signalCode, error: failure }));
+    void ended.then(() =>
+      resolve(
+        child.pid === undefined
+          ? // Never started: the exit code would be the error's number.
+            { code: null, signal: null, error: failure }
+          : { code: child.exitCode, signal: child.signalCode, error: failure },
+      ),
+    );
   });
   for (const name of ['stdout', 'stderr'] as const) {
     const stream = child[name];

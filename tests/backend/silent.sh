@@ -1,0 +1,3 @@
+#!/bin/sh
+# Starts, and says nothing.
+exec tail -f /dev/null
