@@ -1,0 +1,200 @@
+"""One merge of three TinyTitans, each op, beside the memory bandwidth of this machine and beside mergekit.
+
+    cd python-backend && ../.venv/bin/python -m benchmarks.merge [--mergekit VENV/bin/python] [--ops ties,slerp]
+
+The floor of an op is the time to read its inputs once and write its output once at the bandwidth that a copy over
+all threads reaches here. Ops that need order statistics of the task vectors are timed twice: with the statistics
+to be found, and with those found before, as in every merge of a run but the first.
+mergekit is never a dependency: give the python of a virtual environment that has it. Its functions get the same
+tensors, one by one; times are for the whole set, and the largest difference of any entry is given relative to the
+largest entry of the tensor. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from agent_forge.contract.architecture import ARCHITECTURES, Preset, tensor_shapes
+from agent_forge.evomerge.ops.registry import merge_op_named, merge_ops
+from agent_forge.evomerge.ops.trim import kth_largest
+from agent_forge.registry.tensors import load_tensors, write_tensors
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "linear": {"weights": [0.5, 0.3, 0.2]},
+    "task_arithmetic": {"weights": [0.5, 0.3, 0.2], "scale": 1.0},
+    "ties": {"weights": [0.5, 0.3, 0.2], "density": 0.2, "scale": 1.0},
+    "dare_linear": {"drop_rate": 0.5},
+    "dare_ties": {"drop_rate": 0.5},
+    "slerp": {"weights": [0.6, 0.4]},
+    "frankenmerge": {"layer_sources": [0, 1, 2, 0, 1, 2, 0, 1]},
+}
+PEERS = Path(__file__).with_name("mergekit_peer.py")
+
+
+@dataclass
+class Row:
+    op: str
+    seconds: float
+    floor_seconds: float
+    first_seconds: float | None = None
+    """With order statistics still to be found."""
+    mergekit_seconds: float | None = None
+    difference: float | None = None
+    """Largest of any entry, relative to the largest entry of its tensor."""
+    share_differing: float | None = None
+    """Share of all entries that differ by more than 1e-5 of that."""
+    notes: list[str] = field(default_factory=list)
+
+    def shown(self) -> dict[str, Any]:
+        row: dict[str, Any] = {"op": self.op, "seconds": round(self.seconds, 3)}
+        row["times_floor"] = round(self.seconds / self.floor_seconds, 2)
+        if self.first_seconds is not None:
+            row["first_seconds"] = round(self.first_seconds, 3)
+        if self.mergekit_seconds is not None:
+            row["mergekit_seconds"] = round(self.mergekit_seconds, 3)
+            row["times_faster"] = round(self.mergekit_seconds / self.seconds, 1)
+        if self.difference is not None:
+            row |= {"max_relative_difference": self.difference, "share_differing": self.share_differing}
+        if self.notes:
+            row["notes"] = "; ".join(self.notes)
+        return row
+
+
+def bandwidth() -> float:
+    """Bytes per second, read and written, of a copy that fits no cache."""
+    source = torch.ones(48 * 2**20)
+    target = torch.empty_like(source)
+    times = [timed(lambda: target.copy_(source))[0] for _ in range(5)]
+    return 2 * source.nbytes / median(times[1:])
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def family(preset: Preset) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
+    """A base and three models near it, as a foundation and its specialists are."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = tensor_shapes(ARCHITECTURES[preset])
+    base = {name: torch.empty(shape).normal_(0, 0.02, generator=generator) for name, shape in shapes.items()}
+    models = [
+        {
+            name: tensor + torch.empty_like(tensor).normal_(0, 0.004, generator=generator)
+            for name, tensor in base.items()
+        }
+        for _ in range(3)
+    ]
+    return base, models
+
+
+def measure(name: str, base: dict[str, Tensor], models: list[dict[str, Tensor]], rate: float, repeats: int) -> Row:
+    op = merge_op_named(name)
+    chosen = models[: op.inputs.most] if op.inputs.most else models
+    if name == "slerp":
+        chosen = models[:2]
+    extra: dict[str, Any] = {}
+    size = sum(tensor.nbytes for tensor in base.values())
+    read = len(chosen) * size
+    if "base" in op.needs:
+        extra["base"] = base
+        read += size
+    if "fisher" in op.needs:
+        extra["fisher"] = [{key: value.abs() for key, value in model.items()} for model in chosen]
+        read += len(chosen) * size
+    known: dict[tuple[str, int, int], float] = {}
+    if "floor" in op.needs:
+
+        def floor(tensor: str, index: int, k: int) -> float:
+            if (tensor, index, k) not in known:
+                known[tensor, index, k] = kth_largest(chosen[index][tensor], base[tensor], k)
+            return known[tensor, index, k]
+
+        extra["floor"] = floor
+    times = [timed(lambda: op(chosen, seed=1, **extra, **SETTINGS.get(name, {})))[0] for _ in range(repeats + 1)]
+    row = Row(name, median(times[1:]), (read + size) / rate)
+    if known:
+        row.first_seconds = times[0]
+    if op.whole:
+        row.notes.append("shares memory with its inputs: only the inputs' check reads them")
+    return row
+
+
+def compare(
+    rows: list[Row], python: str, base: dict[str, Tensor], models: list[dict[str, Tensor]], place: Path
+) -> None:
+    """Time mergekit on the same tensors and compare its results with ours."""
+    write_tensors(place / "base.safetensors", base, durable=False)
+    for index, model in enumerate(models):
+        write_tensors(place / f"model{index}.safetensors", model, durable=False)
+    for row in rows:
+        if row.op not in ("linear", "slerp", "task_arithmetic", "ties", "dare_linear", "dare_ties"):
+            continue
+        order = [python, str(PEERS), row.op, json.dumps(SETTINGS[row.op]), str(place)]
+        done = subprocess.run(order, capture_output=True, text=True, check=False)  # noqa: S603 - the caller's own python
+        if done.returncode:
+            row.notes.append(f"mergekit: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'failed'}")
+            continue
+        row.mergekit_seconds = json.loads(done.stdout.splitlines()[-1])["seconds"]
+        if row.op.startswith("dare"):
+            row.notes.append("the masks are random: mergekit's are others, so outputs are not compared")
+            continue
+        theirs = load_tensors(place / "result.safetensors")
+        op = merge_op_named(row.op)
+        chosen = models[:2] if row.op == "slerp" else models
+        ours = op(chosen, base=base if "base" in op.needs else None, **SETTINGS[row.op])
+        row.difference, row.share_differing = difference(ours, theirs)
+
+
+def difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> tuple[float, float]:
+    worst, differing = 0.0, 0
+    for name, tensor in ours.items():
+        relative = (tensor - theirs[name]).abs() / tensor.abs().max().clamp_min(1e-12)
+        worst = max(worst, float(relative.max()))
+        differing += int((relative > 1e-5).sum())
+    return worst, differing / sum(tensor.numel() for tensor in ours.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", type=Preset, default=Preset.tinytitan)
+    parser.add_argument("--ops", default=",".join(merge_ops()))
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--mergekit", help="python of a virtual environment with mergekit")
+    parser.add_argument("--directory", type=Path, default=Path(), help="files go to a temporary directory below it")
+    options = parser.parse_args()
+    base, models = family(options.preset)
+    rate = bandwidth()
+    sys.stderr.write(f"bandwidth {rate / 1e9:.1f} GB/s, {torch.get_num_threads()} threads\n")
+    rows = []
+    for name in options.ops.split(","):
+        rows.append(measure(name, base, models, rate, options.repeats))
+        sys.stderr.write(json.dumps(rows[-1].shown()) + "\n")
+    if options.mergekit:
+        with tempfile.TemporaryDirectory(dir=options.directory) as place:
+            compare(rows, options.mergekit, base, models, Path(place))
+    result = {
+        "preset": options.preset,
+        "bandwidth_gbytes": round(rate / 1e9, 2),
+        "threads": torch.get_num_threads(),
+        "ops": [row.shown() for row in rows],
+    }
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main()
