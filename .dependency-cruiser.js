@@ -57,6 +57,12 @@ export default {
       `${SRC}/(http|realtime)`,
       `${SRC}/generated`,
     ),
+    forbid(
+      'command-line-is-a-client',
+      'an ordinary client: it has no way to the data but the API',
+      `${SRC}/cli`,
+      `${SRC}/(backend|database|mirror|http|realtime|app|main|gateway|generated)[./]`,
+    ),
     forbid('contract-knows-nobody', 'shared by all', '^openapi', '^(gateway|dashboard|tests|prisma)'),
     forbid(
       'dashboard-apart',

@@ -94,7 +94,7 @@ export function follow(settings: {
     }
   });
   signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  return promise.finally(() => socket.close());
+  return promise.finally(() => socket.removeAllListeners().close());
 }
 
 function deferred<T>() {

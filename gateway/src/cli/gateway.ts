@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { openSync, readFileSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { root } from '../root.js';
@@ -56,6 +56,7 @@ async function startGateway(
 ): Promise<Gateway> {
   const logFile = join(directory, 'forge-gateway.log');
   say(`starting a gateway for this run (its log: ${logFile})`);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const log = openSync(logFile, 'w');
   // Its own process group: Ctrl-C in the terminal is ours to judge, the gateway ends when we say so.
   const child = spawn(

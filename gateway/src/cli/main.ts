@@ -105,7 +105,7 @@ function forecastText({ cognate, evomerge }: S['PipelineForecast']): string {
   const models = cognate.models.length;
   const time = (cognate.seconds ?? Number.NaN) + (evomerge?.seconds ?? 0);
   const parts = [
-    `${models} ${models === 1 ? 'model' : 'models'}, ${count(cognate.total_parameters)} parameters, ${bytes(cognate.total_bytes)}`,
+    `${models} ${models === 1 ? 'model' : 'models'} to train, ${count(cognate.total_parameters)} parameters, ${bytes(cognate.total_bytes)}`,
     `${count(cognate.steps)} training steps`,
     ...(evomerge ? [`${count(evomerge.candidates)} candidates`] : []),
     ...(Number.isNaN(time) ? [] : [`about ${seconds(time)}`]),

@@ -26,7 +26,7 @@ export function createView(stream: NodeJS.WriteStream): View {
       const before = runs.get(run.id)?.status;
       runs.set(run.id, run);
       if (before !== run.status) screen.say(`${TITLES[run.kind]}  ${run.status}${reason(run)}`);
-      screen.progress(title(run.id), run.progress);
+      if (run.status === 'running') screen.progress(title(run.id), run.progress);
     },
     progress: (id, progress) => screen.progress(title(id), progress),
     step: ({ run_id, loss, tokens_per_second }) =>
