@@ -19,20 +19,23 @@ import { Waiting } from '../shell/waiting.tsx';
 import classes from './forge.module.css';
 
 const TRAINING = ['foundation_steps', 'train_steps', 'difficulty', 'eval_problems'] as const;
-const FIELDS = fieldsOf('CognateConfig');
-const GENERATIONS = fieldsOf('EvoMergeSettings').find(({ name }) => name === 'generations');
+const BREEDING = ['eval_problems', 'heldout_problems'] as const;
+const TRAINING_FIELDS = fieldsOf('CognateConfig');
+const BREEDING_FIELDS = fieldsOf('EvoMergeSettings');
+const GENERATIONS = BREEDING_FIELDS.find(({ name }) => name === 'generations');
 
 /** One button: train the parents, breed them, keep the champion. What it will cost is told before. */
 export function Forge({ busy }: { busy: boolean }) {
   const [preset, setPreset] = useState<Preset>('nano');
   const [generations, setGenerations] = useState<number>(Number(GENERATIONS?.default ?? 50));
   const [training, setTraining] = useState<Values>({});
+  const [breeding, setBreeding] = useState<Values>({});
   const [adjusting, { toggle }] = useDisclosure(false);
   const catalogue = useQuery(presets);
   const health = useHealth();
   const config = useMemo<PipelineConfig>(
-    () => ({ cognate: { ...training, preset }, evomerge: { generations } }),
-    [preset, generations, training],
+    () => ({ cognate: { ...training, preset }, evomerge: { ...breeding, generations } }),
+    [preset, generations, training, breeding],
   );
   const [settled] = useDebouncedValue(config, 250);
   const forecast = useQuery(pipelineForecast(settled));
@@ -105,13 +108,24 @@ export function Forge({ busy }: { busy: boolean }) {
         {adjusting && (
           <Stack gap="sm">
             <FieldGrid
-              fields={FIELDS}
+              fields={TRAINING_FIELDS}
               names={TRAINING}
               values={training}
               onChange={setTraining}
               errors={errors}
               prefix="cognate."
               chosen={plan?.cognate.config as Values | undefined}
+            />
+            <Title order={3} size={13} c="dimmed" mt={4}>
+              Breeding
+            </Title>
+            <FieldGrid
+              fields={BREEDING_FIELDS}
+              names={BREEDING}
+              values={breeding}
+              onChange={setBreeding}
+              errors={errors}
+              prefix="evomerge."
             />
             <Text size="sm" c="dimmed">
               Every other setting is on the{' '}

@@ -24,10 +24,7 @@ export function ConnectionMark() {
       <span className={classes.dot} aria-hidden />
       <span className={classes.word}>{WORDS[health.kind]}</span>
       {health.kind === 'live' && gateway && (
-        <span className={classes.detail}>
-          event {count(gateway.mirror.seq)}
-          {gateway.mirror.lag_ms !== null && ` · ${duration(gateway.mirror.lag_ms / 1000)} behind`}
-        </span>
+        <span className={classes.detail}>event {count(gateway.mirror.seq)}</span>
       )}
       {'lastData' in health && health.lastData !== null && (
         <span className={classes.detail}>last data {clock(health.lastData)}</span>

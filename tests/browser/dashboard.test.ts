@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Run } from '../../openapi/backend.js';
+import { overflow, violations } from './accessibility.js';
+import { type Stack, startStack } from './stack.js';
+
+/** A person's way through the product, in order: each test goes on from where the one before it ended. */
+
+jest.setTimeout(300_000);
+
+const CHROMIUM_FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const LIVE_MS = 240_000;
+
+let stack: Stack;
+let browser: Browser;
+let page: Page;
+const faults: string[] = [];
+
+async function openPage(path: string, options: { width?: number; dark?: boolean } = {}): Promise<Page> {
+  const context = await browser.newContext({
+    viewport: { width: options.width ?? 1280, height: 860 },
+    colorScheme: options.dark ? 'dark' : 'light',
+    reducedMotion: 'reduce',
+  });
+  const opened = await context.newPage();
+  opened.on('pageerror', (error) => faults.push(error.message));
+  await opened.goto(`${stack.url}${path}#token=${stack.token}`);
+  return opened;
+}
+
+async function runs(): Promise<readonly Run[]> {
+  return (await stack.api.get('/api/v1/runs')).items;
+}
+
+beforeAll(async () => {
+  stack = await startStack();
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: CHROMIUM_FLAGS,
+  });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+test('without a token the page says where to find it; a wrong one is refused', async () => {
+  const context = await browser.newContext();
+  const stranger = await context.newPage();
+  await stranger.goto(stack.url);
+  await stranger.getByRole('heading', { name: 'This page needs its token' }).waitFor();
+  expect(await violations(stranger)).toEqual([]);
+  await stranger.getByLabel('Token').fill('not-the-token-of-this-gateway');
+  await stranger.getByRole('button', { name: 'Continue' }).click();
+  await stranger.getByRole('heading', { name: 'The gateway refused this token' }).waitFor();
+  await context.close();
+});
+
+test('the token leaves the address, and the forecast comes before the start', async () => {
+  page = await openPage('/');
+  await page.getByTestId('connection').getByText('Live').waitFor();
+  expect(page.url()).toBe(`${stack.url}/`);
+  await page.getByRole('button', { name: 'Training settings' }).click();
+  for (const [name, value] of [
+    ['cognate.foundation_steps', '12'],
+    ['cognate.train_steps', '6'],
+    ['cognate.eval_problems', '8'],
+    ['evomerge.eval_problems', '8'],
+    ['evomerge.heldout_problems', '8'],
+  ]) {
+    await page.locator(`input[name="${name}"]`).fill(value ?? '');
+  }
+  await page.getByLabel('Generations').fill('2');
+  const forecast = page.getByRole('region', { name: 'Forge' });
+  await forecast.getByText('877,577 parameters each').waitFor();
+  await forecast.getByText('30 steps').waitFor();
+  await forecast.getByText('16', { exact: true }).waitFor();
+});
+
+test('a value out of range is refused at its field, with the allowed range', async () => {
+  await page.getByLabel('Generations').fill('5000');
+  await page
+    .getByText(/1 to 1,?000|less than or equal to 1000/)
+    .first()
+    .waitFor();
+  expect(await page.getByTestId('forge').isDisabled()).toBe(true);
+  expect(await runs()).toHaveLength(0);
+  await page.getByLabel('Generations').fill('2');
+  await page.locator('[data-testid=forge]:enabled').waitFor();
+});
+
+test('Forge trains three parents and breeds a champion, live, and the champion is proved', async () => {
+  await page.getByTestId('forge').click();
+  const shown = new Set<string>();
+  const told: string[] = [];
+  page.on('websocket', (socket) => told.push(socket.url()));
+  const deadline = Date.now() + LIVE_MS;
+  let bred = false;
+  while (!bred && Date.now() < deadline) {
+    for (const text of await page.getByTestId('progress-figures').allTextContents()) shown.add(text);
+    bred = (await runs()).filter(({ status }) => status === 'succeeded').length === 2;
+    await page.waitForTimeout(200);
+  }
+  expect(bred).toBe(true);
+  // several positions were seen on the way, each a whole number of steps or candidates
+  expect([...shown].filter((text) => / of \d+ (steps|candidates) /.test(text)).length).toBeGreaterThan(3);
+
+  const evomerge = (await runs()).find(({ kind }) => kind === 'evomerge') as Run;
+  const champion = page.getByRole('region', { name: 'Champion' });
+  await champion.getByText((evomerge.champion_fitness as number).toFixed(4), { exact: true }).waitFor();
+  await champion.getByRole('button', { name: 'Verify' }).click();
+  const proof = champion.getByTestId('verification');
+  await proof.waitFor({ timeout: 120_000 });
+  expect(await proof.getAttribute('data-ok')).toBe('true');
+  expect(await proof.getByText('passed').count()).toBe(3);
+});
+
+test('the tournament shows the eight of each generation as they were evaluated', async () => {
+  const { id } = (await runs()).find(({ kind }) => kind === 'evomerge') as Run;
+  await page
+    .getByRole('region', { name: 'Champion' })
+    .getByRole('link', { name: /evomerge/ })
+    .click();
+  await page.getByRole('heading', { name: 'Generation 1' }).waitFor();
+  const cards = page.getByTestId('candidate');
+  expect(await cards.count()).toBe(8);
+  const { items } = await stack.api.get('/api/v1/runs/{run_id}/candidates', {
+    path: { run_id: id },
+    query: { generation: 1 },
+  });
+  const text = await cards.allTextContents();
+  for (const { slot, fitness } of items) expect(text[slot]).toContain(fitness.total.toFixed(4));
+  await cards.first().click();
+  await page.getByRole('dialog').getByRole('heading', { name: 'Recipe' }).waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('every page: no violation of WCAG by axe, and nothing wider than a phone', async () => {
+  const all = await runs();
+  const models = (await stack.api.get('/api/v1/models')).items;
+  const paths = [
+    '/',
+    '/cognate',
+    ...all.map(({ kind, id }) => `/${kind}/${id}`),
+    `/evomerge?parents=${models
+      .filter(({ kind }) => kind === 'specialist')
+      .map(({ id }) => id)
+      .join(',')}`,
+    '/runs',
+    `/runs/${all[0]?.id}`,
+    '/models',
+    ...['parameters', 'recipe', 'lineage', 'metrics', 'try'].map(
+      (tab) => `/models/${models[0]?.id}?tab=${tab}`,
+    ),
+    '/system',
+  ];
+  const found: string[] = [];
+  for (const [width, dark] of [
+    [1280, false],
+    [380, true],
+  ] as const) {
+    const visitor = await openPage('/', { width, dark });
+    for (const path of paths) {
+      await visitor.goto(`${stack.url}${path}`);
+      await visitor.getByRole('heading', { level: 1 }).waitFor();
+      await visitor.waitForLoadState('networkidle', { timeout: 3000 }).catch(() => {
+        // pages that ask for the system's state again and again never fall silent
+      });
+      for (const violation of await violations(visitor)) found.push(`${path} ${width}: ${violation}`);
+      if ((await overflow(visitor)) > 0) found.push(`${path} is wider than ${width} px`);
+    }
+    await visitor.context().close();
+  }
+  expect(found).toEqual([]);
+});
+
+test('a killed backend is told within two seconds, and the page recovers by itself', async () => {
+  await page.goto(stack.url);
+  await page.getByTestId('connection').getByText('Live').waitFor();
+  const { gateway } = await stack.api.get('/api/v1/system');
+  const banner = page.getByTestId('connection-banner');
+  expect(await banner.count()).toBe(0);
+  const killed = Date.now();
+  process.kill(gateway.pid as number, 'SIGKILL');
+  await banner.getByText(/Last data \d\d:\d\d:\d\d/).waitFor({ timeout: 2000 });
+  expect(Date.now() - killed).toBeLessThan(2000);
+  expect(await page.getByTestId('forge').isDisabled()).toBe(true);
+  await page.getByTestId('connection').getByText('Live').waitFor({ timeout: 60_000 });
+  await banner.waitFor({ state: 'detached' });
+  expect((await stack.api.get('/api/v1/system')).gateway.pid).not.toBe(gateway.pid);
+});
+
+test('no script of the page has failed on the way', () => {
+  expect(faults).toEqual([]);
+});
