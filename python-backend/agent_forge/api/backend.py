@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import shutil
 
 from starlette.concurrency import run_in_threadpool
 
@@ -35,7 +34,7 @@ class Backend:
         except BlockingIOError as error:
             raise DataDirectoryInUseError(f"another backend uses {settings.data}") from error
         files = ModelFiles(settings.models)
-        self._sweep(files)
+        files.clean()
         self._database = Database(settings.database, on_commit=lambda seq: self.feed.committed(seq))
         self.feed = Feed(self._database)
         self._database.migrate()
@@ -58,10 +57,3 @@ class Backend:
         await self._interactive.close()
         await run_in_threadpool(self._database.close)
         os.close(self._lock)
-
-    def _sweep(self, files: ModelFiles) -> None:
-        """Unfinished files of a former life; a run that goes on makes its own anew."""
-        for entry in files.scratch.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-        files.clean()

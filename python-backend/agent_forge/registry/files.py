@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from ..contract.model import Model, ModelFile
@@ -95,16 +94,6 @@ class ModelFiles:
                 else:
                     entry.unlink(missing_ok=True)
         return removed
-
-    def orphans(self, models: Iterable[Model]) -> list[Path]:
-        """Files below the root that belong to none of `models`: written before a crash, never registered."""
-        known = {self.inside(file.path) for model in models for file in model.files}
-        known |= {path.with_name(f"{path.stem}_metadata.json") for path in known if path.suffix == ".safetensors"}
-        return sorted(
-            path
-            for path in self.root.rglob("*")
-            if path.is_file() and path not in known and not path.relative_to(self.root).parts[0].startswith(".")
-        )
 
 
 def file_of(model: Model, file_format: str = "safetensors") -> ModelFile:

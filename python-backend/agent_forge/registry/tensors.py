@@ -58,6 +58,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors that are views on the mapped file: nothing is read before it is used.
 
     Copy-on-write: writing to them changes neither the file nor another mapping.
+    A file that is cut while it is mapped ends the process (SIGBUS): registered files are replaced, never changed.
     Raises FileMissingError, MalformedFileError.
     """
     try:

@@ -95,3 +95,11 @@ def _load(files: ModelFiles, model: Model) -> dict[str, Tensor]:
     from agent_forge.registry.tensors import load_tensors
 
     return load_tensors(files.tensors(model))
+
+
+def orphans(files: ModelFiles, *models: Model) -> list[Path]:
+    """Files below the models directory, caches and scratch apart, that belong to none of `models`."""
+    known = {files.root / file.path for model in models for file in model.files}
+    known |= {files.metadata(model) for model in models}
+    found = {path for path in files.root.rglob("*") if path.is_file()} - known
+    return sorted(path for path in found if not path.relative_to(files.root).parts[0].startswith("."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -84,3 +85,30 @@ def test_a_link_with_a_temp_name_is_not_followed(tmp_path: Path) -> None:
     (root / f"{TEMP_PREFIX}link").symlink_to(outside)
     remove_leftovers(root)
     assert outside.read_bytes() == b"keep"
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import torch
+from agent_forge.registry.header import float32
+from agent_forge.registry.tensors import mapped_file, write_tensors
+place = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+tensors = {"a": torch.zeros(50_000)}
+try:
+    if sys.argv[2] == "written":
+        write_tensors(place / "x", tensors)
+    else:
+        with mapped_file(place / "x", float32({"a": (50_000,)})):
+            print("drawn")
+except OSError as error:
+    print(type(error).__name__, error.errno)
+"""
+
+
+@pytest.mark.parametrize("how", ["written", "mapped"])
+def test_a_file_that_the_disk_can_not_take(how: str, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED, tmp_path, how], capture_output=True, text=True, check=True)
+    assert done.stdout == f"OSError {errno.EFBIG}\n"
+    assert list(tmp_path.iterdir()) == []

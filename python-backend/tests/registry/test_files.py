@@ -72,12 +72,6 @@ def test_clean_keeps_models_and_removes_the_rest(shelf: Shelf) -> None:
     assert files.clean() == []
 
 
-def test_orphans(shelf: Shelf) -> None:
-    kept, lost = shelf.parent(1), shelf.parent(2)
-    assert shelf.files.orphans([kept, lost]) == []
-    assert shelf.files.orphans([kept]) == sorted([shelf.files.tensors(lost), shelf.files.metadata(lost)])
-
-
 def test_remove(shelf: Shelf) -> None:
     model = shelf.parent(1)
     shelf.files.remove(model)

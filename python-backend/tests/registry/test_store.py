@@ -19,7 +19,7 @@ from agent_forge.registry.placement import metadata_of, model_id, read_metadata
 from agent_forge.registry.store import drawing, store
 from agent_forge.registry.tensors import digest_tensors, load_tensors
 
-from .conftest import TIME, TINY, draft, drawn, trained
+from .conftest import TIME, TINY, draft, drawn, orphans, trained
 
 
 def test_a_model_from_tensors(files: ModelFiles) -> None:
@@ -98,16 +98,16 @@ def test_a_crash_between_the_renames_is_repaired_by_the_repeat(
         patched.setattr(Path, "replace", die_at_the_description)
         with pytest.raises(KeyboardInterrupt):
             store(draft("m"), drawn(1), files=files, run_id="r", versions={}, time=TIME)
-    assert [path.name for path in files.orphans([])] == ["m.safetensors"]
+    assert [path.name for path in orphans(files)] == ["m.safetensors"]
     model = store(draft("m"), drawn(1), files=files, run_id="r", versions={}, time=TIME)
-    assert files.orphans([model]) == []
+    assert orphans(files, model) == []
 
 
 def test_shapes_that_are_not_the_architecture_s(files: ModelFiles) -> None:
     state = drawn(1) | {"memory_gate.bias": torch.zeros(9)}
     with pytest.raises(WrongShapeError, match=r"memory_gate.bias: expected \(8,\), found \(9,\)"):
         store(draft("m"), state, files=files, run_id="r", versions={}, time=TIME)
-    assert files.orphans([]) == []
+    assert orphans(files) == []
     assert list(files.scratch.iterdir()) == []
 
 

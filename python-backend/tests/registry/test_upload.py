@@ -26,7 +26,7 @@ from agent_forge.registry.files import ModelFiles
 from agent_forge.registry.tensors import TORCH_DTYPES, digest_tensors, write_tensors
 from agent_forge.registry.upload import Upload
 
-from .conftest import TIME, drawn
+from .conftest import TIME, drawn, orphans
 from .test_header import MALFORMED
 
 
@@ -43,7 +43,7 @@ def send(files: ModelFiles, data: bytes, *, name: str = "mine", chunk: int = 100
 
 
 def nothing_left(files: ModelFiles) -> bool:
-    return not list(files.scratch.iterdir()) and not files.orphans([])
+    return not list(files.scratch.iterdir()) and not orphans(files)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -55,7 +55,7 @@ def test_any_chunking(files: ModelFiles, tmp_path: Path, chunk: int) -> None:
     assert model.digest == digest_tensors(state)
     assert model.run_id is None
     assert model.files[0].path == "imported/mine.safetensors"
-    assert files.orphans([model]) == []
+    assert orphans(files, model) == []
     assert list(files.scratch.iterdir()) == []
 
 
