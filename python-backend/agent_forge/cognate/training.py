@@ -124,6 +124,11 @@ class Trainer:
         real = batch.layout.real.count_nonzero()
         ponder = output.ponder.sum() / real
         (loss + self.config.ponder_cost * ponder).backward()
+        for parameter in self.model.parameters():
+            # A batch without a problem longer than the window leaves the memory gate out: its gradient is zero, and
+            # the optimizers' state is complete from the first step on.
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
         norm = clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self._adamw.step()
         self._muon.step()  # type: ignore[no-untyped-call]

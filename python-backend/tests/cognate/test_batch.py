@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_forge.cognate.batch import Encoded, collate, encode
+from agent_forge.cognate.catalogue import builtin
+from agent_forge.cognate.datasets.problem import Problem
+from agent_forge.cognate.mixture import Mixture, shares
+from agent_forge.cognate.tokenizer import ByteTokenizer
+from agent_forge.contract.cognate import Specialization
+
+CODEC = ByteTokenizer()
+NAMES = ("arithmetic", "deduction", "recall", "parity", "composition")
+DATASETS = [builtin(name, 2, 32) for name in NAMES]
+
+
+def _says(encoded: Encoded) -> list[tuple[str, str]]:
+    """(text read so far, what is said then)"""
+    return [
+        (bytes(encoded.ids[: place + 1]).decode(), "end" if target == CODEC.end else chr(target))
+        for place, target in zip(encoded.places, encoded.targets, strict=True)
+    ]
+
+
+def test_built_in_problems_are_labelled_at_hints_answer_and_end() -> None:
+    encoded = encode(Problem("7+5=", "12", ((2, "2"),)), CODEC, True, 256)
+    assert _says(encoded) == [("7+5", "2"), ("7+5=", "1"), ("7+5=1", "2"), ("7+5=12", "end")]
+    assert encoded.scored == [False, True, True, False]
+
+
+def test_text_has_a_line_break_before_its_answer() -> None:
+    encoded = encode(Problem("Two and two?", "4"), CODEC, False, 256)
+    assert _says(encoded) == [("Two and two?\n", "4"), ("Two and two?\n4", "end")]
+
+
+@given(st.text(min_size=1, max_size=60), st.text(min_size=1, max_size=60), st.integers(8, 64))
+def test_cutting_keeps_the_prompts_end_and_the_answers_beginning(prompt: str, answer: str, limit: int) -> None:
+    encoded = encode(Problem(prompt, answer), CODEC, False, limit)
+    assert len(encoded.ids) <= limit
+    whole = encode(Problem(prompt, answer), CODEC, False, 10**6)
+    kept = sum(encoded.scored)
+    assert encoded.targets[:kept] == whole.targets[:kept]
+    assert (encoded.targets[-1] == CODEC.end) == (kept == sum(whole.scored))
+    shown = len(encoded.ids) - kept
+    assert encoded.ids[:shown] == CODEC.encode(f"{prompt}\n")[-shown:]
+    if len(whole.ids) > limit:
+        assert len(encoded.ids) == limit
+        assert shown >= min(limit // 2, len(CODEC.encode(prompt)) + 1)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12))
+def test_collating_keeps_every_token_and_label(lengths: list[int]) -> None:
+    problems = [Encoded([n] * size, [0, size - 1], [100 + n, 200 + n], [False, True]) for n, size in enumerate(lengths)]
+    batch = collate(problems, 256)
+    assert sum(rows * length for rows, length in batch.layout.groups) == len(batch.tokens)
+    assert Counter(batch.tokens[batch.layout.real].tolist()) == Counter(
+        n for n, s in enumerate(lengths) for _ in range(s)
+    )
+    assert bool((batch.tokens[~batch.layout.real] == 256).all())
+    for label, target, owner, scored in zip(batch.labels, batch.targets, batch.problems, batch.scored, strict=True):
+        assert int(batch.tokens[label]) == int(owner)
+        assert int(batch.layout.positions[label]) == (lengths[int(owner)] - 1 if scored else 0)
+        assert int(target) == (200 if scored else 100) + int(owner)
+    assert len({length for _, length in batch.layout.groups}) == len(batch.layout.groups)
+
+
+@pytest.mark.parametrize(
+    ("family", "own", "expected"),
+    [
+        (None, 0.8, [0.2] * 5),
+        (Specialization.reasoning, 0.8, [0.4, 0.4, 0.2 / 3, 0.2 / 3, 0.2 / 3]),
+        (Specialization.memory_integration, 0.8, [0.05, 0.05, 0.8, 0.05, 0.05]),
+        (Specialization.memory_integration, 1.0, [0, 0, 1, 0, 0]),
+    ],
+)
+def test_shares(family: Specialization | None, own: float, expected: list[float]) -> None:
+    assert shares(DATASETS, [1.0] * 5, family, own) == pytest.approx(expected)
+
+
+def test_a_family_without_a_dataset_trains_on_all() -> None:
+    assert shares(DATASETS[:2], [1.0, 3.0], Specialization.memory_integration, 0.8) == [0.25, 0.75]
+
+
+def test_batches_are_a_function_of_seed_stage_and_step() -> None:
+    mixture = Mixture(DATASETS, [0.2] * 5, CODEC, 512, 256)
+    first = mixture.batch(1, "foundation", 3)
+    torch.manual_seed(5)
+    assert torch.equal(mixture.batch(1, "foundation", 3).tokens, first.tokens)
+    assert int(first.layout.real.sum()) <= 512
+    for other in (mixture.batch(2, "foundation", 3), mixture.batch(1, "x", 3), mixture.batch(1, "foundation", 4)):
+        assert other.tokens.tolist() != first.tokens.tolist()

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent_forge.cognate.errors import InvalidSetting
+from agent_forge.cognate.flops import block_flops, flops_per_token, step_flops
+from agent_forge.cognate.plan import stages
+from agent_forge.cognate.presets import DEFAULTS, architecture, check, filled, resolve, total_steps
+from agent_forge.contract.architecture import ARCHITECTURES, Preset
+from agent_forge.contract.cognate import CognateConfig, DatasetChoice, Specialization
+
+FILLED = ("foundation_steps", "train_steps", "batch_tokens", "window", "eval_interval")
+
+
+@pytest.mark.parametrize("preset", list(Preset))
+def test_every_null_is_filled_once_and_for_all(preset: Preset) -> None:
+    resolved = resolve(CognateConfig(preset=preset))
+    assert all(getattr(resolved, name) is not None for name in FILLED)
+    assert resolve(resolved) == resolved
+    assert resolved.window == ARCHITECTURES[preset].window
+    assert total_steps(resolved) == sum(stage.steps for stage in stages(resolved))
+    assert CognateConfig.model_validate(resolved.model_dump(mode="json")) == resolved
+
+
+def test_given_values_are_kept() -> None:
+    given = dict.fromkeys(FILLED, 64)
+    assert {name: getattr(resolve(CognateConfig.model_validate(given)), name) for name in FILLED} == given
+
+
+def test_zero_is_a_value() -> None:
+    resolved = resolve(CognateConfig(foundation_steps=0, train_steps=0))
+    assert (resolved.foundation_steps, resolved.train_steps, total_steps(resolved)) == (0, 0, 0)
+    assert [stage.name for stage in stages(resolved)] == [s.value for s in Specialization]
+
+
+def test_independent_has_no_foundation() -> None:
+    assert resolve(CognateConfig(initialization="independent", foundation_steps=9)).foundation_steps == 0
+
+
+def test_seeds_must_fit() -> None:
+    with pytest.raises(InvalidSetting, match="2 entries for 3") as caught:
+        resolve(CognateConfig(seeds=[1, 2]))
+    assert caught.value.field == "seeds"
+
+
+def test_a_specialization_named_twice_has_two_names() -> None:
+    config = resolve(CognateConfig(specializations=["reasoning", "reasoning"], seeds=[1, 2]))
+    assert [stage.name for stage in stages(config)] == ["foundation", "reasoning", "reasoning-2"]
+
+
+def test_check_names_the_field(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        check(CognateConfig(datasets=[DatasetChoice(name="file:no.jsonl")]), [tmp_path])
+    assert caught.value.field == "datasets.0.name"
+    with pytest.raises(InvalidSetting) as caught:
+        check(CognateConfig(tokenizer="file:no.json"), [tmp_path])
+    assert caught.value.field == "tokenizer"
+
+
+def test_the_window_can_be_overridden() -> None:
+    assert architecture(resolve(CognateConfig(window=16))).window == 16
+
+
+def test_unresolved_values_are_not_used() -> None:
+    with pytest.raises(ValueError, match="not resolved"):
+        filled(None)
+
+
+def test_flops_follow_depth_and_shape() -> None:
+    arch = ARCHITECTURES[Preset.tinytitan]
+    full = flops_per_token(arch, 8.0)
+    assert full == 8 * block_flops(arch) + 2 * 512 * 32000
+    assert flops_per_token(arch, 4.0) < full
+    assert step_flops(arch, 2048) == 2 * step_flops(arch, 1024)
+    # 6 FLOPs per parameter and token, as a check of the order: blocks and half of the output rows.
+    assert step_flops(arch, 1) == pytest.approx(6 * (25.4e6 + 8 * 512 * 512 + 8.2e6), rel=0.1)
+
+
+def test_every_preset_has_defaults() -> None:
+    assert set(DEFAULTS) == set(Preset)
