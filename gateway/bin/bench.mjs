@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import { main, SetupError, say } from './setup/console.mjs';
 import { install, python, root } from './setup/steps.mjs';
 
-const FOLDER = join(root, 'python-backend', 'benchmarks');
+const BACKEND = join(root, 'python-backend');
+const FOLDER = join(BACKEND, 'benchmarks');
 
 // npm run bench                    every benchmark
 // npm run bench -- creation …      one, with its own arguments
 await main(async () => {
   const [asked, ...args] = process.argv.slice(2);
   const names = (existsSync(FOLDER) ? readdirSync(FOLDER) : [])
-    .filter((file) => file.endsWith('.py') && !file.startsWith('_'))
+    // A peer is what a benchmark runs for comparison, no benchmark by itself.
+    .filter((file) => file.endsWith('.py') && !file.startsWith('_') && !file.endsWith('_peer.py'))
     .map((file) => file.slice(0, -'.py'.length))
     .sort();
   if (asked && !names.includes(asked)) {
@@ -28,6 +30,6 @@ await main(async () => {
 
 /** @param {string} name @param {string[]} args @returns {Promise<number | null>} exit code */
 function bench(name, args) {
-  const child = spawn(python, [join(FOLDER, `${name}.py`), ...args], { cwd: root, stdio: 'inherit' });
+  const child = spawn(python, ['-m', `benchmarks.${name}`, ...args], { cwd: BACKEND, stdio: 'inherit' });
   return new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
 }

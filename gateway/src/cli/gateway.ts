@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { root } from '../root.js';
 import { UsageError } from './arguments.js';
@@ -23,11 +23,20 @@ export type Gateway = {
 type Address = { url: string; pid: number };
 
 /**
+ * A backend reads `file:` data only from below its roots. One that is started for this command may read what the
+ * command names; one that runs already keeps its own.
+ */
+function withRoots(environment: NodeJS.ProcessEnv, folders: string[]): NodeJS.ProcessEnv {
+  const roots = [...new Set([dirname(root), ...folders])];
+  return { AGENT_FORGE_DATASET_ROOTS: JSON.stringify(roots), ...environment, PORT: '0', HOST: '127.0.0.1' };
+}
+
+/**
  * The gateway that was named, else the one that runs on this checkout's data, else a new one for the time of this run.
  * Throws with one line where there is none to be had.
  */
 export async function findGateway(
-  asked: { url: string | undefined; token: string | undefined },
+  asked: { url: string | undefined; token: string | undefined; folders: string[] },
   environment: NodeJS.ProcessEnv,
   say: (line: string) => void,
 ): Promise<Gateway> {
@@ -45,7 +54,7 @@ export async function findGateway(
   };
   const running = known();
   if (running && (await answers(running.url))) return { ...running, own: false, stop };
-  return startGateway(directory, environment, known, say);
+  return startGateway(directory, withRoots(environment, asked.folders), known, say);
 }
 
 async function startGateway(
@@ -64,7 +73,7 @@ async function startGateway(
     ['--enable-source-maps', join(root, 'gateway/dist/gateway/src/main.js')],
     {
       cwd: root,
-      env: { ...environment, PORT: '0', HOST: '127.0.0.1' },
+      env: environment,
       stdio: ['ignore', log, log],
       detached: true,
     },

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { dirname } from 'node:path';
 import { createClient, ProblemError } from '../../../openapi/client.js';
 import type { paths } from '../../../openapi/gateway.js';
 import { type Options, type PlainConfig, parseArguments, UsageError } from './arguments.js';
@@ -31,7 +32,10 @@ async function main(argv: string[]): Promise<number> {
     print(helpText(flags, process.stdout.columns ?? WIDTH));
     return SUCCESS;
   }
-  const gateway = await findGateway(options, process.env, (line) => process.stderr.write(`${line}\n`));
+  const folders = foldersOf(config);
+  const gateway = await findGateway({ ...options, folders }, process.env, (line) =>
+    process.stderr.write(`${line}\n`),
+  );
   try {
     return await forge(gateway, options, config);
   } finally {
@@ -85,6 +89,12 @@ async function forge(gateway: Gateway, options: Options, config: PlainConfig): P
 function withBaseline({ cognate, evomerge }: PlainConfig): PlainConfig {
   const untrained = cognate.train_steps === 0 && cognate.foundation_steps === 0;
   return { cognate: untrained ? { creation_baseline: true, ...cognate } : cognate, evomerge };
+}
+
+/** Where the files lie that the configuration names. */
+function foldersOf(config: PlainConfig): string[] {
+  const files = JSON.stringify(config).match(/"file:[^"]+"/g) ?? [];
+  return files.map((text) => dirname((JSON.parse(text) as string).slice('file:'.length)));
 }
 
 async function cancel(api: Api, ids: string[], view: View): Promise<void> {
