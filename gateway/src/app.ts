@@ -12,7 +12,7 @@ import { notFound, problemHandler } from './http/errors.js';
 import { evomerge } from './http/evomerge.js';
 import { type AllowList, cors, hostGuard, tokenGuard } from './http/guard.js';
 import { health } from './http/health.js';
-import { requestLimit, wrongTokenLimit } from './http/limits.js';
+import { requestLimit } from './http/limits.js';
 import { requestLog } from './http/log.js';
 import { type Metrics, metricsPage, timing } from './http/metrics.js';
 import { models } from './http/models.js';
@@ -55,7 +55,7 @@ export function createApp(settings: AppSettings): Express {
   app.use(docs(), ...requestLimit(settings.rateLimit));
 
   // From here on to the dashboard everything needs the token, also what does not exist.
-  app.use(['/api', '/metrics'], wrongTokenLimit(), tokenGuard(isToken));
+  app.use(['/api', '/metrics'], tokenGuard(isToken));
   app.use(['/api', '/metrics'], express.json({ limit: JSON_BYTES, strict: false }));
   app.use(['/api', '/metrics'], ...validation(specification));
   for (const resource of [cognate, evomerge, pipelines, runs, candidates, models, catalogue, system]) {

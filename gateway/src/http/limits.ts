@@ -1,11 +1,9 @@
-/** Bounds on how often one address asks. */
+/** Bounds on how often one address asks. Guessing the token is bounded by its 256 bits. */
 import type { RequestHandler } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import { problem } from './problem.js';
 
 const MINUTE = 60_000;
-/** Wrong tokens per minute and address: enough for a stale tab, not for guessing. */
-const WRONG_TOKENS = 60;
 
 export function requestLimit(perMinute: number): RequestHandler[] {
   if (perMinute === 0) return [];
@@ -23,18 +21,4 @@ export function requestLimit(perMinute: number): RequestHandler[] {
       },
     }),
   ];
-}
-
-export function wrongTokenLimit(): RequestHandler {
-  return rateLimit({
-    windowMs: MINUTE,
-    limit: WRONG_TOKENS,
-    standardHeaders: false,
-    legacyHeaders: false,
-    requestWasSuccessful: (_request, response) => response.statusCode !== 401,
-    skipSuccessfulRequests: true,
-    handler: () => {
-      throw problem('too_many_requests', 'Too many wrong tokens came from this address.');
-    },
-  });
 }
