@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from tiny import TINY, weights
+
+from agent_forge.cognate.batch import Encoded, collate, encode
+from agent_forge.cognate.catalogue import builtin
+from agent_forge.cognate.datasets.problem import Split
+from agent_forge.cognate.evaluation import Evaluator, ProblemSet
+from agent_forge.cognate.model import TinyTitan
+from agent_forge.cognate.predict import predict
+from agent_forge.cognate.tokenizer import ByteTokenizer
+from agent_forge.contract.architecture import tensor_shapes
+
+NAMES = ("arithmetic", "recall", "deduction")
+SET = ProblemSet(NAMES, 1, 12)
+
+
+@pytest.fixture(scope="module")
+def evaluator() -> Evaluator:
+    return Evaluator(TINY, SET, SET)
+
+
+def test_scores_equal_one_problem_at_a_time(evaluator: Evaluator) -> None:
+    tensors = weights()
+    found = evaluator.evaluate(tensors, "heldout")
+    codec, titan = ByteTokenizer(), TinyTitan(TINY).bind(tensors).requires_grad_(False)
+    depth = tokens = 0
+    for name, task in zip(NAMES, found.tasks, strict=True):
+        losses, solved = [], 0
+        for problem in builtin(name, 1, TINY.window).problems(Split.heldout, 12):
+            encoded = encode(problem, codec, True, 256)
+            batch = collate([encoded], codec.pad)
+            output = titan(batch.tokens, batch.layout, batch.labels)
+            chosen = batch.scored
+            losses += torch.nn.functional.cross_entropy(
+                output.logits[chosen], batch.targets[chosen], reduction="none"
+            ).tolist()
+            solved += bool((output.logits.argmax(-1) == batch.targets)[chosen].all())
+            depth += int(output.depth.sum())
+            tokens += int(batch.layout.real.sum())
+        assert (task.dataset, task.problems) == (name, 12)
+        assert task.loss == pytest.approx(sum(losses) / len(losses), rel=1e-4)
+        assert task.perplexity == pytest.approx(math.exp(task.loss))
+        assert task.accuracy == solved / 12
+    assert found.mean_depth == pytest.approx(depth / tokens)
+
+
+def test_evaluation_is_deterministic_and_changes_nothing(evaluator: Evaluator) -> None:
+    tensors = weights()
+    before = {name: tensor.clone() for name, tensor in tensors.items()}
+    first = evaluator.evaluate(tensors, "selection")
+    other = evaluator.evaluate(weights(seed=5), "selection")
+    assert evaluator.evaluate(tensors, "selection") == first
+    assert Evaluator(TINY, SET, SET).evaluate(tensors, "selection") == first
+    assert other != first
+    assert all(torch.equal(tensors[name], before[name]) for name in tensors)
+    assert evaluator.evaluate(tensors, "heldout") != first
+
+
+def test_broken_weights_still_give_finite_scores(evaluator: Evaluator) -> None:
+    tensors = {name: tensor * 1000 for name, tensor in weights().items()}
+    for task in evaluator.evaluate(tensors, "selection").tasks:
+        assert math.isfinite(task.loss)
+        assert math.isfinite(task.perplexity)
+
+
+def test_deeper_thinking_costs_more_flops(evaluator: Evaluator) -> None:
+    deep = evaluator.evaluate(weights(halting=-8.0), "selection")
+    shallow = evaluator.evaluate(weights(halting=8.0), "selection")
+    assert deep.mean_depth > 2.8
+    assert shallow.mean_depth < 1.5
+    assert shallow.flops_per_token < deep.flops_per_token
+
+
+def test_fisher_is_the_mean_squared_gradient(evaluator: Evaluator) -> None:
+    tensors = weights()
+    calibration = json.loads(json.dumps(evaluator.calibration)) | {"datasets": ["arithmetic"], "problems": 3}
+    found = evaluator.fisher(tensors, calibration)
+    assert {name: tuple(t.shape) for name, t in found.items()} == tensor_shapes(TINY)
+    codec, expected = ByteTokenizer(), 0.0
+    for problem in builtin("arithmetic", 1, TINY.window).problems(Split.train, 3):
+        batch = collate([encode(problem, codec, True, 256)], codec.pad)
+        titan = TinyTitan(TINY).bind({n: t.clone() for n, t in tensors.items()}).requires_grad_()
+        output = titan(batch.tokens, batch.layout, batch.labels)
+        torch.nn.functional.cross_entropy(output.logits, batch.targets).backward()
+        gradient = titan.output_layer.weight.grad
+        assert gradient is not None
+        expected = expected + gradient**2 / 3
+    torch.testing.assert_close(found["output_layer.weight"], expected, rtol=1e-3, atol=1e-8)
+    assert not found["memory_gate.weight"].any()  # arithmetic is shorter than the window
+    threads = torch.get_num_threads()
+    assert torch.equal(evaluator.fisher(tensors, calibration)["embedding.weight"], found["embedding.weight"])
+    assert torch.get_num_threads() == threads
+
+
+def test_prediction_is_greedy_and_tells_what_the_model_did() -> None:
+    tensors = weights()
+    found = predict("m", TINY, tensors, "what follows this?", 5)
+    assert found == predict("m", TINY, tensors, "what follows this?", 5).model_copy(update={"seconds": found.seconds})
+    assert 0 < len(found.tokens) <= 5
+    titan = TinyTitan(TINY).bind(tensors).requires_grad_(False)
+    batch = collate([encode_plain("what follows this?")], 256)
+    logits = titan(batch.tokens, batch.layout, batch.labels).logits[0]
+    assert found.tokens[0].probability == pytest.approx(float(logits.softmax(-1).max()), rel=1e-4)
+    for token in found.tokens:
+        assert 0 <= token.probability <= 1
+        assert 1 <= token.depth <= TINY.n_layers
+        assert 0 < token.memory_gate < 1
+
+
+def encode_plain(text: str) -> Encoded:
+    ids = list(text.encode())
+    return Encoded(ids, [len(ids) - 1], [257], [True])
