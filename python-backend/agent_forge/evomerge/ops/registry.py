@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from torch import Tensor
 
@@ -183,7 +183,7 @@ def finite(tensor: Tensor) -> bool:
     if tensor.numel() == 0:
         return True
     low, high = tensor.aminmax()
-    return bool(torch.isfinite(low) and torch.isfinite(high))
+    return math.isfinite(low.item()) and math.isfinite(high.item())
 
 
 def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None) -> None:

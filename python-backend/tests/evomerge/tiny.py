@@ -1,0 +1,165 @@
+"""Tiny real models: residual networks that learn tables of small sums, three families of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from memory_job import MemoryJob
+from torch import Tensor
+from torch.nn import functional as F
+
+from agent_forge.contract.architecture import Architecture, Preset
+from agent_forge.contract.cognate import TaskScore
+from agent_forge.contract.evomerge import EvoMergeConfig
+from agent_forge.contract.job import ModelDraft
+from agent_forge.contract.model import Model, ModelKind
+from agent_forge.contract.recipe import Leaf, TrainingOrigin
+
+ARCHITECTURE = Architecture(preset=Preset.nano, vocab_size=16, d_model=16, n_layers=3, n_heads=1, d_ff=32, window=8)
+FAMILIES = {"sum": lambda a, b: (a + b) % 7, "difference": lambda a, b: (a - b) % 7, "greater": torch.maximum}
+SIDE = 7
+State = dict[str, Tensor]
+
+
+def drawn(seed: int, scale: float = 0.3) -> State:
+    generator = torch.Generator().manual_seed(seed)
+    width, inner = ARCHITECTURE.d_model, ARCHITECTURE.d_ff
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (ARCHITECTURE.vocab_size, width)}
+    for layer in range(ARCHITECTURE.n_layers):
+        shapes[f"transformer_blocks.{layer}.linear1.weight"] = (inner, width)
+        shapes[f"transformer_blocks.{layer}.linear1.bias"] = (inner,)
+        shapes[f"transformer_blocks.{layer}.linear2.weight"] = (width, inner)
+    shapes |= {"memory_gate.bias": (width,), "output_layer.weight": (SIDE, width), "output_layer.bias": (SIDE,)}
+    return {name: torch.randn(shape, generator=generator) * scale for name, shape in shapes.items()}
+
+
+def logits(state: Mapping[str, Tensor], family: int, a: Tensor, b: Tensor) -> Tensor:
+    table = state["embedding.weight"]
+    h = table[a] + table[b].roll(3, dims=-1) + table[SIDE + family] + state["memory_gate.bias"]
+    for layer in range(ARCHITECTURE.n_layers):
+        block = f"transformer_blocks.{layer}"
+        inner = F.relu(F.linear(h, state[f"{block}.linear1.weight"], state[f"{block}.linear1.bias"]))
+        h = h + F.linear(inner, state[f"{block}.linear2.weight"])
+    return F.linear(h, state["output_layer.weight"], state["output_layer.bias"])
+
+
+def problems(split: str) -> tuple[Tensor, Tensor]:
+    """All pairs, every other one for each split."""
+    pairs = torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE))
+    chosen = {"all": pairs, "selection": pairs[::2], "heldout": pairs[1::2]}[split]
+    return chosen[:, 0], chosen[:, 1]
+
+
+def loss_of(state: Mapping[str, Tensor], family: int, split: str) -> tuple[Tensor, Tensor]:
+    """(loss, accuracy)"""
+    a, b = problems(split)
+    out, target = logits(state, family, a, b), list(FAMILIES.values())[family](a, b)
+    return F.cross_entropy(out, target), (out.argmax(-1) == target).double().mean()
+
+
+def train(state: State, shares: Sequence[float], steps: int) -> State:
+    own = {name: tensor.clone().requires_grad_() for name, tensor in state.items()}
+    optimizer = torch.optim.Adam(own.values(), lr=0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        sum(share * loss_of(own, family, "all")[0] for family, share in enumerate(shares)).backward()
+        optimizer.step()
+    return {name: tensor.detach() for name, tensor in own.items()}
+
+
+@cache
+def family_of_four() -> tuple[State, tuple[State, ...]]:
+    """A foundation and three specialists of it."""
+    foundation = train(drawn(0), [1, 1, 1], 8)
+    return foundation, tuple(
+        train(foundation, [1.0 if family == own else 0.0 for family in range(3)], 30) for own in range(3)
+    )
+
+
+@dataclass
+class TinyEvaluator:
+    architecture: Architecture = ARCHITECTURE
+    evaluations: int = 0
+    splits: tuple[str, ...] = ()
+
+    @property
+    def calibration(self) -> Mapping[str, Any]:
+        return {"split": "all"}
+
+    def evaluate(self, tensors: Mapping[str, Tensor], split: str) -> TinyScores:
+        self.evaluations += 1
+        self.splits += (split,)
+        tasks = []
+        with torch.no_grad():
+            for family, name in enumerate(FAMILIES):
+                loss, accuracy = (float(value) for value in loss_of(tensors, family, split))
+                count = len(problems(split)[0])
+                tasks.append(
+                    TaskScore(
+                        dataset=name,
+                        problems=count,
+                        loss=loss,
+                        perplexity=math.exp(min(loss, 700.0)),
+                        accuracy=accuracy,
+                        mean_depth=3.0,
+                    )
+                )
+        return TinyScores(tasks)
+
+    def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> State:
+        own = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors.items()}
+        total = {name: torch.zeros_like(tensor) for name, tensor in own.items()}
+        for family in range(len(FAMILIES)):
+            gradients = torch.autograd.grad(loss_of(own, family, calibration["split"])[0], list(own.values()))
+            for name, gradient in zip(own, gradients, strict=True):
+                total[name] += gradient * gradient
+        return total
+
+
+@dataclass
+class TinyScores:
+    tasks: list[TaskScore]
+    mean_depth: float = 3.0
+    flops_per_token: float = 1000.0
+
+
+def job_with_parents(directory: Path, run_id: str = "run", founded: bool = True) -> tuple[MemoryJob, list[str]]:
+    """A job whose registry holds the foundation and its three specialists; the parents' ids."""
+    foundation, specialists = family_of_four()
+    job = MemoryJob(directory, run_id)
+
+    def register(name: str, kind: ModelKind, tensors: State, initial: Leaf | None) -> Model:
+        origin = TrainingOrigin(
+            run_id="training", stage=name, seed=0, steps=1, architecture=ARCHITECTURE, config={}, initial=initial
+        )
+        return job.register(
+            ModelDraft(
+                name=name,
+                directory="cognate/tiny",
+                kind=kind,
+                specialization=None,
+                architecture=ARCHITECTURE,
+                origin=origin,
+                parents=[],
+                metrics={},
+            ),
+            tensors,
+        )
+
+    root = register("foundation", ModelKind.foundation, foundation, None)
+    initial = Leaf(model_id=root.id, digest=root.digest) if founded else None
+    parents = [
+        register(name, ModelKind.specialist, tensors, initial).id
+        for name, tensors in zip(FAMILIES, specialists, strict=True)
+    ]
+    return job, parents
+
+
+def tiny_evaluator(config: EvoMergeConfig, parents: Sequence[Model]) -> TinyEvaluator:
+    return TinyEvaluator()
