@@ -73,6 +73,8 @@ class ModelFiles:
         for file in model.files:
             self.inside(file.path).unlink(missing_ok=True)
         self.metadata(model).unlink(missing_ok=True)
+        for export in self.exports.glob(f"{model.digest}-*"):
+            export.unlink(missing_ok=True)
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free

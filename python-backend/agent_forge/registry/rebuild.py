@@ -18,7 +18,7 @@ Tensors = Mapping[str, Tensor]
 Materialise = Callable[[Recipe, Mapping[str, Tensors]], Tensors]
 """(recipe, model id of each leaf → its tensors) → the tensors that the recipe makes."""
 Replay = Callable[[TrainingOrigin], Tensors]
-"""Train again, exactly as then."""
+"""Train again, exactly as then. Raises NotRebuildableError where that was not asked for."""
 
 
 class LeafError(RegistryError):
@@ -51,12 +51,10 @@ class RecipeRebuilder:
                 detail = f"merged again from its recipe; {count} models at its leaves re-hashed"
             case TrainingOrigin() if self._replay is not None:
                 tensors = self._replay(origin)
-                detail = f"trained again: {origin.steps} steps with seed {origin.seed}"
+                how = f"trained again: {origin.steps} steps" if origin.steps else "weights drawn again"
+                detail = f"{how} with seed {origin.seed}"
             case TrainingOrigin():
-                raise NotRebuildableError(
-                    f"a trained model ({origin.steps} steps with seed {origin.seed}): "
-                    "proving it means to train it again, which was not asked for"
-                )
+                raise not_asked_for(origin)
             case ImportOrigin():
                 raise NotRebuildableError("an imported model has no recipe: its file is its origin")
         parameters = sum(tensor.numel() for tensor in tensors.values())
@@ -88,6 +86,13 @@ class RecipeRebuilder:
         if digest_tensors(tensors) != leaf.digest:
             raise LeafError(f"{model.name}, a leaf of the recipe, can't be used: {reason}; rebuilt, it differs too")
         return tensors
+
+
+def not_asked_for(origin: TrainingOrigin) -> NotRebuildableError:
+    return NotRebuildableError(
+        f"a trained model ({origin.steps} steps with seed {origin.seed}): "
+        "proving it means to train it again, which was not asked for"
+    )
 
 
 def leaves(recipe: Recipe) -> Iterator[Leaf]:

@@ -65,7 +65,7 @@ def verify_candidate(
     detail = "candidates aren't stored: they are rebuilt from their recipes"
     checks = [
         Check(name="file_digest", status="skipped", expected=None, found=None, detail=detail),
-        _count(candidate.parameters, rebuilt.parameters if isinstance(rebuilt, Rebuilt) else None, "in the rebuilt"),
+        _count(candidate.parameters, rebuilt.parameters if isinstance(rebuilt, Rebuilt) else None, "rebuilt"),
         _compare(candidate.digest, rebuilt),
     ]
     return _verdict("candidate", candidate.id, checks, perf_counter() - start, clock())
@@ -100,7 +100,7 @@ def _file_digest(model: Model, files: ModelFiles, read: FileDigest | str) -> Che
 
 def _parameter_count(model: Model, read: FileDigest | str) -> Check:
     if isinstance(read, str):
-        return _count(model.parameters, None, read)
+        return _count(model.parameters, None, "in the file: it can't be read")
     if model.architecture is not None:
         try:
             check_shapes(read.header.shapes, model.architecture)
@@ -112,7 +112,7 @@ def _parameter_count(model: Model, read: FileDigest | str) -> Check:
 
 
 def _count(expected: int, found: int | None, where: str) -> Check:
-    detail = f"sum over the shapes of all tensors {where}" if found is not None else f"nothing to count {where}"
+    detail = f"sum over the shapes of all tensors {where}" if found is not None else f"there are none {where}"
     return Check(
         name="parameter_count",
         status="passed" if found == expected else "failed",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..cognate import phase as cognate
 from ..cognate.evaluation import Evaluator, ProblemSet
+from ..cognate.initialization import draw_all
 from ..cognate.phase import device_of
 from ..cognate.predict import predict
 from ..contract.architecture import Architecture
@@ -20,7 +21,7 @@ from ..contract.recipe import Leaf, Recipe, TrainingOrigin
 from ..contract.run import Run
 from ..evomerge import phase as evomerge
 from ..evomerge.recipe import materialise
-from ..registry.rebuild import Materialise, Tensors
+from ..registry.rebuild import Materialise, Tensors, not_asked_for
 from ..settings import Settings
 from .refusal import Refusal
 
@@ -59,6 +60,13 @@ def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], settings: S
         device=device_of(own.model_copy(update={"device": config.device})),
         precision=own.precision,
     )
+
+
+def redraw(origin: TrainingOrigin) -> Tensors:
+    """A model that was never trained, drawn again from its seed. Raises NotRebuildableError for all others."""
+    if origin.steps or origin.initial is not None:
+        raise not_asked_for(origin)
+    return draw_all(origin.architecture, origin.seed)
 
 
 def materialiser(settings: Settings) -> Materialise:

@@ -49,7 +49,7 @@ class Interactive:
         self._database = Database(settings.database)
         self._files = ModelFiles(settings.models)
         self._requests: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._rebuilder = RecipeRebuilder(self._files, self._find, engine.materialiser(settings))
+        self._rebuilder = RecipeRebuilder(self._files, self._find, engine.materialiser(settings), engine.redraw)
         self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "verify": self._verify,
             "verify_candidate": self._verify_candidate,

@@ -39,6 +39,13 @@ def test_an_export_is_made_once(shelf: Shelf) -> None:
     assert torch.equal(torch.load(path, weights_only=True)["embedding.weight"], drawn(1)["embedding.weight"])
 
 
+def test_exports_go_with_their_model(shelf: Shelf) -> None:
+    model = shelf.parent(1)
+    export(shelf.files, model, convert_to_pt)
+    shelf.files.remove(model)
+    assert list(shelf.files.exports.iterdir()) == []
+
+
 def test_a_stored_pt_is_sent_as_it_is(shelf: Shelf) -> None:
     model = shelf.add(draft("m", formats=["safetensors", "pt"]), drawn(1))
     facts = download(shelf.files, model, "pt")
