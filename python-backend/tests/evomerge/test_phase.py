@@ -1,0 +1,192 @@
+"""Whole runs with tiny trained models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from evomerge.tiny import FAMILIES, TinyEvaluator, job_with_parents, tiny_evaluator
+from memory_job import MemoryJob
+
+from agent_forge.contract.evomerge import EvoMergeConfig, EvoMergeReport, Role
+from agent_forge.contract.job import Cancelled, Paused
+from agent_forge.contract.model import ModelKind
+from agent_forge.contract.recipe import MergeOrigin
+from agent_forge.evomerge.phase import run
+from agent_forge.evomerge.recipe import materialise
+from agent_forge.evomerge.refusal import LeafChanged, NonFinite, ShapesDiffer, WrongInputs
+from agent_forge.registry.tensors import digest_tensors
+
+
+def bred(job: MemoryJob) -> list[tuple[str, str, float]]:
+    return [(one.id, one.digest, one.fitness.total) for one in job.candidates()]
+
+
+def summaries(job: MemoryJob) -> list[dict[str, Any]]:
+    return [one.model_dump(exclude={"seconds"}) for _, one in sorted(job.generations.items())]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> tuple[MemoryJob, list[str]]:
+    return job_with_parents(tmp_path)
+
+
+def test_a_run(job: tuple[MemoryJob, list[str]]) -> None:
+    ours, parents = job
+    evaluator = TinyEvaluator()
+    run(EvoMergeConfig(parents=parents, generations=4), ours, lambda *_: evaluator)
+    candidates = ours.candidates()
+    assert [(one.generation, one.slot) for one in candidates] == [(g, s) for g in range(4) for s in range(8)]
+    assert sorted(ours.generations) == [0, 1, 2, 3]
+    assert [one.role for one in candidates[:8]] == [Role.seed] * 8
+
+    best = max(candidates, key=lambda one: one.fitness.total)
+    last = ours.generations[3]
+    assert (last.champion_id, last.champion_fitness) == (best.id, best.fitness.total)
+    for index, generation in ours.generations.items():
+        own = [one.fitness.total for one in candidates[8 * index : 8 * index + 8]]
+        assert (generation.best, generation.worst) == (max(own), min(own))
+        assert 0 < generation.diversity <= 2
+
+    report = EvoMergeReport.model_validate(
+        ours.reported
+        | {"run_id": ours.run_id, "generations": [], "candidates": 32, "timings": {"total": 0, "parts": {}}}
+    )
+    names = [f"parent:{name}" for name in FAMILIES]
+    assert [one.name for one in report.baselines] == [*names, "uniform_average", "best_generation_0"]
+    assert [one.heldout is None for one in report.baselines] == [False] * 4 + [True]
+    assert report.champion == best
+    assert report.stopped_by == "generations"
+    assert report.champion_heldout is not None
+
+    # the held-out split is touched once each: three parents, the average, the champion
+    assert evaluator.splits.count("heldout") == 5
+    assert evaluator.splits[-5:] == ("heldout",) * 5
+
+    assert report.champion_model_id is not None
+    model, tensors = ours.load_model(report.champion_model_id)
+    assert (model.kind, model.digest) == (ModelKind.merged, best.digest)
+    assert isinstance(model.origin, MergeOrigin)
+    rebuilt = materialise(model.origin.recipe, lambda leaf: ours.load_model(leaf.model_id)[1], evaluator.fisher)
+    assert digest_tensors(rebuilt) == digest_tensors(tensors) == best.digest
+    assert model.metrics["selection/fitness"] == best.fitness.total
+
+
+def test_every_candidate_can_be_made_again(job: tuple[MemoryJob, list[str]]) -> None:
+    ours, parents = job
+    run(EvoMergeConfig(parents=parents, generations=2), ours, tiny_evaluator)
+    for one in ours.candidates():
+        tensors = materialise(one.recipe, lambda leaf: ours.load_model(leaf.model_id)[1], TinyEvaluator().fisher)
+        assert digest_tensors(tensors) == one.digest
+
+
+@pytest.mark.parametrize("interruption", [3, 9, 14, 23, 31])
+def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None:
+    undisturbed, parents = job_with_parents(tmp_path / "a")
+    config = EvoMergeConfig(parents=parents, generations=3, seed=7)
+    run(config, undisturbed, tiny_evaluator)
+
+    job, _ = job_with_parents(tmp_path / "b")
+
+    def stop(count: int) -> None:
+        if count == interruption:
+            raise Paused
+
+    job.on_poll = stop
+    with pytest.raises(Paused):
+        run(config, job, tiny_evaluator)
+    before = len(job.candidates())
+    evaluator = TinyEvaluator()
+    run(config, job, lambda *_: evaluator)
+    assert bred(job) == bred(undisturbed)
+    assert summaries(job) == summaries(undisturbed)
+    assert {key: job.reported[key] for key in ("baselines", "champion_heldout")} == {
+        key: undisturbed.reported[key] for key in ("baselines", "champion_heldout")
+    }
+    # nothing that was recorded is measured twice
+    selections = evaluator.splits.count("selection")
+    assert selections <= 24 - before + (4 if interruption <= 4 else 0)
+
+
+def test_cancelled_run_keeps_its_champion(job: tuple[MemoryJob, list[str]]) -> None:
+    ours, parents = job
+
+    def cancel(count: int) -> None:
+        if count == 17:
+            raise Cancelled
+
+    ours.on_poll = cancel
+    with pytest.raises(Cancelled):
+        run(EvoMergeConfig(parents=parents, generations=50), ours, tiny_evaluator)
+    best = max(ours.candidates(), key=lambda one: one.fitness.total)
+    assert ours.reported["stopped_by"] == "cancelled"
+    assert ours.load_model(ours.reported["champion_model_id"])[0].digest == best.digest
+
+
+def test_cancelled_before_any_candidate(job: tuple[MemoryJob, list[str]]) -> None:
+    ours, parents = job
+
+    def cancel(count: int) -> None:
+        raise Cancelled
+
+    ours.on_poll = cancel
+    with pytest.raises(Cancelled):
+        run(EvoMergeConfig(parents=parents), ours, tiny_evaluator)
+    assert "champion_model_id" not in ours.reported
+
+
+def test_patience_stops(job: tuple[MemoryJob, list[str]]) -> None:
+    ours, parents = job
+    run(EvoMergeConfig(parents=parents, generations=30, patience=1, min_delta=1), ours, tiny_evaluator)
+    assert ours.reported["stopped_by"] == "patience"
+    assert sorted(ours.generations) == [0, 1]
+
+
+def test_equal_tensors_are_measured_once(job: tuple[MemoryJob, list[str]]) -> None:
+    ours, parents = job
+    evaluator = TinyEvaluator()
+    run(EvoMergeConfig(parents=parents, generations=3, mutation_rate=0), ours, lambda *_: evaluator)
+    distinct = {one.digest for one in ours.candidates()}
+    assert evaluator.splits.count("selection") == 4 + len(distinct)
+    assert sum(not one.cached for one in ours.candidates()) == len(distinct)
+
+
+def test_parents_without_a_foundation(tmp_path: Path) -> None:
+    ours, parents = job_with_parents(tmp_path, founded=False)
+    run(EvoMergeConfig(parents=parents, generations=1), ours, tiny_evaluator)
+    assert any("share no foundation" in str(line) for line in ours.logs)
+    base = ours.candidates()[0].recipe.inputs[0].base  # type: ignore[union-attr]
+    assert base is not None
+    assert base.kind == "merge"
+
+
+def test_evolution_beats_its_first_generation_and_the_average(job: tuple[MemoryJob, list[str]]) -> None:
+    ours, parents = job
+    run(EvoMergeConfig(parents=parents, generations=20), ours, tiny_evaluator)
+    by_name = {one["name"]: one["selection"]["total"] for one in ours.reported["baselines"]}
+    champion = ours.reported["champion"]["fitness"]["total"]
+    assert champion > by_name["best_generation_0"] + 0.05
+    assert champion > by_name["uniform_average"]
+
+
+def test_refused_parents(job: tuple[MemoryJob, list[str]]) -> None:
+    ours, parents = job
+    with pytest.raises(WrongInputs, match="twice"):
+        run(EvoMergeConfig(parents=[parents[0], parents[0]]), ours, tiny_evaluator)
+    model, tensors = ours.models[parents[0]]
+    ours.models[parents[0]] = model, tensors | {"output_layer.bias": tensors["output_layer.bias"] * float("nan")}
+    with pytest.raises(NonFinite, match=r"output_layer\.bias"):
+        run(EvoMergeConfig(parents=parents), ours, tiny_evaluator)
+    ours.models[parents[0]] = model, tensors | {"output_layer.bias": tensors["output_layer.bias"][:3]}
+    with pytest.raises(ShapesDiffer):
+        run(EvoMergeConfig(parents=parents), ours, tiny_evaluator)
+
+
+def test_a_changed_foundation_is_refused(job: tuple[MemoryJob, list[str]]) -> None:
+    ours, parents = job
+    root = next(key for key in ours.models if key.endswith("foundation"))
+    model, tensors = ours.models[root]
+    ours.models[root] = model.model_copy(update={"digest": "0" * 64}), tensors
+    with pytest.raises(LeafChanged):
+        run(EvoMergeConfig(parents=parents), ours, tiny_evaluator)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from evomerge.tiny import TinyEvaluator, drawn, family_of_four
+from safetensors.torch import save_file
+from torch import Tensor
+
+from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
+from agent_forge.evomerge.catalogue import merge_methods
+from agent_forge.evomerge.export import CATALOGUE, catalogue_text
+from agent_forge.evomerge.recipe import Recall, materialise, recipe_digest
+from agent_forge.evomerge.refusal import BadParameter, UnknownOp, WrongInputs
+from agent_forge.registry.tensors import digest_tensors
+
+MODELS = dict(zip(("base", "a", "b", "c"), (drawn(seed) for seed in range(4)), strict=True))
+LEAVES = {name: Leaf(model_id=name, digest=digest_tensors(tensors)) for name, tensors in MODELS.items()}
+PARENTS: list[Recipe] = [LEAVES[name] for name in "abc"]
+
+MEAN = MergeNode(op="linear", inputs=PARENTS, parameters={"weights": [1, 2, 3]})
+DEEP = MergeNode(
+    op="mutate",
+    seed=7,
+    inputs=[
+        MergeNode(
+            op="frankenmerge",
+            inputs=[
+                MergeNode(
+                    op="dare_ties",
+                    seed=3,
+                    inputs=[*PARENTS, MergeNode(op="slerp", inputs=PARENTS)],
+                    base=LEAVES["base"],
+                    parameters={"weights": {"early": [1, 0.5, 2, 1]}, "drop_rate": 0.3, "scale": 1.2},
+                ),
+                MergeNode(op="ties", inputs=[*PARENTS, MEAN], base=LEAVES["base"], parameters={"density": 0.3}),
+                MEAN,
+            ],
+            parameters={"layer_sources": [0, 1, 2]},
+        )
+    ],
+)
+
+
+def load(leaf: Leaf) -> Mapping[str, Tensor]:
+    return MODELS[leaf.model_id]
+
+
+def test_catalogue_is_what_the_signatures_say() -> None:
+    assert CATALOGUE.read_text(encoding="utf-8") == catalogue_text(), "run python -m agent_forge.evomerge.export"
+
+
+def test_catalogue_loads_without_torch() -> None:
+    code = (
+        "import sys; from agent_forge.evomerge.catalogue import merge_methods; "
+        "import agent_forge.evomerge.tournament, agent_forge.evomerge.refusal; "
+        "print(len(merge_methods()), 'torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == [str(len(merge_methods())), "False"]
+
+
+def test_digest_tells_every_field() -> None:
+    digests = {
+        recipe_digest(recipe)
+        for recipe in (
+            LEAVES["a"],
+            MEAN,
+            MEAN.model_copy(update={"seed": 1}),
+            MEAN.model_copy(update={"base": LEAVES["base"]}),
+            MEAN.model_copy(update={"parameters": {"weights": [1, 2, 4]}}),
+            MEAN.model_copy(update={"inputs": PARENTS[::-1]}),
+        )
+    }
+    assert len(digests) == 6
+    assert recipe_digest(MergeNode.model_validate_json(DEEP.model_dump_json())) == recipe_digest(DEEP)
+
+
+def test_a_shared_part_is_made_once() -> None:
+    loaded: list[str] = []
+
+    def counted(leaf: Leaf) -> Mapping[str, Tensor]:
+        loaded.append(leaf.model_id)
+        return load(leaf)
+
+    pair = MergeNode(op="linear", inputs=[MEAN, MEAN])
+    merged = materialise(pair, counted)
+    assert sorted(loaded) == ["a", "b", "c"]
+    assert all(torch.equal(merged[name], tensor) for name, tensor in materialise(MEAN, load).items())
+
+
+def test_recall_changes_no_byte() -> None:
+    recall = Recall()
+    alone = digest_tensors(materialise(DEEP, load))
+    assert [digest_tensors(materialise(DEEP, load, recall=recall)) for _ in range(2)] == [alone, alone]
+    assert recall.floors
+
+
+def test_same_bytes_with_other_threads_and_in_a_fresh_process(tmp_path: Path) -> None:
+    here = digest_tensors(materialise(DEEP, load))
+    torch.set_num_threads(2)
+    assert digest_tensors(materialise(DEEP, load)) == here
+    for name, tensors in MODELS.items():
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    (tmp_path / "recipe.json").write_text(DEEP.model_dump_json())
+    code = """
+import sys, torch
+from pathlib import Path
+from agent_forge.contract.recipe import MergeNode
+from agent_forge.evomerge.recipe import materialise
+from agent_forge.registry.tensors import digest_tensors, load_tensors
+where = Path(sys.argv[1])
+recipe = MergeNode.model_validate_json((where / "recipe.json").read_text())
+print(digest_tensors(materialise(recipe, lambda leaf: load_tensors(where / f"{leaf.model_id}.safetensors"))))
+"""
+    out = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == here
+
+
+def test_fisher_ops_measure_what_the_recipe_names() -> None:
+    _, specialists = family_of_four()
+    models = dict(zip("abc", specialists, strict=True))
+    leaves: list[Recipe] = [Leaf(model_id=name, digest=digest_tensors(models[name])) for name in "abc"]
+    asked: list[str] = []
+
+    def fisher(tensors: Mapping[str, Tensor], calibration: Mapping[str, object]) -> Mapping[str, Tensor]:
+        asked.append(json.dumps(calibration))
+        return TinyEvaluator().fisher(tensors, calibration)
+
+    node = MergeNode(op="dfs", inputs=leaves, parameters={"calibration": {"split": "all"}})
+    recall = Recall()
+    merged = materialise(node, lambda leaf: models[leaf.model_id], fisher, recall)
+    again = materialise(node, lambda leaf: models[leaf.model_id], fisher, recall)
+    assert asked == ['{"split": "all"}'] * 3
+    assert digest_tensors(merged) == digest_tensors(again)
+    with pytest.raises(WrongInputs, match="nothing here can measure"):
+        materialise(node, lambda leaf: models[leaf.model_id])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "error"),
+    [
+        (MergeNode(op="average", inputs=PARENTS), UnknownOp),
+        (MergeNode(op="linear", inputs=[]), WrongInputs),
+        (MergeNode(op="mutate", inputs=PARENTS), WrongInputs),
+        (MergeNode(op="ties", inputs=PARENTS, parameters={"density": 1.5}), BadParameter),
+    ],
+)
+def test_refusals(recipe: Recipe, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        materialise(recipe, load)
