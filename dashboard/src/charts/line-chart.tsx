@@ -76,7 +76,6 @@ export function LineChart({
       grid: { stroke: color('--grid'), width: 1 },
       ticks: { show: false },
       font: `11px ${css.fontFamily}`,
-      labelFont: `11px ${css.fontFamily}`,
       gap: 6,
     };
     const made = new uPlot(
@@ -92,8 +91,6 @@ export function LineChart({
         axes: [
           {
             ...axis,
-            label: xLabel,
-            labelSize: 16,
             size: 28,
             incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000],
           },

@@ -25,10 +25,14 @@ function CognateRun({ view }: { view: RunView }) {
   const { run, evaluations } = view;
   const curve = useQuery(series(run.id));
   const models = useModels()?.filter(({ run_id }) => run_id === run.id) ?? [];
-  const stages = [
-    ...(run.cognate?.initialization === 'independent' ? [] : ['foundation']),
-    ...(run.cognate?.specializations ?? []),
-  ];
+  const shared = run.cognate?.initialization !== 'independent';
+  const specialists = run.cognate?.specializations ?? [];
+  const stageOf = (stage: string) => ({
+    run,
+    stage,
+    history: curve.data?.filter((point) => point.stage === stage) ?? [],
+    evaluations: evaluations.filter((evaluation) => evaluation.stage === stage),
+  });
   const parents = models.filter(({ kind }) => kind === 'specialist');
   return (
     <Page
@@ -44,15 +48,10 @@ function CognateRun({ view }: { view: RunView }) {
       <Panel>
         <RunProgress run={run} />
       </Panel>
-      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
-        {stages.map((stage) => (
-          <StageCard
-            key={stage}
-            run={run}
-            stage={stage}
-            history={curve.data?.filter((point) => point.stage === stage) ?? []}
-            evaluations={evaluations.filter((evaluation) => evaluation.stage === stage)}
-          />
+      {shared && <StageCard {...stageOf('foundation')} wide />}
+      <SimpleGrid cols={{ base: 1, md: 2, lg: Math.min(3, specialists.length) }} spacing="md">
+        {specialists.map((stage) => (
+          <StageCard key={stage} {...stageOf(stage)} />
         ))}
       </SimpleGrid>
       <Panel

@@ -1,4 +1,4 @@
-import { Text } from '@mantine/core';
+import { SimpleGrid, Text } from '@mantine/core';
 import { useMemo } from 'react';
 import type { Run, SeriesPoint, TrainingEvaluation } from '../api/schema.ts';
 import { align, seriesColor } from '../charts/aligned.ts';
@@ -16,10 +16,12 @@ interface StageCardProps {
   /** Down-sampled training loss that the run has kept. */
   history: readonly SeriesPoint[];
   evaluations: readonly TrainingEvaluation[];
+  /** Charts side by side where there is room. */
+  wide?: boolean;
 }
 
 /** One model in training: loss as it falls, accuracy on held-out problems per task, depth and speed. */
-export function StageCard({ run, stage, history, evaluations }: StageCardProps) {
+export function StageCard({ run, stage, history, evaluations, wide = false }: StageCardProps) {
   const live = usePulse(run.id).steps[stage];
   const newest = live?.at(-1);
   const last = evaluations.at(-1);
@@ -92,7 +94,7 @@ export function StageCard({ run, stage, history, evaluations }: StageCardProps) 
             <Fact label="Mean depth">{last ? `${last.mean_depth.toFixed(2)} blocks` : '–'}</Fact>
             <Fact label="Tokens/s">{speed(newest?.tokens_per_second ?? last?.tokens_per_second)}</Fact>
           </Facts>
-          <div style={{ marginTop: 14 }}>
+          <SimpleGrid cols={{ base: 1, md: wide ? 2 : 1 }} spacing="lg" verticalSpacing="sm" mt={14}>
             <LineChart
               label={`Loss of ${stageName(stage)}, nats a token`}
               x={loss.x}
@@ -101,20 +103,18 @@ export function StageCard({ run, stage, history, evaluations }: StageCardProps) 
               height={170}
               range={[0, null]}
             />
-          </div>
-          {accuracy.x.length > 0 && (
-            <div style={{ marginTop: 12 }}>
+            {accuracy.x.length > 0 && (
               <LineChart
                 label={`Held-out accuracy of ${stageName(stage)}`}
                 x={accuracy.x}
                 xLabel="step"
                 lines={accuracy.lines}
-                height={150}
+                height={wide ? 170 : 150}
                 range={[0, 1]}
                 format={(value) => percent(value)}
               />
-            </div>
-          )}
+            )}
+          </SimpleGrid>
         </>
       )}
     </Panel>

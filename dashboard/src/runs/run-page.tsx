@@ -24,7 +24,7 @@ export default function RunPage({ id }: { id: string }) {
       <Panel>
         <RunProgress run={run} />
       </Panel>
-      <Panel title="Log" note={logs.length > 0 ? `${logs.length} newest lines` : undefined}>
+      <Panel title="Log" note={logs.length > 1 ? `the newest ${logs.length} lines` : undefined}>
         <LogTail logs={logs} />
       </Panel>
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">

@@ -20,7 +20,7 @@ export function Page({ title, lead, actions, children }: PageProps) {
             {title}
           </Title>
           {lead && (
-            <Text c="dimmed" size="sm" component="div" mt={2}>
+            <Text c="dimmed" size="sm" component="div" mt={2} className="words">
               {lead}
             </Text>
           )}

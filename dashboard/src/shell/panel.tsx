@@ -23,7 +23,7 @@ export function Panel({ title, note, actions, children, order = 2 }: PanelProps)
             <Title order={order} className={classes.title}>
               {title}
             </Title>
-            {note && <span className={classes.note}>{note}</span>}
+            {note && <span className={`${classes.note} words`}>{note}</span>}
           </Group>
           {actions}
         </Group>
