@@ -4,11 +4,14 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { root } from '../root.js';
 import { UsageError } from './arguments.js';
+import type { S } from './contract.js';
 
 const PROBE_TIMEOUT_MS = 2_000;
 const POLL_MS = 100;
-const START_LIMIT_MS = 90_000;
+const START_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 20_000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const INTERRUPTED = 130;
 
 export type Gateway = {
   url: string;
@@ -53,7 +56,10 @@ export async function findGateway(
     return address && token ? { url: (JSON.parse(address) as Address).url, token } : undefined;
   };
   const running = known();
-  if (running && (await answers(running.url))) return { ...running, own: false, stop };
+  if (running && (await readiness(running.url))) {
+    await untilReady(running.url, () => undefined);
+    return { ...running, own: false, stop };
+  }
   return startGateway(directory, withRoots(environment, asked.folders), known, say);
 }
 
@@ -81,24 +87,46 @@ async function startGateway(
   const ended = new Promise<void>((done) => child.once('close', () => done()));
   const kill = () => child.kill('SIGTERM');
   process.once('exit', kill);
+  const interrupted = () => process.exit(INTERRUPTED);
+  for (const signal of SIGNALS) process.once(signal, interrupted);
   const stop = async () => {
     kill();
     await Promise.race([ended, delay(STOP_LIMIT_MS, undefined, { ref: false })]);
     if (child.exitCode === null) child.kill('SIGKILL');
   };
+  const found = () => (addressPid(directory) === child.pid ? known() : undefined);
+  const fate = () => {
+    if (child.exitCode === null) return undefined;
+    return `the gateway ended at its start (${logFile}): ${readText(logFile)?.split('\n').at(-1) ?? ''}`;
+  };
+  try {
+    const address = await until(async () => found(), fate);
+    await untilReady(address.url, fate);
+    return { ...address, own: true, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, interrupted);
+  }
+}
+
+/** Ready means: its database, its backend and the mirror all are. */
+async function untilReady(url: string, fate: () => string | undefined): Promise<void> {
+  await until(async () => ((await readiness(url))?.status === 'ready' ? true : undefined), fate);
+}
+
+/** Asks again and again, until there is something, or `fate` tells why there never will be, or it is too late. */
+async function until<T>(ask: () => Promise<T | undefined>, fate: () => string | undefined): Promise<T> {
   const deadline = performance.now() + START_LIMIT_MS;
   while (performance.now() < deadline) {
-    if (child.exitCode !== null) {
-      const last = readText(logFile)?.split('\n').at(-1) ?? '';
-      throw new Error(`the gateway ended at its start (${logFile}): ${last}`);
-    }
-    const found = known();
-    if (found && addressPid(directory) === child.pid && (await answers(found.url)))
-      return { ...found, own: true, stop };
+    const found = await ask();
+    if (found !== undefined) return found;
+    const reason = fate();
+    if (reason) throw new Error(reason);
     await delay(POLL_MS);
   }
-  await stop();
-  throw new Error(`the gateway was not ready within ${START_LIMIT_MS / 1000} s (${logFile})`);
+  throw new Error(`the gateway was not ready within ${START_LIMIT_MS / 1000} s`);
 }
 
 function addressPid(directory: string): number | undefined {
@@ -106,12 +134,13 @@ function addressPid(directory: string): number | undefined {
   return text ? (JSON.parse(text) as Address).pid : undefined;
 }
 
-/** Ready means: its database, its backend and the mirror all are. */
-async function answers(url: string): Promise<boolean> {
+/** What the gateway says of itself; undefined where nobody answers. */
+async function readiness(url: string): Promise<S['Readiness'] | undefined> {
   try {
-    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })).ok;
+    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    return (await answer.json()) as S['Readiness'];
   } catch {
-    return false;
+    return undefined;
   }
 }
 
