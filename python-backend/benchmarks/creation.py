@@ -1,94 +1,80 @@
-"""Create, save, hash and register three TinyTitans, beside the plain way, in turns in one process.
+"""Create, save, hash and register three TinyTitans, beside the plain way: by a real backend, in the same run.
 
     cd python-backend && ../.venv/bin/python -m benchmarks.creation [--repeats 3] [--directory .]
 
-Ours: weights drawn straight into the memory-mapped files, model digest and SHA-256 of the file, fsync, rename,
-metadata file (fsynced). Plain: construct the same parameters as `nn.Module`s, `torch.save`, no hash, no fsync.
-The last line is JSON. Not covered: the database row (about a millisecond each).
+Ours: weights drawn straight into the memory-mapped files, model digest and SHA-256 of each file, fsync, rename,
+metadata file, row and event in the database. Plain: construct the same parameters as `nn.Module`s and `torch.save`
+them; no hash, no fsync, no row. Both are the run's own measurements. The first turn also pays for memory that the
+machine never touched before, which is what a user sees. The last line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import secrets
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from statistics import median
+from typing import Any
 
-from agent_forge.cognate.creation import create, plain_seconds
-from agent_forge.cognate.plan import Drafts, stages
-from agent_forge.cognate.presets import architecture, resolve
-from agent_forge.contract.base import now
-from agent_forge.contract.cognate import CognateConfig, TrainingEvaluation, TrainingStep
-from agent_forge.contract.evomerge import Candidate, Generation
-from agent_forge.contract.job import ModelDraft
-from agent_forge.contract.model import Model
-from agent_forge.registry.files import ModelFiles
-from agent_forge.registry.store import store
+import httpx
 
-if TYPE_CHECKING:
-    from torch import Tensor
+WAIT_SECONDS = 300
 
 
-class FilesOnly:
-    """A `Job` that registers into a directory and keeps no rows; whatever creation doesn't need is refused."""
+@contextmanager
+def backend(data: Path) -> Iterator[httpx.Client]:
+    """A backend of its own, which ends with the block."""
+    token = secrets.token_hex(24)
+    command = [sys.executable, "-m", "agent_forge", "serve", "--host", "127.0.0.1", "--port", "0"]
+    environment = {"AGENT_FORGE_TOKEN": token, "AGENT_FORGE_DATA": str(data), "AGENT_FORGE_LOG_LEVEL": "WARNING"}
+    process = subprocess.Popen(  # noqa: S603 - this very python
+        [*command, "--exit-on-stdin-eof"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdin is not None  # noqa: S101 - for the type checker: both are pipes
+        assert process.stdout is not None  # noqa: S101
+        ready = process.stdout.readline()
+        if not ready:
+            raise RuntimeError(f"the backend ended with code {process.wait()}")
+        port = json.loads(ready)["port"]
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/v1", headers=headers, timeout=60) as client:
+            yield client
+        process.stdin.close()
+        process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
 
-    def __init__(self, files: ModelFiles, run_id: str) -> None:
-        self.run_id = run_id
-        self.created_at = now()
-        self._files = files
 
-    def scratch(self) -> Path:
-        return self._files.scratch
-
-    def poll(self) -> None:
-        return
-
-    def register(self, draft: ModelDraft, tensors: Mapping[str, Tensor]) -> Model:
-        return store(draft, tensors, files=self._files, run_id=self.run_id, versions={}, time=self.created_at)
-
-    def register_file(self, draft: ModelDraft, path: Path) -> Model:
-        return store(draft, path, files=self._files, run_id=self.run_id, versions={}, time=self.created_at)
-
-    def log(self, message: str, level: Literal["info", "warning", "error"] = "info") -> None:
-        sys.stderr.write(f"{level}: {message}\n")
-
-    def progress(self, done: int, total: int, unit: Literal["steps", "candidates"], stage: str) -> None:
-        raise NotImplementedError
-
-    def step(self, step: TrainingStep) -> None:
-        raise NotImplementedError
-
-    def evaluated(self, evaluation: TrainingEvaluation) -> None:
-        raise NotImplementedError
-
-    def candidate(self, candidate: Candidate) -> None:
-        raise NotImplementedError
-
-    def generation(self, generation: Generation) -> None:
-        raise NotImplementedError
-
-    def timing(self, part: str, seconds: float) -> None:
-        raise NotImplementedError
-
-    def save_checkpoint(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        raise NotImplementedError
-
-    def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        raise NotImplementedError
-
-    def load_model(self, model_id: str) -> tuple[Model, dict[str, Tensor]]:
-        raise NotImplementedError
-
-    def candidates(self) -> Sequence[Candidate]:
-        raise NotImplementedError
-
-    def report(self, part: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+def create(client: httpx.Client, preset: str) -> dict[str, Any]:
+    """One run without training; its report's `creation`, and how many parameters were made."""
+    plan = {"preset": preset, "foundation_steps": 0, "train_steps": 0, "creation_baseline": True}
+    answer = client.post("/cognate/runs", json=plan)
+    answer.raise_for_status()
+    run = answer.json()
+    give_up = time.monotonic() + WAIT_SECONDS
+    while run["status"] != "succeeded":
+        if run["status"] in ("failed", "cancelled") or time.monotonic() > give_up:
+            raise RuntimeError(f"the run is {run['status']}: {run['failure']}")
+        time.sleep(0.2)
+        run = client.get(f"/runs/{run['id']}").json()
+    models = [client.get(f"/models/{model}").json() for model in run["model_ids"]]
+    for model in models:
+        client.delete(f"/models/{model['id']}").raise_for_status()
+    creation: dict[str, Any] = client.get(f"/runs/{run['id']}/report").json()["creation"]
+    return creation | {"models": len(models), "parameters": sum(model["parameters"] for model in models)}
 
 
 def main() -> None:
@@ -97,32 +83,19 @@ def main() -> None:
     parser.add_argument("--preset", default="tinytitan")
     parser.add_argument("--directory", type=Path, default=Path(), help="files go to a temporary directory below it")
     options = parser.parse_args()
-    config = resolve(CognateConfig(preset=options.preset, foundation_steps=0, train_steps=0))
-    arch = architecture(config)
-    plan = stages(config)
-    ours: list[float] = []
-    plain: list[float] = []
-    parameters = 0
-    with tempfile.TemporaryDirectory(dir=options.directory) as place:
-        for repeat in range(options.repeats):
-            files = ModelFiles(Path(place) / str(repeat))
-            job = FilesOnly(files, f"run_{repeat}")
-            start = time.perf_counter()
-            models = create(plan, Drafts(job.run_id, job.created_at, config, arch), job)
-            ours.append(time.perf_counter() - start)
-            parameters = sum(model.parameters for model in models)
-            for model in models:
-                files.remove(model)
-            plain.append(plain_seconds(plan, arch, Path(place)))
-            sys.stderr.write(f"ours {ours[-1]:.2f} s, plain {plain[-1]:.2f} s\n")
+    turns = []
+    with tempfile.TemporaryDirectory(dir=options.directory) as place, backend(Path(place).resolve()) as client:
+        for _ in range(options.repeats):
+            turns.append(create(client, options.preset))
+            sys.stderr.write(f"ours {turns[-1]['seconds']:.2f} s, plain {turns[-1]['plain_seconds']:.2f} s\n")
     result = {
-        "models": len(plan),
-        "parameters": parameters,
-        "seconds": round(statistics.median(ours), 3),
-        "plain_seconds": round(statistics.median(plain), 3),
-        "ratio": round(statistics.median(plain) / statistics.median(ours), 2),
-        "best_seconds": round(min(ours), 3),
-        "best_ratio": round(max(b / a for a, b in zip(ours, plain, strict=True)), 2),
+        "models": turns[0]["models"],
+        "parameters": turns[0]["parameters"],
+        "seconds": round(median(turn["seconds"] for turn in turns), 3),
+        "plain_seconds": round(median(turn["plain_seconds"] for turn in turns), 3),
+        "ratio": round(median(turn["plain_seconds"] / turn["seconds"] for turn in turns), 2),
+        "first_seconds": round(turns[0]["seconds"], 3),
+        "first_plain_seconds": round(turns[0]["plain_seconds"], 3),
     }
     sys.stdout.write(json.dumps(result) + "\n")
 
