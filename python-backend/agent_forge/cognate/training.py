@@ -150,11 +150,15 @@ class Trainer:
     def export_state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that the next step depends on: flat tensors and JSON."""
         flat = {f"model.{name}": tensor for name, tensor in self.tensors().items()}
+        # A parameter that no batch has reached yet (the memory gate, on short problems) has no moments.
+        untouched = []
         for prefix, optimizer, keys in (("adamw", self._adamw, _ADAMW_STATE), ("muon", self._muon, _MUON_STATE)):
             for name, parameter in self._parameters(prefix):
                 state = optimizer.state.get(parameter, {})
+                if not state:
+                    untouched.append(name)
                 flat |= {f"{prefix}.{key}.{name}": state[key] for key in keys if key in state}
-        return flat, {"stage": self.stage, "seed": self.seed, "steps": self.steps}
+        return flat, {"stage": self.stage, "seed": self.seed, "steps": self.steps, "untouched": untouched}
 
     def import_state(self, flat: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """The inverse of `export_state`. Raises ValueError where the state is another stage's, or incomplete."""
@@ -167,7 +171,7 @@ class Trainer:
         for prefix, optimizer, keys in (("adamw", self._adamw, _ADAMW_STATE), ("muon", self._muon, _MUON_STATE)):
             for name, parameter in self._parameters(prefix):
                 found = {key: flat[f"{prefix}.{key}.{name}"] for key in keys if f"{prefix}.{key}.{name}" in flat}
-                if self.steps and len(found) != len(keys):
+                if len(found) != (0 if name in state["untouched"] else len(keys)):
                     raise ValueError(f"the state of {prefix} for {name} is incomplete")
                 if found:
                     # AdamW's step counter is a CPU scalar; the rest lives beside its parameter.
