@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable
 
@@ -71,6 +70,6 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _wait_for_end(server: uvicorn.Server) -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(0, 4096):
         pass
     server.should_exit = True

@@ -33,8 +33,13 @@ def listen(handle: Callable[[dict[str, Any]], None], ended: Callable[[], None]) 
     """Read stdin on a thread of its own: `handle` each message, then `ended` once at end of file."""
 
     def read() -> None:
-        for line in sys.stdin:
-            handle(json.loads(line))
+        # The descriptor itself: a daemon thread inside sys.stdin would hold its lock when the interpreter ends.
+        with open(0, "rb", buffering=0, closefd=False) as stdin:
+            rest = b""
+            while chunk := stdin.read(65536):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    handle(json.loads(line))
         ended()
 
     thread = threading.Thread(target=read, name="stdin", daemon=True)
