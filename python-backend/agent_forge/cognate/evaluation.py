@@ -83,21 +83,23 @@ class Evaluator:
         self.calibration: dict[str, Any] = {
             "datasets": list(selection.datasets),
             "difficulty": selection.difficulty,
-            "problems": min(16, selection.problems),
+            "problems": DEFAULTS[architecture.preset].fisher_problems,
             "tokenizer": selection.tokenizer,
             "split": Split.train.value,
             "architecture": architecture.model_dump(mode="json"),
         }
 
-    def evaluate(self, tensors: Mapping[str, Tensor], split: Literal["selection", "heldout"]) -> Evaluation:
-        """Scores on the fixed problems of a split. Leaves `tensors` unchanged."""
+    def evaluate(
+        self, tensors: Mapping[str, Tensor], split: Literal["selection", "heldout"], *, memory: bool = True
+    ) -> Evaluation:
+        """Scores on the fixed problems of a split. Leaves `tensors` unchanged. `memory=False` ablates the memory."""
         which = Split(split)
         model = self._model.bind({name: tensor.to(self.device) for name, tensor in tensors.items()})
         tasks = []
         all_depth = all_tokens = 0
         with torch.inference_mode(), autocast(self._bf16, self.device):
             for task in self._problems(self._sets[which], which):
-                score, depth, tokens = _score(model, task)
+                score, depth, tokens = _score(model, task, memory)
                 tasks.append(score)
                 all_depth += depth
                 all_tokens += tokens
@@ -168,11 +170,11 @@ def _scored(batch: Batch) -> Batch:
     return Batch(batch.tokens, batch.layout, batch.labels[keep], batch.targets[keep], keep[keep], batch.problems[keep])
 
 
-def _score(model: TinyTitan, task: _Prepared) -> tuple[TaskScore, int, int]:
+def _score(model: TinyTitan, task: _Prepared, memory: bool) -> tuple[TaskScore, int, int]:
     losses: list[Tensor] = []
     solved = depth = tokens = 0
     for batch in task.batches:
-        output = model(batch.tokens, batch.layout, batch.labels)
+        output = model(batch.tokens, batch.layout, batch.labels, memory=memory)
         logits = output.logits.float()
         losses.append(F.cross_entropy(logits, batch.targets, reduction="none").double())
         wrong = batch.problems[logits.argmax(dim=-1) != batch.targets]

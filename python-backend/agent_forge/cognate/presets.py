@@ -22,17 +22,19 @@ class PresetDefaults:
     eval_interval: int
     max_length: int
     """Longest problem in tokens; longer ones are cut, see `batch.encode`."""
+    fisher_problems: int
+    """Problems per dataset that a diagonal Fisher is measured on, one backward pass each."""
 
 
 DEFAULTS: dict[Preset, PresetDefaults] = {
     Preset.nano: PresetDefaults(
-        foundation_steps=150, train_steps=200, batch_tokens=1024, eval_interval=50, max_length=256
+        foundation_steps=150, train_steps=200, batch_tokens=1024, eval_interval=50, max_length=256, fisher_problems=16
     ),
     Preset.tinytitan: PresetDefaults(
-        foundation_steps=240, train_steps=160, batch_tokens=1024, eval_interval=40, max_length=512
+        foundation_steps=240, train_steps=160, batch_tokens=1024, eval_interval=40, max_length=512, fisher_problems=4
     ),
     Preset.wide: PresetDefaults(
-        foundation_steps=240, train_steps=160, batch_tokens=1024, eval_interval=40, max_length=512
+        foundation_steps=240, train_steps=160, batch_tokens=1024, eval_interval=40, max_length=512, fisher_problems=4
     ),
 }
 
