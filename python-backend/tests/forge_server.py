@@ -14,8 +14,10 @@ from typing import Any
 
 import httpx
 
-TOKEN = "a-token-for-tests-only"
+TOKEN = "a-token-for-tests-only"  # noqa: S105
 TINY_COGNATE = {
+    "specializations": ["reasoning", "memory_integration"],
+    "seeds": [42, 1337],
     "foundation_steps": 6,
     "train_steps": 4,
     "batch_tokens": 256,
@@ -24,7 +26,10 @@ TINY_COGNATE = {
     "checkpoint_interval": 2,
     "datasets": [{"name": "parity"}, {"name": "arithmetic"}],
 }
-TINY_EVOMERGE = {"generations": 2, "eval_problems": 8, "heldout_problems": 8}
+PIPELINE = {
+    "cognate": TINY_COGNATE,
+    "evomerge": {"generations": 2, "eval_problems": 8, "heldout_problems": 8},
+}
 
 
 class Server:
@@ -88,10 +93,14 @@ class Server:
         self.process.send_signal(signal.SIGKILL)
         self._closed()
 
-    def stop(self) -> int:
-        """End as the parent's end would end it."""
+    def end(self) -> int:
+        """As the end of the parent would. The exit code."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+        return self.process.wait(30)
+
+    def stop(self) -> int:
+        self.end()
         return self._closed()
 
     def _closed(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from ..contract.problem import FieldError, Problem
@@ -94,13 +96,13 @@ def problem(
     return Response(body.model_dump_json(), kind.status, extra, MEDIA_TYPE)
 
 
-def field_errors(error: RequestValidationError) -> list[FieldError]:
+def field_errors(request: Request, error: RequestValidationError) -> list[FieldError]:
     return [
         FieldError(
             field=".".join(str(part) for part in _path(found["loc"])) or "body",
             message=found["msg"],
             value=_short(found.get("input")),
-            allowed=allowed_in_words(found["type"], found.get("ctx", {})),
+            allowed=allowed_in_words(request, found["loc"]),
         )
         for found in error.errors()
     ]
@@ -134,7 +136,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        errors = field_errors(error)
+        errors = field_errors(request, error)
         if any(found["type"] == "json_invalid" for found in error.errors()):
             return problem("invalid_json", errors[0].message, request, errors)
         names = ", ".join(found.field for found in errors[:5])
@@ -145,6 +147,10 @@ def install(app: FastAPI) -> None:
         return problem(
             _BY_STATUS.get(error.status_code, "invalid_request"), str(error.detail), request, None, error.headers
         )
+
+    @app.exception_handler(OperationalError)
+    async def database(request: Request, error: OperationalError) -> Response:
+        return unknown(request, error)
 
     @app.exception_handler(OSError)
     async def operating_system(request: Request, error: OSError) -> Response:
@@ -157,6 +163,12 @@ def install(app: FastAPI) -> None:
 
 def unknown(request: Request, error: Exception) -> Response:
     """Logged once, with the trace id that the answer carries."""
-    code = "internal_error"
+    match error:
+        case OperationalError():
+            code = "database_busy"
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            code = "disk_full"
+        case _:
+            code = "internal_error"
     log.error("%s %s", request.method, request.url.path, exc_info=error, extra={"trace_id": trace_id_of(request)})
     return problem(code, f"{type(error).__name__}", request)

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from forge_server import TOKEN, Server
+from forge_server import PIPELINE, TOKEN, Server, is_status
 from pydantic import SecretStr
 
 from agent_forge.api.app import create_backend
 from agent_forge.settings import Settings
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started = Server(tmp_path_factory.mktemp("server") / "data")
     yield started
     assert started.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def pipeline(server: Server) -> dict[str, Any]:
+    """A pipeline that nothing disturbed."""
+    made = server.post("/v1/pipelines", PIPELINE)
+    server.wait(made["cognate"]["id"], is_status("succeeded"))
+    server.wait(made["evomerge"]["id"], is_status("succeeded"))
+    found: dict[str, Any] = server.get(f"/v1/pipelines/{made['id']}")
+    return found
 
 
 @pytest.fixture

@@ -6,26 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forge_server import TINY_COGNATE, TINY_EVOMERGE, Server, is_status
+from forge_server import PIPELINE, TINY_COGNATE, Server
 
 from agent_forge.contract.event import Event
-
-
-@pytest.fixture(scope="module")
-def pipeline(server: Server) -> dict[str, Any]:
-    made = server.post("/v1/pipelines", {"cognate": TINY_COGNATE, "evomerge": TINY_EVOMERGE})
-    server.wait(made["cognate"]["id"], is_status("succeeded"))
-    server.wait(made["evomerge"]["id"], is_status("succeeded"))
-    found: dict[str, Any] = server.get(f"/v1/pipelines/{made['id']}")
-    return found
 
 
 def test_parents_are_made_and_bred(server: Server, pipeline: dict[str, Any]) -> None:
     cognate, bred = pipeline["cognate"], pipeline["evomerge"]
     assert bred["depends_on"] == cognate["id"]
-    assert len(cognate["model_ids"]) == 4
+    assert len(cognate["model_ids"]) == 3
     assert bred["evomerge"]["parents"] == cognate["model_ids"][1:]
-    assert cognate["progress"]["done"] == cognate["progress"]["total"] == 6 + 3 * 4
+    assert cognate["progress"]["done"] == cognate["progress"]["total"] == 6 + 2 * 4
     assert bred["progress"]["done"] == bred["progress"]["total"] == 16
     for run in (cognate, bred):
         assert run["attempt"] == 1
@@ -38,7 +29,7 @@ def test_parents_are_made_and_bred(server: Server, pipeline: dict[str, Any]) -> 
 def test_every_file_has_the_size_that_was_forecast(server: Server, pipeline: dict[str, Any]) -> None:
     forecast = server.post("/v1/cognate/forecast", TINY_COGNATE, status=200)
     models = server.get("/v1/models?kind=specialist")["items"]
-    assert len(models) == 3
+    assert len(models) == 2
     for model in models:
         assert model["bytes"] == forecast["models"][0]["bytes"]
         path = server.data / "models" / model["files"][0]["path"]
@@ -67,7 +58,7 @@ def test_the_log_tells_everything_in_order_and_without_gap(server: Server, pipel
 def test_reads_agree_with_each_other(server: Server, pipeline: dict[str, Any]) -> None:
     cognate, bred = pipeline["cognate"]["id"], pipeline["evomerge"]["id"]
     report = server.get(f"/v1/runs/{cognate}/report")
-    stages = {"foundation", "reasoning", "memory_integration", "adaptive_computation"}
+    stages = {"foundation", "reasoning", "memory_integration"}
     assert report["first"].keys() == report["last"].keys() == stages
     assert report["timings"]["parts"]["train"] > 0
     assert {e["stage"] for e in server.get(f"/v1/runs/{cognate}/evaluations")} == stages
@@ -152,7 +143,7 @@ def test_an_ancestor_is_kept_and_a_leaf_can_go(server: Server, pipeline: dict[st
 
 
 def test_a_later_forecast_uses_measured_rates(server: Server, pipeline: dict[str, Any]) -> None:
-    forecast = server.post("/v1/pipelines/forecast", {"cognate": TINY_COGNATE, "evomerge": TINY_EVOMERGE}, status=200)
+    forecast = server.post("/v1/pipelines/forecast", PIPELINE, status=200)
     assert forecast["cognate"]["seconds"] == pytest.approx(pipeline["cognate"]["busy_seconds"], rel=0.01)
     assert forecast["evomerge"]["seconds"] == pytest.approx(pipeline["evomerge"]["busy_seconds"], rel=0.5)
     assert server.get("/v1/system")["calibration"]["matmul_gflops"] > 0

@@ -51,9 +51,14 @@ def test_every_commit_is_synced(database: Database) -> None:
 def test_a_transaction_that_fails_gives_no_number_away(database: Database, make_run: Callable[..., Run]) -> None:
     with database.write() as tx:
         ledger.create(tx, make_run("r1"))
-    with pytest.raises(RuntimeError), database.write() as tx:
-        ledger.create(tx, make_run("r2"))
-        raise RuntimeError("the machine stops here")
+
+    def fail() -> None:
+        with database.write() as tx:
+            ledger.create(tx, make_run("r2"))
+            raise RuntimeError("the machine stops here")
+
+    with pytest.raises(RuntimeError, match="stops here"):
+        fail()
     with database.write() as tx:
         ledger.create(tx, make_run("r3"))
     with database.read() as connection:

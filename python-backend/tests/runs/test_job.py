@@ -100,9 +100,7 @@ def _draft(name: str) -> ModelDraft:
 
 
 @pytest.mark.parametrize(("action", "raised"), [(Action.pause, Paused), (Action.cancel, Cancelled)])
-def test_a_command_takes_effect_at_the_next_poll(
-    attempt: Attempt, action: Action, raised: type[Exception]
-) -> None:
+def test_a_command_takes_effect_at_the_next_poll(attempt: Attempt, action: Action, raised: type[Exception]) -> None:
     attempt.job.poll()
     attempt.act(action)
     with pytest.raises(raised):
@@ -115,9 +113,7 @@ def test_a_worker_that_shall_end_stops_at_the_next_poll(attempt: Attempt) -> Non
         attempt.job.poll()
 
 
-def test_work_that_is_repeated_is_recorded_once(
-    attempt: Attempt, make_candidate: Callable[..., Candidate]
-) -> None:
+def test_work_that_is_repeated_is_recorded_once(attempt: Attempt, make_candidate: Callable[..., Candidate]) -> None:
     for _ in range(2):
         attempt.job.evaluated(_evaluation(0))
         attempt.job.candidate(make_candidate("r", 0, 0, 0.5))

@@ -111,9 +111,7 @@ def test_starts_that_are_no_failure_do_not_count(database: Database, make_run: M
         assert _interrupt(database, "r", at_fault=what == "progress").status is RunStatus.queued
 
 
-@pytest.mark.parametrize(
-    ("command", "want"), [(Action.pause, RunStatus.paused), (Action.cancel, RunStatus.cancelled)]
-)
+@pytest.mark.parametrize(("command", "want"), [(Action.pause, RunStatus.paused), (Action.cancel, RunStatus.cancelled)])
 def test_a_worker_that_dies_while_obeying_has_obeyed(
     database: Database, make_run: MakeRun, command: Action, want: RunStatus
 ) -> None:

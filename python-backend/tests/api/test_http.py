@@ -1,0 +1,209 @@
+"""The rules of the surface: tokens, problems, validation, idempotency; in process, without workers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from agent_forge.api.app import create_app, create_backend
+from agent_forge.api.problems import KINDS
+from agent_forge.contract.problem import Problem
+from agent_forge.settings import Settings
+
+OPERATIONS = [
+    (method.upper(), path)
+    for path, operations in create_app().openapi()["paths"].items()
+    if path.startswith("/v1/")
+    for method in operations
+]
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+@pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic YTpi", "Bearer"])
+def test_every_route_needs_the_token(client: TestClient, method: str, path: str, header: str) -> None:
+    concrete = re.sub(r"\{command\}", "pause", re.sub(r"\{\w+_id\}", "x", path))
+    answer = client.request(method, concrete, headers={"Authorization": header})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert Problem.model_validate(answer.json()).code == "unauthorized"
+
+
+def test_liveness_and_readiness_need_none(client: TestClient) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert client.get(path, headers={"Authorization": ""}).json() == {"status": "ok"}
+
+
+COGNATE: dict[str, Any] = {"train_steps": 3}
+PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
+    ("unknown route", "GET", "/v1/nothing", None, 404, "not_found", None, None),
+    ("slash too many", "GET", "/v1/runs/", None, 404, "not_found", None, None),
+    ("wrong method", "PUT", "/v1/runs", None, 405, "method_not_allowed", None, None),
+    ("unknown run", "GET", "/v1/runs/x", None, 404, "not_found", None, None),
+    ("unknown run's logs", "GET", "/v1/runs/x/logs", None, 404, "not_found", None, None),
+    ("unknown model", "GET", "/v1/models/x", None, 404, "not_found", None, None),
+    ("unknown candidate", "GET", "/v1/candidates/x", None, 404, "not_found", None, None),
+    ("unknown pipeline", "GET", "/v1/pipelines/x", None, 404, "not_found", None, None),
+    ("unknown command", "POST", "/v1/runs/x/explode", None, 422, "invalid_request", "command", "pause"),
+    ("limit too high", "GET", "/v1/runs?limit=9999", None, 422, "invalid_request", "limit", "1 to 500"),
+    ("bad cursor", "GET", "/v1/runs?cursor=%00", None, 422, "invalid_request", "cursor", None),
+    ("foreign cursor", "GET", "/v1/models?cursor=WzEsMl0", None, 422, "invalid_request", "cursor", None),
+    ("unknown field", "POST", "/v1/cognate/runs", {"steps": 3}, 422, "invalid_request", "steps", "one of preset, "),
+    ("wrong type", "POST", "/v1/cognate/runs", {"dropout": "x"}, 422, "invalid_request", "dropout", "0.0 or more and less than 1.0"),
+    ("out of range", "POST", "/v1/cognate/runs", {"own_share": 2}, 422, "invalid_request", "own_share", "0.0 to 1.0"),
+    ("a choice", "POST", "/v1/cognate/runs", {"preset": "x"}, 422, "invalid_request", "preset", "nano, tinytitan, wide"),
+    ("seeds", "POST", "/v1/cognate/runs", {"seeds": [1]}, 422, "invalid_request", "seeds", "3 seeds"),
+    (
+        "dataset", "POST", "/v1/cognate/runs", {"datasets": [{"name": "x"}]}, 422, "invalid_request",
+        "datasets.0.name", "arithmetic",
+    ),
+    (
+        "path outside", "POST", "/v1/cognate/runs", {"datasets": [{"name": "file:/etc/passwd"}]}, 422,
+        "invalid_request", "datasets.0.name", ".jsonl",
+    ),
+    ("no cuda", "POST", "/v1/cognate/runs", {"device": "cuda"}, 422, "invalid_request", "device", "cpu"),
+    ("one parent", "POST", "/v1/evomerge/runs", {"parents": ["a"]}, 422, "invalid_request", "parents", "2 to 16 entries"),
+    ("unknown parent", "POST", "/v1/evomerge/runs", {"parents": ["a", "b"]}, 404, "not_found", "parents.0", None),
+    (
+        "unknown op", "POST", "/v1/pipelines", {"evomerge": {"ops": ["blend"]}}, 422, "invalid_request",
+        "evomerge.ops.0", "slerp",
+    ),
+    (
+        "nested", "POST", "/v1/pipelines", {"cognate": {"seeds": [1]}}, 422, "invalid_request", "cognate.seeds", "3",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code", "field", "allowed"),
+    [case[1:] for case in PROBLEMS],
+    ids=[case[0] for case in PROBLEMS],
+)
+def test_problems(
+    client: TestClient,
+    method: str,
+    path: str,
+    body: Any,
+    status: int,
+    code: str,
+    field: str | None,
+    allowed: str | None,
+) -> None:
+    answer = client.request(method, path, json=body)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate(answer.json())
+    assert (problem.code, problem.status, problem.instance) == (code, status, path.split("?")[0])
+    if field is not None:
+        assert [error.field for error in problem.errors] == [field]
+        assert allowed is None or allowed in (problem.errors[0].allowed or ""), problem.errors[0]
+    assert client.get("/v1/runs").json()["items"] == []
+    assert client.get("/v1/events").json()["events"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [(b"{", 422, "invalid_json"), (b"\xff\xfe", 422, "invalid_json"), (b" " * 2_000_000, 413, "too_large")],
+)
+def test_bodies(client: TestClient, content: bytes, status: int, code: str) -> None:
+    answer = client.post("/v1/cognate/runs", content=content, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(("what", "reserve"), [("disk", "disk_reserve_bytes"), ("memory", "memory_reserve_bytes")])
+def test_a_plan_that_does_not_fit_is_refused_with_the_numbers(settings: Settings, what: str, reserve: str) -> None:
+    app, _ = create_backend(settings.model_copy(update={reserve: 2**60}))
+    with TestClient(app, headers={"Authorization": "Bearer a-token-for-tests-only"}) as client:
+        answer = client.post("/v1/cognate/runs", json=COGNATE)
+        assert (answer.status_code, answer.json()["code"]) == (422, f"insufficient_{what}")
+        assert answer.json()["errors"][0]["value"] > 3 * 3_510_308
+        assert client.get("/v1/runs").json()["items"] == []
+
+
+def test_a_key_makes_a_repeat_the_same_run(client: TestClient) -> None:
+    key = {"Idempotency-Key": "k1"}
+    first = client.post("/v1/cognate/runs", json=COGNATE, headers=key)
+    assert first.status_code == 202
+    assert first.headers["location"] == f"/v1/runs/{first.json()['id']}"
+    assert client.post("/v1/cognate/runs", json=COGNATE, headers=key).json() == first.json()
+    for path, body in (("/v1/cognate/runs", {"train_steps": 4}), ("/v1/pipelines", {})):
+        other = client.post(path, json=body, headers=key)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert len(client.get("/v1/runs").json()["items"]) == 1
+
+
+def test_pages_of_runs(client: TestClient) -> None:
+    made = [client.post("/v1/cognate/runs", json=COGNATE).json()["id"] for _ in range(5)]
+    found, cursor = [], ""
+    while cursor is not None:
+        page = client.get(f"/v1/runs?limit=2{cursor}").json()
+        found += [run["id"] for run in page["items"]]
+        cursor = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
+    assert found == sorted(made, reverse=True)
+    assert client.get("/v1/runs?status=running").json()["items"] == []
+
+
+def test_a_run_keeps_the_trace_of_its_caller(client: TestClient) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    assert client.post("/v1/cognate/runs", json=COGNATE, headers=headers).json()["trace_id"] == trace
+    assert client.get("/v1/runs/x", headers=headers).json()["trace_id"] == trace
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100, (50).to_bytes(8, "little") + b"{" * 50])
+def test_what_is_no_model_is_refused_and_nothing_is_left(
+    client: TestClient, settings: Settings, content: bytes
+) -> None:
+    answer = client.post("/v1/models/import?name=x", content=content)
+    assert (answer.status_code, answer.json()["code"]) == (422, "malformed_file")
+    assert client.get("/v1/models").json()["items"] == []
+    assert [path for path in settings.models.rglob("*") if path.is_file()] == []
+
+
+def test_what_a_command_cannot_do_now_is_said(client: TestClient) -> None:
+    run = client.post("/v1/cognate/runs", json=COGNATE).json()["id"]
+    answer = client.post(f"/v1/runs/{run}/resume")
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "cancel, pause" in answer.json()["detail"]
+    assert client.post(f"/v1/runs/{run}/cancel").json()["status"] == "cancelled"
+
+
+def test_every_kind_of_problem_has_a_status_that_routes_document() -> None:
+    for route in create_app().routes:
+        if isinstance(route, APIRoute) and route.path.startswith("/v1"):
+            assert {401, 422} <= {int(status) for status in route.responses}
+    assert {kind.status for kind in KINDS.values()} <= {401, 404, 405, 409, 410, 413, 416, 421, 422, 500, 503, 507}
+
+
+def test_the_served_application_never_loads_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from agent_forge.api.app import create_backend;"
+        "from agent_forge.settings import Settings;"
+        f"create_backend(Settings(data=Path({str(tmp_path / 'data')!r}), token='0123456789abcdef'));"
+        "loaded = [name for name in sys.modules if name.split('.')[0] == 'torch']; sys.exit(str(loaded) if loaded else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, "AGENT_FORGE_TOKEN"),
+        ({"AGENT_FORGE_TOKEN": "short"}, "AGENT_FORGE_TOKEN"),
+        ({"AGENT_FORGE_TOKEN": "0123456789abcdef", "AGENT_FORGE_PORT": "x"}, "AGENT_FORGE_PORT"),
+        ({"AGENT_FORGE_TOKEN": "0123456789abcdef", "AGENT_FORGE_DATA": "/proc/nothing"}, "/proc/nothing"),
+    ],
+)
+def test_wrong_settings_are_an_error_at_boot(environment: dict[str, str], said: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "agent_forge", "serve"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode != 0
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
