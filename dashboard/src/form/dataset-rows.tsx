@@ -1,4 +1,4 @@
-import { ActionIcon, Autocomplete, Button, Group, Input, NumberInput, Stack, Text } from '@mantine/core';
+import { ActionIcon, Button, Group, Input, NumberInput, Stack, Text, TextInput } from '@mantine/core';
 import { IconPlus, IconX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useId } from 'react';
@@ -43,15 +43,20 @@ export function DatasetRows({
         {label}
       </Input.Label>
       <Input.Description mb={6}>{description}</Input.Description>
+      <datalist id={`${id}-known`}>
+        {known.data?.map(({ name }) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
       <Stack gap={6}>
         {value.map((row, at) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: rows have no identity but their place
           <Group key={at} gap={6} wrap="nowrap" align="flex-start">
-            <Autocomplete
+            <TextInput
               aria-label={`Dataset ${at + 1}`}
-              data={known.data?.map(({ name }) => name) ?? []}
+              list={`${id}-known`}
               value={row.name}
-              onChange={(name) => put(at, { ...row, name })}
+              onChange={(event) => put(at, { ...row, name: event.currentTarget.value })}
               error={errors.get(`${path}.${at}.name`)}
               style={{ flex: 1 }}
               maxLength={512}

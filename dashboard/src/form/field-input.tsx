@@ -1,14 +1,15 @@
 import {
+  Checkbox,
   Fieldset,
-  MultiSelect,
+  Group,
+  NativeSelect,
   NumberInput,
-  Select,
   SimpleGrid,
   Switch,
-  TagsInput,
   TextInput,
 } from '@mantine/core';
 import { DatasetRows } from './dataset-rows.tsx';
+import { ListInput } from './list-input.tsx';
 import { type Field, propertiesOf, rangeOf, resolve } from './schema.ts';
 
 export interface FieldInputProps {
@@ -40,12 +41,11 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
   };
   if (schema.enum) {
     return (
-      <Select
+      <NativeSelect
         {...common}
         data={schema.enum.map((name) => ({ value: name, label: words(name) }))}
-        value={shown as string | null}
-        onChange={onChange}
-        allowDeselect={false}
+        value={String(shown)}
+        onChange={(event) => onChange(event.currentTarget.value)}
       />
     );
   }
@@ -91,30 +91,25 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
           />
         );
       }
-      if (items.enum || options) {
+      const choices = items.enum ?? options;
+      if (choices) {
         return (
-          <MultiSelect
-            {...common}
-            data={(items.enum ?? options ?? []).map((name) => ({ value: name, label: words(name) }))}
+          <Checkbox.Group
+            label={label}
+            description={list.length === 0 ? emptyMeaning(field) || common.description : common.description}
+            error={error}
             value={list as string[]}
-            onChange={onChange}
-            searchable={Boolean(options)}
-            placeholder={list.length === 0 ? emptyMeaning(field) : ''}
-          />
+            onChange={(next) => onChange(choices.filter((name) => next.includes(name)))}
+          >
+            <Group gap="xs" mt={6}>
+              {choices.map((name) => (
+                <Checkbox key={name} size="xs" value={name} label={words(name)} />
+              ))}
+            </Group>
+          </Checkbox.Group>
         );
       }
-      const numeric = items.type === 'integer';
-      return (
-        <TagsInput
-          {...common}
-          value={list.map(String)}
-          onChange={(next) =>
-            onChange(numeric ? next.filter((text) => /^\d+$/.test(text)).map(Number) : next)
-          }
-          allowDuplicates
-          placeholder="Add, then Enter"
-        />
-      );
+      return <ListInput {...common} list={list} numeric={items.type === 'integer'} onChange={onChange} />;
     }
     case 'object':
       return (

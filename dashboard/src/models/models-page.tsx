@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Select, Table, Text, TextInput } from '@mantine/core';
+import { Anchor, Button, Group, NativeSelect, Table, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useSearchParams } from 'wouter';
@@ -53,12 +53,11 @@ export default function ModelsPage() {
             maxLength={200}
             style={{ flex: '1 1 200px' }}
           />
-          <Select
+          <NativeSelect
             label="Order"
             data={[...SORTS]}
             value={sort}
-            onChange={(value) => change('sort', value ?? '')}
-            allowDeselect={false}
+            onChange={(event) => change('sort', event.currentTarget.value)}
             w={160}
           />
         </Group>

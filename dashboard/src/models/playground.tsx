@@ -1,4 +1,4 @@
-import { Button, Group, NumberInput, Select, Stack, Text, Textarea } from '@mantine/core';
+import { Button, Group, NativeSelect, NumberInput, Stack, Text, Textarea } from '@mantine/core';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { gateway } from '../api/gateway.ts';
@@ -25,11 +25,13 @@ export function Playground({ modelId }: { modelId: string }) {
   });
   return (
     <Stack gap="md">
-      <Select
+      <NativeSelect
         label="Example"
-        placeholder="take one from a built-in dataset"
-        data={examples.data?.map(({ name }) => name) ?? []}
-        onChange={(name) => {
+        data={[
+          { value: '', label: 'none' },
+          ...(examples.data?.map(({ name }) => ({ value: name, label: name })) ?? []),
+        ]}
+        onChange={({ currentTarget: { value: name } }) => {
           const example = examples.data?.find((dataset) => dataset.name === name);
           if (!example) return;
           setPrompt(example.example_prompt);

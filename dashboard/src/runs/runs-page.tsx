@@ -1,4 +1,4 @@
-import { Button, Select, Text } from '@mantine/core';
+import { Button, NativeSelect, Text } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useSearchParams } from 'wouter';
 import { runPages } from '../api/queries.ts';
@@ -23,15 +23,16 @@ export default function RunsPage() {
   return (
     <Page title="Runs" lead="Everything that was started, newest first.">
       <Panel>
-        <Select
+        <NativeSelect
           label="State"
           data={[
             { value: '', label: 'Any' },
             ...STATUSES.map((value) => ({ value, label: stageName(value) })),
           ]}
           value={status ?? ''}
-          onChange={(value) => setQuery(value ? { status: value } : {}, { replace: true })}
-          allowDeselect={false}
+          onChange={({ currentTarget: { value } }) =>
+            setQuery(value ? { status: value } : {}, { replace: true })
+          }
           w={180}
           mb="sm"
         />

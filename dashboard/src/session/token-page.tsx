@@ -1,4 +1,4 @@
-import { Button, Code, PasswordInput, Stack, Text, Title } from '@mantine/core';
+import { Button, Code, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useState } from 'react';
 import { Panel } from '../shell/panel.tsx';
 import { storeToken } from './token.ts';
@@ -27,7 +27,8 @@ export function TokenPage({ refused }: { refused: boolean }) {
             Open the address that <Code>npm start</Code> printed (it ends in <Code>#token=…</Code>), or paste
             the token here. It is also in <Code>gateway.token</Code> in the data directory.
           </Text>
-          <PasswordInput
+          <TextInput
+            type="password"
             label="Token"
             value={token}
             onChange={(event) => setToken(event.currentTarget.value)}

@@ -19,7 +19,7 @@ export function Fact({ label, children, note, tone }: FactProps) {
     <div className={classes.fact}>
       <dt className={classes.label}>{label}</dt>
       <dd className={classes.value} data-tone={tone}>
-        {children}
+        <span>{children}</span>
         {note && <span className={classes.note}>{note}</span>}
       </dd>
     </div>

@@ -4,7 +4,6 @@ import {
   Burger,
   Group,
   NavLink,
-  Tooltip,
   useComputedColorScheme,
   useMantineColorScheme,
 } from '@mantine/core';
@@ -106,16 +105,15 @@ function SchemeToggle() {
   const scheme = useComputedColorScheme('light');
   const next = scheme === 'dark' ? 'light' : 'dark';
   return (
-    <Tooltip label={`Use the ${next} colours`}>
-      <ActionIcon
-        variant="subtle"
-        color="gray"
-        className={classes.scheme}
-        onClick={() => setColorScheme(next)}
-        aria-label={`Use the ${next} colours`}
-      >
-        {scheme === 'dark' ? <IconSun size={18} /> : <IconMoon size={18} />}
-      </ActionIcon>
-    </Tooltip>
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      className={classes.scheme}
+      onClick={() => setColorScheme(next)}
+      aria-label={`Use the ${next} colours`}
+      title={`Use the ${next} colours`}
+    >
+      {scheme === 'dark' ? <IconSun size={18} /> : <IconMoon size={18} />}
+    </ActionIcon>
   );
 }
