@@ -10,7 +10,7 @@ import { leaving } from './route.js';
 import type { Services } from './services.js';
 
 /** Request headers that decide which bytes come. */
-const ASKED = ['range', 'if-range', 'if-none-match', 'if-modified-since'] as const;
+const ASKED = ['range', 'if-range'] as const;
 /** Answer headers that say which bytes came. */
 const TOLD = [
   'content-type',
@@ -34,7 +34,8 @@ export function download({ backend, timeouts }: Services): RequestHandler<{ mode
     );
     const signal = leaving(response);
     const upstream = await backend.axios.request<Readable>({
-      method: request.method === 'HEAD' ? 'head' : 'get',
+      // Also for HEAD: the backend knows GET alone, and its headers come before its bytes.
+      method: 'get',
       url: `/v1/models/${encodeURIComponent(request.params.model_id)}/download`,
       params: { format: request.query.format },
       headers: {
@@ -59,6 +60,12 @@ export function download({ backend, timeouts }: Services): RequestHandler<{ mode
     for (const name of TOLD) {
       const value = upstream.headers[name];
       if (value !== undefined) response.set(name, String(value));
+    }
+    if (request.fresh || request.method === 'HEAD') {
+      upstream.data.destroy();
+      if (request.fresh) response.status(304).removeHeader('Content-Length');
+      response.end();
+      return;
     }
     // Destroys the upstream when the client leaves, and cuts the client off when the upstream breaks.
     await pipeline(upstream.data, response, { signal });
