@@ -914,7 +914,7 @@ export interface components {
             /**
              * Ponder Cost
              * @description weight of the ponder cost (mean depth, Graves 2016) in the loss; higher means shallower thinking
-             * @default 0.01
+             * @default 0.003
              */
             ponder_cost?: number;
             /**
@@ -1866,7 +1866,7 @@ export interface components {
              *       "warmup_fraction": 0.05,
              *       "gradient_clip": 1,
              *       "dropout": 0,
-             *       "ponder_cost": 0.01,
+             *       "ponder_cost": 0.003,
              *       "difficulty": 2,
              *       "own_share": 0.8,
              *       "datasets": [
