@@ -26,7 +26,9 @@ from agent_forge.evomerge.refusal import (
 OPS = sorted(merge_ops())
 ABOUT_BASE = [name for name in OPS if "base" in merge_ops()[name].needs]
 SCALED = [name for name in OPS if "scale" in merge_ops()[name].settings.model_fields]
-ORDERED = {"slerp", "frankenmerge", "mutate"} | {name for name in OPS if "draw" in merge_ops()[name].needs}
+ORDERED = {"slerp", "nuslerp", "nearswap", "frankenmerge", "mutate"} | {
+    name for name in OPS if "draw" in merge_ops()[name].needs
+}
 """Ops whose result depends on the inputs' order, by definition or since each has a stream of random numbers."""
 SHAPES = {
     "embedding.weight": (5, 4),
@@ -157,7 +159,15 @@ def test_lambda_0_gives_the_base(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [("ties", {"density": 0}), ("dare_linear", {"drop_rate": 1}), ("dare_ties", {"drop_rate": 1})],
+    [
+        ("ties", {"density": 0}),
+        ("breadcrumbs", {"density": 0}),
+        ("breadcrumbs_ties", {"density": 0}),
+        ("sce", {"selected": 0}),
+        ("nearswap", {"t": 0}),
+        ("dare_linear", {"drop_rate": 1}),
+        ("dare_ties", {"drop_rate": 1}),
+    ],
 )
 def test_nothing_kept_gives_the_base(name: str, settings: dict[str, float]) -> None:
     assert equal(apply(merge_ops()[name], [model(1), model(2)], model(0), **settings), model(0))
@@ -170,13 +180,16 @@ def test_nothing_kept_gives_the_base(name: str, settings: dict[str, float]) -> N
         ("ties", {"density": 1}),
         ("dare_linear", {"drop_rate": 0}),
         ("dare_ties", {"drop_rate": 0}),
+        ("breadcrumbs", {"density": 1}),
+        ("breadcrumbs_ties", {"density": 1}),
+        ("sce", {}),
     ],
 )
 def test_everything_kept_of_one_model_gives_that_model(name: str, settings: dict[str, float]) -> None:
     assert equal(apply(merge_ops()[name], [model(1)], model(0), **settings), model(1))
 
 
-@pytest.mark.parametrize("name", ["linear", "slerp", "fisher", "dfs"])
+@pytest.mark.parametrize("name", ["linear", "slerp", "nuslerp", "multislerp", "karcher", "fisher", "dfs"])
 def test_endpoints(name: str) -> None:
     for which in (0, 1):
         weights = [1.0 - which, float(which)]
@@ -206,7 +219,7 @@ def test_ties_keeps_entries_that_tie_at_the_edge() -> None:
     assert merged["w"].tolist() == [2.0, -1.0, 1.0, 0.0]
 
 
-@pytest.mark.parametrize("name", ["linear", "slerp"])
+@pytest.mark.parametrize("name", ["linear", "slerp", "nuslerp", "multislerp", "karcher"])
 def test_weights_that_sum_to_0_are_refused(name: str) -> None:
     with pytest.raises(BadParameter, match="sum to 0"):
         apply(merge_ops()[name], [model(1), model(2)], weights=[1, -1])

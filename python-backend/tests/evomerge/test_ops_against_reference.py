@@ -86,9 +86,9 @@ def dropped(op: str, drop_rate: float) -> Values:
     ]
 
 
-def great_circle() -> list[float]:
+def great_circle(count: int = 3) -> list[float]:
     merged, total = values(MODELS)[0], W[0]
-    for model, weight in zip(values(MODELS)[1:], W[1:], strict=True):
+    for model, weight in zip(values(MODELS)[1:count], W[1:count], strict=True):
         t = weight / (total + weight)
         omega = math.acos(
             sum(a * b for a, b in zip(merged, model, strict=True)) / (math.hypot(*merged) * math.hypot(*model))
@@ -122,6 +122,84 @@ def mutated(rate: float, sigma: float) -> list[float]:
     return model
 
 
+def banded(vectors: Values, density: float, gamma: float) -> Values:
+    top, keep = math.floor(gamma * COUNT), math.ceil(density * COUNT)
+    out = []
+    for vector in vectors:
+        order = sorted(range(COUNT), key=lambda i: -abs(vector[i]))
+        chosen = set(order[top : top + keep])
+        out.append([x if i in chosen else 0.0 for i, x in enumerate(vector)])
+    return out
+
+
+def scaled(vector: list[float], factor: float) -> list[float]:
+    return [factor * x for x in vector]
+
+
+def plus(*vectors: list[float]) -> list[float]:
+    return [sum(column) for column in zip(*vectors, strict=True)]
+
+
+def mean_norm() -> float:
+    return sum(w * math.hypot(*m) for w, m in zip(W, values(MODELS), strict=True)) / sum(W)
+
+
+def directions() -> Values:
+    return [scaled(m, 1 / math.hypot(*m)) for m in values(MODELS)]
+
+
+def barycentre() -> list[float]:
+    """With the tangent step that the op leaves out."""
+    share = [w / sum(W) for w in W]
+    mean = plus(*(scaled(u, s) for u, s in zip(directions(), share, strict=True)))
+    mean = scaled(mean, 1 / math.hypot(*mean))
+    tangents = [plus(u, scaled(mean, -sum(a * b for a, b in zip(u, mean, strict=True)))) for u in directions()]
+    step = plus(*(scaled(v, s) for v, s in zip(tangents, share, strict=True)))
+    size = math.hypot(*step) + 1e-12
+    return scaled(plus(scaled(mean, math.cos(size)), scaled(step, math.sin(size) / size)), mean_norm())
+
+
+def riemannian_mean() -> list[float]:
+    """By gradient descent on the sphere with small steps, to convergence."""
+    share = [w / sum(W) for w in W]
+    point = directions()[0]
+    for _ in range(400):
+        step = [0.0] * COUNT
+        for u, s in zip(directions(), share, strict=True):
+            cosine = sum(a * b for a, b in zip(u, point, strict=True))
+            angle = math.acos(max(-1.0, min(1.0, cosine)))
+            if angle > 1e-12:
+                step = plus(step, scaled(plus(u, scaled(point, -cosine)), s * angle / math.sin(angle)))
+        point = plus(point, scaled(step, 0.3))
+        point = scaled(point, 1 / math.hypot(*point))
+    return scaled(point, mean_norm())
+
+
+def stock() -> list[float]:
+    vectors = task_vectors()
+    cosines = []
+    for i in range(3):
+        for j in range(i):
+            product = sum(a * b for a, b in zip(vectors[i], vectors[j], strict=True))
+            cosines.append(product / math.hypot(*vectors[i]) / math.hypot(*vectors[j]))
+    cosine = sum(cosines) / 3
+    t = 3 * cosine / (1 + 2 * cosine)
+    return about_base([sum(vector[i] for vector in vectors) / 3 for i in range(COUNT)], t)
+
+
+def selected_and_erased(share: float) -> list[float]:
+    vectors = task_vectors()
+    spread = [statistics.pvariance([vector[i] for vector in vectors]) for i in range(COUNT)]
+    chosen = sorted(range(COUNT), key=lambda i: -spread[i])[: math.ceil(share * COUNT)]
+    strength = [sum(vector[i] ** 2 for i in chosen) for vector in vectors]
+    merged = [0.0] * COUNT
+    for i in chosen:
+        sign = sum(vector[i] for vector in vectors) > 0
+        agreeing = [(s, vector[i]) for s, vector in zip(strength, vectors, strict=True) if (vector[i] > 0) == sign]
+        merged[i] = sum(s * x for s, x in agreeing) / sum(s for s, _ in agreeing)
+    return merged
+
+
 REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
     "linear": (
         {"weights": W},
@@ -150,6 +228,23 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
         ],
     ),
     "dfs": ({"weights": W, "temperature": 0.5}, lambda: by_row(0.5)),
+    "nuslerp": ({"weights": W[:2]}, lambda: great_circle(2)),
+    "multislerp": ({"weights": W}, barycentre),
+    "karcher": ({"weights": W, "iterations": 100, "tolerance": 1e-9}, riemannian_mean),
+    "model_stock": ({}, stock),
+    "breadcrumbs": (
+        {"weights": W, "density": 0.5, "gamma": 0.1, "scale": 0.7},
+        lambda: about_base(summed(banded(task_vectors(), 0.5, 0.1)), 0.7),
+    ),
+    "breadcrumbs_ties": (
+        {"weights": W, "density": 0.5, "gamma": 0.1, "scale": 1.4},
+        lambda: about_base(elected(banded(task_vectors(), 0.5, 0.1)), 1.4),
+    ),
+    "nearswap": (
+        {"t": 0.4},
+        lambda: about_base([x * min(1, 0.4 / abs(x)) for x in task_vectors()[0]], 1),
+    ),
+    "sce": ({"selected": 0.6, "scale": 0.8}, lambda: about_base(selected_and_erased(0.6), 0.8)),
     "mutate": ({"rate": 0.5, "sigma": 0.3}, lambda: mutated(0.5, 0.3)),
     "frankenmerge": ({"output_source": 2}, lambda: values(MODELS)[2]),
 }

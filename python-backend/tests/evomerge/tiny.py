@@ -76,9 +76,9 @@ def train(state: State, shares: Sequence[float], steps: int) -> State:
 @cache
 def family_of_four() -> tuple[State, tuple[State, ...]]:
     """A foundation and three specialists of it."""
-    foundation = train(drawn(0), [1, 1, 1], 8)
+    foundation = train(drawn(0), [1, 1, 1], 20)
     return foundation, tuple(
-        train(foundation, [1.0 if family == own else 0.0 for family in range(3)], 30) for own in range(3)
+        train(foundation, [1.0 if family == own else 0.1 for family in range(3)], 15) for own in range(3)
     )
 
 

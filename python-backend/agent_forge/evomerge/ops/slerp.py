@@ -4,7 +4,8 @@ import math
 
 from torch import Tensor
 
-from .chunks import by_chunks, dot, lincomb, norm
+from .chunks import by_chunks, lincomb
+from .gram import Coefficients, Gram, combined, gram, inner, length, unit
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -12,16 +13,16 @@ PARALLEL = 0.9995
 SMALL = 1e-8
 
 
-def between(a: Tensor, b: Tensor, t: float) -> Tensor:
+def between(table: Gram, a: Coefficients, b: Coefficients, t: float, parallel: float = PARALLEL) -> Coefficients:
     """The point at t on the great circle from a to b, magnitudes interpolated along."""
-    factors = [1 - t, t]
-    length = norm(a) * norm(b)
-    if min(norm(a), norm(b)) >= SMALL:
-        cosine = dot(a, b) / length
-        if abs(cosine) <= PARALLEL:
+    size = length(table, a), length(table, b)
+    if min(size) >= SMALL:
+        cosine = inner(table, a, b) / (size[0] * size[1])
+        if abs(cosine) <= parallel:
             angle = math.acos(cosine)
-            factors = [math.sin((1 - t) * angle) / math.sin(angle), math.sin(t * angle) / math.sin(angle)]
-    return by_chunks(lambda parts: lincomb(parts, factors), [a, b])
+            sine = math.sin(angle)
+            return combined(a, b, math.sin((1 - t) * angle) / sine, math.sin(t * angle) / sine)
+    return combined(a, b, 1 - t, t)
 
 
 @merge_op(source="Shoemake 1985, Animating rotation with quaternion curves")
@@ -31,8 +32,11 @@ def slerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
     Linear where |cosΩ| > 0.9995 or a norm is below 1e-8. More than two models are taken in one by one,
     each at its share of the weights so far; the result then depends on their order. One model: itself.
     """
-    merged, total = models[0], weights[0]
-    for tensor, weight in zip(models[1:], weights[1:], strict=True):
-        merged = between(merged, tensor, shares([total, weight])[1])
-        total += weight
-    return merged
+    if len(models) == 1:
+        return models[0]
+    table, count = gram(models), len(models)
+    merged, total = unit(0, count), weights[0]
+    for index in range(1, count):
+        merged = between(table, merged, unit(index, count), shares([total, weights[index]])[1])
+        total += weights[index]
+    return by_chunks(lambda parts: lincomb(parts, merged), models)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from .band import bands, keep_band
+from .chunks import by_chunks, lincomb
+from .registry import Density, Scale, Tensors, Weights, merge_op
+from .trim import Floor
+
+
+@merge_op(source="Davari & Belilovsky 2023, Model Breadcrumbs, arXiv:2312.06795")
+def breadcrumbs(
+    models: Tensors,
+    base: Tensor,
+    floor: Floor,
+    *,
+    weights: Weights = (),
+    density: Density = 0.9,
+    gamma: Annotated[float, Field(ge=0, le=1, description="share of the largest entries that is removed")] = 0.01,
+    scale: Scale = 1.0,
+) -> Tensor:
+    """Remove the γ largest and then the smallest entries of each task vector until `density` remains,
+    then θ₀ + λ Σ wᵢτᵢ.
+
+    Per tensor. Density 0 gives the base.
+    """
+    if density == 0:
+        return base
+    limits = bands(base.numel(), len(models), density, gamma, floor)
+
+    def merge(parts: list[Tensor]) -> Tensor:
+        origin, *models = parts
+        deltas = [part.sub_(origin) for part in models]
+        keep_band(deltas, limits)
+        return origin.add_(lincomb(deltas, weights).mul_(scale))
+
+    return by_chunks(merge, [base, *models])

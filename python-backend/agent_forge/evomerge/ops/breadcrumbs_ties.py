@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from .band import bands, keep_band
+from .chunks import by_chunks
+from .consensus import elected_mean
+from .registry import Density, Scale, Tensors, Weights, merge_op
+from .trim import Floor
+
+
+@merge_op(source="Davari & Belilovsky 2023, arXiv:2312.06795, with the sign election of Yadav et al. 2023")
+def breadcrumbs_ties(
+    models: Tensors,
+    base: Tensor,
+    floor: Floor,
+    *,
+    weights: Weights = (),
+    density: Density = 0.9,
+    gamma: Annotated[float, Field(ge=0, le=1, description="share of the largest entries that is removed")] = 0.01,
+    scale: Scale = 1.0,
+) -> Tensor:
+    """Remove the γ largest and then the smallest entries of each task vector until `density` remains,
+    then elect signs and take the mean as ties does.
+
+    Per tensor. Density 0 gives the base.
+    """
+    if density == 0:
+        return base
+    limits = bands(base.numel(), len(models), density, gamma, floor)
+
+    def merge(parts: list[Tensor]) -> Tensor:
+        origin, *models = parts
+        deltas = [part.sub_(origin) for part in models]
+        keep_band(deltas, limits)
+        return origin.add_(elected_mean(deltas, weights).mul_(scale))
+
+    return by_chunks(merge, [base, *models])

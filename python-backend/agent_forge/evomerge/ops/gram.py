@@ -1,0 +1,41 @@
+"""Spherical merges as coefficients: every point they visit is a combination of the inputs, so the inputs' inner
+products say all that is needed, and each tensor is read twice whatever the number of steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from .chunks import dot
+
+Gram = list[list[float]]
+Coefficients = list[float]
+
+
+def gram(tensors: Sequence[Tensor]) -> Gram:
+    """Inner products of the flattened tensors, float64."""
+    table = [[0.0] * len(tensors) for _ in tensors]
+    for i, a in enumerate(tensors):
+        for j in range(i, len(tensors)):
+            table[i][j] = table[j][i] = dot(a, tensors[j])
+    return table
+
+
+def inner(table: Gram, a: Coefficients, b: Coefficients) -> float:
+    """Inner product of two combinations."""
+    return math.fsum(x * y * table[i][j] for i, x in enumerate(a) for j, y in enumerate(b))
+
+
+def length(table: Gram, a: Coefficients) -> float:
+    return math.sqrt(max(0.0, inner(table, a, a)))
+
+
+def combined(a: Coefficients, b: Coefficients, x: float, y: float) -> Coefficients:
+    return [x * left + y * right for left, right in zip(a, b, strict=True)]
+
+
+def unit(index: int, count: int) -> Coefficients:
+    """The input itself."""
+    return [1.0 if position == index else 0.0 for position in range(count)]

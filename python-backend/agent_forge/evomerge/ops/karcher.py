@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from .chunks import by_chunks, lincomb
+from .gram import combined, gram, inner, length, unit
+from .linear import shares
+from .registry import Tensors, Weights, merge_op
+
+
+@merge_op(source="Karcher 1977, Riemannian center of mass; as in mergekit")
+def karcher(
+    models: Tensors,
+    *,
+    weights: Weights = (),
+    iterations: Annotated[int, Field(ge=1, le=100, description="largest number of steps")] = 10,
+    tolerance: Annotated[float, Field(gt=0, le=0.1, description="step, in radians, that ends the iteration")] = 1e-5,
+) -> Tensor:
+    """Riemannian mean of the directions on the sphere per flattened tensor, at the weighted mean norm.
+
+    Repeats u ← exp_u(Σ wᵢ log_u(θᵢ/|θᵢ|)) from the normalised mean. Tensors of norm 0 take no part in the direction.
+    """
+    count, table, factors = len(models), gram(models), shares(weights)
+    norms = [math.sqrt(table[index][index]) for index in range(count)]
+    reach = math.fsum(factor * norm for factor, norm in zip(factors, norms, strict=True))
+    known = [index for index in range(count) if norms[index] > tolerance]
+    if not known:
+        return by_chunks(lambda parts: lincomb(parts, factors), models)
+    unit_vectors = {index: [x / norms[index] for x in unit(index, count)] for index in known}
+    plain = dict(zip(known, shares([factors[index] for index in known]), strict=True))
+    mean = [0.0] * count
+    for index in known:
+        mean = combined(mean, unit_vectors[index], 1, plain[index])
+    size = length(table, mean)
+    point = [x / size for x in mean] if size >= tolerance else unit_vectors[known[0]]
+    for _ in range(iterations):
+        step = [0.0] * count
+        for index in known:
+            cosine = min(1.0, max(-1.0, inner(table, point, unit_vectors[index])))
+            angle = math.acos(cosine)
+            if tolerance <= angle < math.pi - tolerance:
+                away = combined(unit_vectors[index], point, 1, -cosine)
+                step = combined(step, away, 1, plain[index] * angle / math.sin(angle))
+        moved = length(table, step)
+        if moved < tolerance:
+            break
+        point = combined(point, step, math.cos(moved), math.sin(moved) / moved)
+        size = length(table, point)
+        point = [x / size for x in point]
+    merged = [x * reach for x in point]
+    return by_chunks(lambda parts: lincomb(parts, merged), models)

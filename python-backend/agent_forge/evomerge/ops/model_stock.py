@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Annotated
+
+from torch import Tensor
+
+from .chunks import by_chunks, lincomb
+from .gram import gram, inner, unit
+from .registry import Inputs, Tensors, merge_op
+
+
+@merge_op(source="Jang et al. 2024, Model Stock, arXiv:2403.19522, equation 6")
+def model_stock(models: Annotated[Tensors, Inputs(2)], base: Tensor) -> Tensor:
+    """Between the base and the models' mean, at the ratio that the angle θ of their task vectors gives:
+    t = N cosθ / (1 + (N−1) cosθ), per tensor.
+
+    cosθ is the mean over all pairs, at least 0; two task vectors of which one is 0 count as orthogonal.
+    """
+    count = len(models)
+    table = gram([*models, base])
+    deltas = [[x - y for x, y in zip(unit(i, count + 1), unit(count, count + 1), strict=True)] for i in range(count)]
+    cosines = []
+    for a, b in combinations(deltas, 2):
+        size = math.sqrt(max(0.0, inner(table, a, a)) * max(0.0, inner(table, b, b)))
+        cosines.append(inner(table, a, b) / size if size > 1e-12 else 0.0)
+    cosine = min(1.0, max(0.0, math.fsum(cosines) / len(cosines)))
+    t = count * cosine / (1 + (count - 1) * cosine)
+    return by_chunks(lambda parts: lincomb(parts, [t / count] * count + [1 - t]), [*models, base])

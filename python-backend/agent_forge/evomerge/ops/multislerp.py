@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..refusal import BadParameter
+from .chunks import by_chunks, lincomb
+from .gram import gram, length
+from .linear import shares
+from .registry import Tensors, Weights, merge_op
+
+SMALL = 1e-8
+
+
+@merge_op(source="mergekit, goddard.blog/posts/multislerp-wow-what-a-cool-idea")
+def multislerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
+    """Barycentre on the sphere per flattened tensor: the weighted mean direction, at the weighted mean norm.
+
+    The tangent-space step about the mean of the unit vectors is zero by construction, so it isn't computed. Tensors
+    of norm 0 take no part in the direction. Directions that cancel out are refused; two of them give the mean.
+    """
+    factors, table = shares(weights), gram(models)
+    norms = [table[index][index] ** 0.5 for index in range(len(models))]
+    mean = [factor / norm if norm >= SMALL else 0.0 for factor, norm in zip(factors, norms, strict=True)]
+    size = length(table, mean)
+    if size < SMALL:
+        if len(models) > 2 and max(norms) >= SMALL:
+            raise BadParameter("multislerp: the weighted directions cancel out")
+        merged = factors
+    else:
+        reach = sum(factor * norm for factor, norm in zip(factors, norms, strict=True))
+        merged = [part * reach / size for part in mean]
+    return by_chunks(lambda parts: lincomb(parts, merged), models)
