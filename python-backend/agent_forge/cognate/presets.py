@@ -28,13 +28,13 @@ class PresetDefaults:
 
 DEFAULTS: dict[Preset, PresetDefaults] = {
     Preset.nano: PresetDefaults(
-        foundation_steps=150, train_steps=200, batch_tokens=1024, eval_interval=50, max_length=256, fisher_problems=16
+        foundation_steps=200, train_steps=300, batch_tokens=1024, eval_interval=100, max_length=256, fisher_problems=16
     ),
     Preset.tinytitan: PresetDefaults(
-        foundation_steps=240, train_steps=160, batch_tokens=1024, eval_interval=40, max_length=512, fisher_problems=4
+        foundation_steps=200, train_steps=180, batch_tokens=1024, eval_interval=60, max_length=512, fisher_problems=4
     ),
     Preset.wide: PresetDefaults(
-        foundation_steps=240, train_steps=160, batch_tokens=1024, eval_interval=40, max_length=512, fisher_problems=4
+        foundation_steps=200, train_steps=180, batch_tokens=1024, eval_interval=60, max_length=512, fisher_problems=4
     ),
 }
 

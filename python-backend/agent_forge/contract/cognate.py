@@ -74,7 +74,7 @@ class CognateConfig(Request):
     gradient_clip: float = Field(default=1.0, gt=0, le=1000, description="largest global gradient norm")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout rate of attention and feed-forward outputs")
     ponder_cost: float = Field(
-        default=0.01,
+        default=0.003,
         ge=0,
         le=10,
         description="weight of the ponder cost (mean depth, Graves 2016) in the loss; higher means shallower thinking",
