@@ -72,8 +72,9 @@ test('the token leaves the address, and the forecast comes before the start', as
   expect(page.url()).toBe(`${stack.url}/`);
   await page.getByRole('button', { name: 'Training settings' }).click();
   for (const [name, value] of [
-    ['cognate.foundation_steps', '12'],
-    ['cognate.train_steps', '6'],
+    ['cognate.foundation_steps', '6'],
+    ['cognate.train_steps', '2'],
+    ['cognate.batch_tokens', '256'],
     ['cognate.eval_problems', '8'],
     ['evomerge.eval_problems', '8'],
     ['evomerge.heldout_problems', '8'],
@@ -83,7 +84,7 @@ test('the token leaves the address, and the forecast comes before the start', as
   await page.getByLabel('Generations').fill('2');
   const forecast = page.getByRole('region', { name: 'Forge' });
   await forecast.getByText('877,577 parameters each').waitFor();
-  await forecast.getByText('30 steps').waitFor();
+  await forecast.getByText('12 steps').waitFor();
   await forecast.getByText('16', { exact: true }).waitFor();
 });
 
@@ -102,8 +103,6 @@ test('a value out of range is refused at its field, with the allowed range', asy
 test('Forge trains three parents and breeds a champion, live, and the champion is proved', async () => {
   await page.getByTestId('forge').click();
   const shown = new Set<string>();
-  const told: string[] = [];
-  page.on('websocket', (socket) => told.push(socket.url()));
   const deadline = Date.now() + LIVE_MS;
   let bred = false;
   while (!bred && Date.now() < deadline) {
@@ -139,6 +138,7 @@ test('the tournament shows the eight of each generation as they were evaluated',
     query: { generation: 1 },
   });
   const text = await cards.allTextContents();
+  expect(items).toHaveLength(8);
   for (const { slot, fitness } of items) expect(text[slot]).toContain(fitness.total.toFixed(4));
   await cards.first().click();
   await page.getByRole('dialog').getByRole('heading', { name: 'Recipe' }).waitFor();

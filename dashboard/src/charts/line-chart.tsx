@@ -85,7 +85,8 @@ export function LineChart({
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, points: { size: 7 }, y: false },
         scales: {
-          x: { time: false },
+          // one point alone would get a range of its own invention
+          x: { time: false, range: (_, min, max) => (min === max ? [min, min + 1] : [min, max]) },
           y: { range: (_, min, max) => padded(low ?? min, high ?? max, low, high) },
         },
         axes: [
@@ -107,7 +108,7 @@ export function LineChart({
             stroke: color(line.color),
             width: line.thin ? 1.25 : 2,
             ...(line.dash ? { dash: [6, 5] } : {}),
-            points: { show: line.points ?? false, size: 5 },
+            points: { show: (self: uPlot) => line.points === true || self.data[0].length < 3, size: 5 },
             spanGaps: line.bridge ?? false,
           })),
         ],

@@ -37,7 +37,9 @@ export function MadeModels({ models }: { models: readonly Model[] }) {
                 {bytes(model.bytes)}
               </Table.Td>
               <Table.Td>
-                <code title={model.digest}>{digestShort(model.digest)}</code>
+                <code title={model.digest} style={{ whiteSpace: 'nowrap' }}>
+                  {digestShort(model.digest)}
+                </code>
               </Table.Td>
               <Table.Td>
                 <VerifiedMark verified={model.verified} />

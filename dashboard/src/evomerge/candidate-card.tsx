@@ -1,8 +1,9 @@
 import type { Candidate, EvoMergeSettings, Fitness } from '../api/schema.ts';
 import { figure, percent } from '../format/number.ts';
-import { Mark, type Tone } from '../shell/mark.tsx';
+import { Mark } from '../shell/mark.tsx';
 import classes from './candidate-card.module.css';
 import { contributions } from './contributions.ts';
+import { ROLE_TONES } from './roles.ts';
 
 interface CandidateCardProps {
   candidate: Candidate;
@@ -12,13 +13,6 @@ interface CandidateCardProps {
   weights: EvoMergeSettings['fitness'];
   onOpen: () => void;
 }
-
-export const ROLE_TONES: Record<Candidate['role'], Tone> = {
-  seed: 'idle',
-  winner: 'good',
-  chaos: 'warn',
-  reseed: 'info',
-};
 
 export function CandidateCard({ candidate, rank, isChampion, weights, onOpen }: CandidateCardProps) {
   const { fitness, op, role, slot, parents } = candidate;

@@ -10,7 +10,7 @@ import { Verify } from '../models/verify.tsx';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Mark } from '../shell/mark.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
-import { ROLE_TONES } from './candidate-card.tsx';
+import { ROLE_TONES } from './roles.ts';
 
 interface CandidateDrawerProps {
   candidate: Candidate | undefined;
@@ -18,7 +18,7 @@ interface CandidateDrawerProps {
   onClose: () => void;
 }
 
-export function CandidateDrawer({ candidate, championId, onClose }: CandidateDrawerProps) {
+export default function CandidateDrawer({ candidate, championId, onClose }: CandidateDrawerProps) {
   return (
     <Drawer
       opened={candidate !== undefined}

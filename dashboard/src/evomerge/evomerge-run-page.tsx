@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { useMemo, useState } from 'react';
+import { lazy, Suspense, useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 import { report } from '../api/queries.ts';
 import { count, figure, gain } from '../format/number.ts';
@@ -14,10 +14,11 @@ import { Panel } from '../shell/panel.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
 import { bestParent } from './baselines.ts';
-import { CandidateDrawer } from './candidate-drawer.tsx';
 import { FitnessChart } from './fitness-chart.tsx';
 import { GenerationBoard } from './generation-board.tsx';
 import { Outcome } from './outcome.tsx';
+
+const CandidateDrawer = lazy(() => import('./candidate-drawer.tsx'));
 
 export default function EvoMergeRunPage({ id }: { id: string }) {
   const { view, problem } = useRun(id);
@@ -56,7 +57,7 @@ function EvoMergeRun({ view }: { view: RunView }) {
             label="Champion’s fitness"
             note={
               run.champion_fitness !== null && parent
-                ? `${gain(run.champion_fitness, parent.selection.total)} over the best parent`
+                ? `${gain(run.champion_fitness, parent.selection.total)} vs the best parent`
                 : undefined
             }
             tone={
@@ -109,7 +110,11 @@ function EvoMergeRun({ view }: { view: RunView }) {
         </>
       )}
       {outcome && outcome.baselines.length > 0 && <Outcome report={outcome} run={run} />}
-      <CandidateDrawer candidate={open} onClose={() => show(null)} championId={run.champion_id} />
+      {query.has('candidate') && (
+        <Suspense fallback={null}>
+          <CandidateDrawer candidate={open} onClose={() => show(null)} championId={run.champion_id} />
+        </Suspense>
+      )}
     </Page>
   );
 }

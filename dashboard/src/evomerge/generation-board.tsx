@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Slider, Text } from '@mantine/core';
+import { ActionIcon, Button, Group, Text } from '@mantine/core';
 import { IconChevronLeft, IconChevronRight } from '@tabler/icons-react';
 import { useMemo } from 'react';
 import type { Candidate, EvoMergeSettings, Generation } from '../api/schema.ts';
@@ -66,16 +66,14 @@ export function GenerationBoard(props: GenerationBoardProps) {
           >
             <IconChevronLeft size={16} />
           </ActionIcon>
-          <Slider
+          <input
+            type="range"
             className={classes.slider}
-            thumbProps={{ 'aria-label': 'Generation' }}
+            aria-label="Generation"
             min={0}
             max={newest}
             value={generation}
-            onChange={move}
-            label={(value) => `generation ${value}`}
-            color="ember"
-            size="sm"
+            onChange={(event) => move(event.currentTarget.valueAsNumber)}
           />
           <ActionIcon
             variant="default"

@@ -20,7 +20,7 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
   return (
     <Panel title="Champion and baselines" note={stopped_by ? STOPPED[stopped_by] : 'so far'}>
       <Stack gap="md">
-        <Wide label="Champion and baselines" min={640}>
+        <Wide label="Table of the champion and its baselines" min={640}>
           <Table fz="sm">
             <Table.Thead>
               <Table.Tr>
@@ -96,7 +96,9 @@ function Row({ name, modelId, parameters, size, selection, heldout, strong = fal
         )}
       </Table.Td>
       <Table.Td ta="right">{count(parameters)}</Table.Td>
-      <Table.Td ta="right">{bytes(size)}</Table.Td>
+      <Table.Td ta="right" style={{ whiteSpace: 'nowrap' }}>
+        {bytes(size)}
+      </Table.Td>
       <Table.Td ta="right">{figure(selection.total)}</Table.Td>
       <Table.Td ta="right">{percent(selection.accuracy, 1)}</Table.Td>
       <Table.Td ta="right">{heldout ? figure(heldout.total) : '–'}</Table.Td>

@@ -99,7 +99,9 @@ export default function ModelsPage() {
                         {bytes(model.bytes)}
                       </Table.Td>
                       <Table.Td>
-                        <code title={model.digest}>{digestShort(model.digest)}</code>
+                        <code title={model.digest} style={{ whiteSpace: 'nowrap' }}>
+                          {digestShort(model.digest)}
+                        </code>
                       </Table.Td>
                       <Table.Td>
                         <VerifiedMark verified={model.verified} />

@@ -56,7 +56,7 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
           <Fact
             label="Fitness"
             note={
-              parent ? `${gain(fitness, parent.selection.total)} over the best parent` : 'selection problems'
+              parent ? `${gain(fitness, parent.selection.total)} vs the best parent` : 'selection problems'
             }
           >
             {figure(fitness)}
@@ -66,7 +66,7 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
               label="Held-out fitness"
               note={
                 parent?.heldout
-                  ? `${gain(heldout.total, parent.heldout.total)} over the best parent`
+                  ? `${gain(heldout.total, parent.heldout.total)} vs the best parent`
                   : undefined
               }
             >

@@ -18,7 +18,7 @@ import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
 import classes from './forge.module.css';
 
-const TRAINING = ['foundation_steps', 'train_steps', 'difficulty', 'eval_problems'] as const;
+const TRAINING = ['foundation_steps', 'train_steps', 'batch_tokens', 'difficulty', 'eval_problems'] as const;
 const BREEDING = ['eval_problems', 'heldout_problems'] as const;
 const TRAINING_FIELDS = fieldsOf('CognateConfig');
 const BREEDING_FIELDS = fieldsOf('EvoMergeSettings');

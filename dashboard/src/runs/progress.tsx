@@ -15,7 +15,7 @@ export function RunProgress({ run }: { run: Run }) {
     <div>
       <Group justify="space-between" gap="xs" mb={5}>
         <Text size="sm" fw={550}>
-          {stage ? stageName(stage) : stageName(run.status)}
+          {stageName(ended || !stage ? run.status : stage)}
         </Text>
         <Text size="sm" c="dimmed" data-testid="progress-figures">
           {total > 0 && `${count(done)} of ${count(total)} ${unit} · ${percent(share)}`}
