@@ -40,6 +40,12 @@ def test_jsonl_rows_are_split_by_content(root: Path) -> None:
     assert {s: set(part) for s, part in again.parts.items()} == {s: set(part) for s, part in dataset.parts.items()}
 
 
+def test_unicode_line_separators_do_not_end_a_row(root: Path) -> None:
+    rows = [json.dumps({"prompt": f"{n}\u2028\x85", "answer": "yes"}, ensure_ascii=False) for n in range(100)]
+    (root / "separators.jsonl").write_text("\r\n".join(rows))
+    assert sum(map(len, _load(root, "file:separators.jsonl").parts.values())) == 100
+
+
 def test_plain_text_is_cut_into_windows_that_join_to_the_whole(root: Path) -> None:
     dataset = _load(root, "file:prose.txt")
     found = sorted(len(p.answer) for part in dataset.parts.values() for p in part)

@@ -82,7 +82,8 @@ def load_file(name: str, path: Path, field: str = "datasets") -> TextDataset:
 
 
 def _rows(name: str, text: str, field: str) -> Iterable[Problem]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not `splitlines`: JSON text may hold U+2028 and kin unescaped, which are no line breaks in JSONL.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
