@@ -37,6 +37,7 @@ class Server:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        self.client = httpx.Client()
         self.start()
 
     def start(self) -> None:
@@ -59,6 +60,7 @@ class Server:
         assert self.process.stdout is not None
         ready = json.loads(self.process.stdout.readline())
         assert ready == {"ready": True, "port": ready["port"], "pid": self.process.pid}
+        self.client.close()
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{ready['port']}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=120
         )
@@ -91,21 +93,22 @@ class Server:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self._closed()
+        self._ended()
+        self.client.close()
 
     def end(self) -> int:
         """As the end of the parent would. The exit code."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        return self.process.wait(30)
+        return self._ended()
 
     def stop(self) -> int:
-        self.end()
-        return self._closed()
-
-    def _closed(self) -> int:
-        code = self.process.wait(30)
+        code = self.end()
         self.client.close()
+        return code
+
+    def _ended(self) -> int:
+        code = self.process.wait(30)
         for pipe in (self.process.stdin, self.process.stdout, self.log):
             assert pipe is not None
             pipe.close()

@@ -18,7 +18,7 @@ def allowed_in_words(request: Request, location: tuple[Any, ...]) -> str | None:
     spec = app.openapi()
     # The route's own path lacks the prefix of the router that it was included through, in some versions.
     paths = (path for path in (getattr(route, "path", ""), f"/v1{getattr(route, 'path', '')}") if path in spec["paths"])
-    operation = spec["paths"].get(next(paths, ""), {}).get(request.method.lower())
+    operation: dict[str, Any] | None = spec["paths"].get(next(paths, ""), {}).get(request.method.lower())
     if operation is None or len(location) < 2:
         return None
     if location[0] == "body":
@@ -26,7 +26,7 @@ def allowed_in_words(request: Request, location: tuple[Any, ...]) -> str | None:
         schema, steps = content.get("application/json", {}).get("schema"), location[1:]
     else:
         found = (p for p in operation.get("parameters", []) if p["name"].lower() == str(location[1]).lower())
-        schema, steps = next(found, {}).get("schema"), location[2:]
+        schema, steps = next(found, {"schema": None})["schema"], location[2:]
     for step in steps:
         schema = _inside(_plain(schema, spec), step)
     return words(_plain(schema, spec)) if schema is not None else None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from forge_server import PIPELINE, Server, is_status
+from forge_server import PIPELINE, TOKEN, Server, is_status
 
 
 @pytest.fixture
@@ -93,6 +95,8 @@ def test_paused_cancelled_retried_and_stopped_a_run_changes_no_byte(disturbed: S
 
 
 def test_a_second_backend_on_the_same_data_is_refused(disturbed: Server) -> None:
-    with pytest.raises(ValueError, match="Expecting value"):
-        Server(disturbed.data)
-    assert f"another backend uses {disturbed.data}" in (disturbed.data.parent / "server.log").read_text()
+    environment = {"AGENT_FORGE_DATA": str(disturbed.data), "AGENT_FORGE_TOKEN": TOKEN}
+    command = [sys.executable, "-m", "agent_forge", "serve"]
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (second.returncode, second.stdout) == (1, "")
+    assert f"another backend uses {disturbed.data}" in second.stderr
