@@ -19,6 +19,8 @@ WINNERS = 2
 CHILDREN = 3
 """Of each winner."""
 WEIGHT_STEP, WEIGHT_RATE = 0.25, 0.4
+PARENT_STEP, PARENT_RATE = 0.5, 0.2
+"""Of one parent's weights in all layer groups together: by single weights alone no parent is ever left out."""
 SCALE_STEP = 0.15
 REDRAW_RATE = 0.15
 """Of density, dfs temperature and each block's source."""
@@ -228,12 +230,15 @@ def _clipped(value: float, limits: tuple[float, float]) -> float:
 
 
 def _shaken(weights: GroupWeights, drawn: np.random.Generator) -> GroupWeights:
+    count = len(next(iter(weights.values())))
+    together = [PARENT_STEP * drawn.standard_normal() if drawn.random() < PARENT_RATE else 0.0 for _ in range(count)]
     shaken = {
         group: [
-            _clipped(weight + WEIGHT_STEP * drawn.standard_normal(), WEIGHT_RANGE)
-            if drawn.random() < WEIGHT_RATE
-            else weight
-            for weight in row
+            _clipped(
+                weight + shift + (WEIGHT_STEP * drawn.standard_normal() if drawn.random() < WEIGHT_RATE else 0.0),
+                WEIGHT_RANGE,
+            )
+            for weight, shift in zip(row, together, strict=True)
         ]
         for group, row in weights.items()
     }
