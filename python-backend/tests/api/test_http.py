@@ -55,9 +55,9 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
     ("bad cursor", "GET", "/v1/runs?cursor=%00", None, 422, "invalid_request", "cursor", None),
     ("foreign cursor", "GET", "/v1/models?cursor=WzEsMl0", None, 422, "invalid_request", "cursor", None),
     ("unknown field", "POST", "/v1/cognate/runs", {"steps": 3}, 422, "invalid_request", "steps", "one of preset, "),
-    ("wrong type", "POST", "/v1/cognate/runs", {"dropout": "x"}, 422, "invalid_request", "dropout", "0.0 or more and less than 1.0"),
+    ("wrong type", "POST", "/v1/cognate/runs", {"dropout": "x"}, 422, "invalid_request", "dropout", "0.0 or more and"),
     ("out of range", "POST", "/v1/cognate/runs", {"own_share": 2}, 422, "invalid_request", "own_share", "0.0 to 1.0"),
-    ("a choice", "POST", "/v1/cognate/runs", {"preset": "x"}, 422, "invalid_request", "preset", "nano, tinytitan, wide"),
+    ("a choice", "POST", "/v1/cognate/runs", {"preset": "x"}, 422, "invalid_request", "preset", "nano, tinytitan"),
     ("seeds", "POST", "/v1/cognate/runs", {"seeds": [1]}, 422, "invalid_request", "seeds", "3 seeds"),
     (
         "dataset", "POST", "/v1/cognate/runs", {"datasets": [{"name": "x"}]}, 422, "invalid_request",
@@ -68,7 +68,7 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
         "invalid_request", "datasets.0.name", ".jsonl",
     ),
     ("no cuda", "POST", "/v1/cognate/runs", {"device": "cuda"}, 422, "invalid_request", "device", "cpu"),
-    ("one parent", "POST", "/v1/evomerge/runs", {"parents": ["a"]}, 422, "invalid_request", "parents", "2 to 16 entries"),
+    ("one parent", "POST", "/v1/evomerge/runs", {"parents": ["a"]}, 422, "invalid_request", "parents", "2 to 16"),
     ("unknown parent", "POST", "/v1/evomerge/runs", {"parents": ["a", "b"]}, 404, "not_found", "parents.0", None),
     (
         "unknown op", "POST", "/v1/pipelines", {"evomerge": {"ops": ["blend"]}}, 422, "invalid_request",
@@ -186,7 +186,7 @@ def test_the_served_application_never_loads_torch(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from agent_forge.api.app import create_backend;"
         "from agent_forge.settings import Settings;"
         f"create_backend(Settings(data=Path({str(tmp_path / 'data')!r}), token='0123456789abcdef'));"
-        "loaded = [name for name in sys.modules if name.split('.')[0] == 'torch']; sys.exit(str(loaded) if loaded else 0)"
+        "loaded = [name for name in sys.modules if name.split('.')[0] == 'torch']; sys.exit(1 if loaded else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
