@@ -15,6 +15,7 @@ from .genome import First, Genome, GroupWeights, Third, second_stage_ops
 from .layers import GROUPS
 
 POPULATION = 8
+STAGES = ("first", "second", "third")
 WINNERS = 2
 CHILDREN = 3
 """Of each winner."""
@@ -25,6 +26,7 @@ SCALE_STEP = 0.15
 REDRAW_RATE = 0.15
 """Of density, dfs temperature and each block's source."""
 SWITCH_RATE = 0.1
+"""Of each stage's op."""
 DENSITIES = [round(0.05 * step, 2) for step in range(1, 21)]
 TEMPERATURES = [0.1, 0.25, 0.5, 1.0, 2.0]
 WEIGHT_RANGE = (0.0, 2.0)
@@ -150,7 +152,10 @@ def mutated(genome: Genome, scheme: Scheme, generation: int, slot: int) -> Genom
             "noise_seed": derived_seed(seed, generation, slot, "noise") if scheme.noisy else None,
         }
     )
-    return _switched(changed, scheme, drawn) if drawn.random() < SWITCH_RATE else changed
+    for stage in STAGES:
+        if drawn.random() < SWITCH_RATE:
+            changed = _switched(changed, stage, scheme, drawn)
+    return changed
 
 
 def averaged(genomes: Sequence[Genome], scheme: Scheme, generation: int, slot: int) -> Genome:
@@ -200,15 +205,14 @@ def drawn_anew(scheme: Scheme, generation: int, slot: int) -> Genome:
     )
 
 
-def _switched(genome: Genome, scheme: Scheme, drawn: np.random.Generator) -> Genome:
-    """Another op in one of the stages, or an outer stage left out."""
+def _switched(genome: Genome, stage: str, scheme: Scheme, drawn: np.random.Generator) -> Genome:
+    """Another op in this stage; an outer stage may also be left out."""
     enabled = set(scheme.settings.ops)
     choices: dict[str, list[str | None]] = {
         "first": [None, *get_args(First)],
         "second": list(scheme.pool),
         "third": [None, *get_args(Third)],
     }
-    stage = ("first", "second", "third")[int(drawn.integers(3))]
     others = [
         op for op in choices[stage] if op != getattr(genome, stage) and (op is None or not enabled or op in enabled)
     ]

@@ -116,7 +116,7 @@ def test_mutation_rates() -> None:
         child for child in children
         if (child.first, child.second, child.third) != (genome.first, genome.second, genome.third)
     ]  # fmt: skip
-    assert abs(len(switched) / 600 - 0.1) < 0.04
+    assert abs(len(switched) / 600 - (1 - 0.9**3)) < 0.05
     spread = sum((child.scale - 1) ** 2 for child in children) / 600
     assert abs(spread**0.5 - 0.15) < 0.02
 
