@@ -25,7 +25,7 @@ from .mixture import Mixture, shares
 from .plan import Drafts, Stage, stages
 from .presets import DEFAULTS, architecture, filled, resolve
 from .tokenizer import load_tokenizer
-from .training import Trainer
+from .training import SPECIALIST_RATE, Trainer
 
 
 @dataclass
@@ -125,6 +125,7 @@ class _Bench:
             seed=stage.seed,
             total_steps=stage.steps,
             device=self.device,
+            rate_scale=SPECIALIST_RATE if stage.specialization is not None and config.foundation_steps else 1.0,
         )
 
 

@@ -21,6 +21,9 @@ from .model import Dropout, TinyTitan
 
 # Learning rates fall linearly to this share of their peak.
 _FINAL_RATE = 0.1
+# Specialists start from trained weights. At the full rate their task vectors grow to half the foundation's norm and an
+# average of them is at chance on arithmetic; at 0.3 they learn as fast, and it keeps two thirds (measured at nano).
+SPECIALIST_RATE = 0.3
 _ADAMW_STATE = ("step", "exp_avg", "exp_avg_sq")
 _MUON_STATE = ("momentum_buffer",)
 
@@ -67,8 +70,10 @@ class Trainer:
         seed: int,
         total_steps: int,
         device: torch.device,
+        rate_scale: float = 1.0,
     ) -> None:
-        """`config` resolved; `tensors` are copied."""
+        """`config` resolved; `tensors` are copied; `rate_scale` multiplies both optimizers' learning rates."""
+        self.rate_scale = rate_scale
         self.config = config
         self.mixture = mixture
         self.stage = stage
@@ -106,7 +111,7 @@ class Trainer:
 
     def step(self) -> StepResult:
         batch = self.mixture.batch(self.seed, self.stage, self.steps).to(self.device)
-        factor = self.rate(self.steps)
+        factor = self.rate_scale * self.rate(self.steps)
         for optimizer, peak in (
             (self._adamw, self.config.adamw_learning_rate),
             (self._muon, self.config.muon_learning_rate),
