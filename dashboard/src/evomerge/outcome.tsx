@@ -20,7 +20,7 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
   return (
     <Panel title="Champion and baselines" note={stopped_by ? STOPPED[stopped_by] : 'so far'}>
       <Stack gap="md">
-        <Wide label="Table of the champion and its baselines" min={640}>
+        <Wide label="Table of the champion and its baselines" min={820}>
           <Table fz="sm">
             <Table.Thead>
               <Table.Tr>
@@ -86,7 +86,7 @@ interface RowProps {
 function Row({ name, modelId, parameters, size, selection, heldout, strong = false }: RowProps) {
   return (
     <Table.Tr style={strong ? { fontWeight: 650, background: 'var(--ember-soft)' } : {}}>
-      <Table.Td style={{ overflowWrap: 'anywhere' }}>
+      <Table.Td style={{ overflowWrap: 'anywhere', minWidth: 200 }}>
         {modelId ? (
           <Anchor component={Link} href={`/models/${modelId}`} size="sm" inherit>
             {name}

@@ -10,7 +10,7 @@ import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
 import classes from './lineage-graph.module.css';
 
-const COLUMN = 230;
+const COLUMN = 320;
 const ROW = 84;
 
 type Placed = Node<{ node: LineageNode; self: boolean }, 'lineage'>;
