@@ -57,8 +57,10 @@ export function createView(stream: NodeJS.WriteStream): View {
       );
     },
     say: screen.say,
-    proof: (done, total) =>
-      screen.progress('proof   ', { done, total, unit: 'candidates', stage: '', eta_seconds: null }),
+    proof(done, total) {
+      if (!stream.isTTY) return;
+      screen.progress('proof   ', { done, total, unit: 'candidates', stage: '', eta_seconds: null });
+    },
     stop: screen.stop,
   };
 }
