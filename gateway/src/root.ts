@@ -8,6 +8,7 @@ export const root = findRoot(dirname(fileURLToPath(import.meta.url)));
 function findRoot(directory: string): string {
   if (existsSync(join(directory, 'package-lock.json'))) return directory;
   const parent = dirname(directory);
-  if (parent === directory) throw new Error('the checkout is incomplete: no package-lock.json above the gateway');
+  if (parent === directory)
+    throw new Error('the checkout is incomplete: no package-lock.json above the gateway');
   return findRoot(parent);
 }
