@@ -61,15 +61,26 @@ export function download({ backend, timeouts }: Services): RequestHandler<{ mode
       const value = upstream.headers[name];
       if (value !== undefined) response.set(name, String(value));
     }
-    if (request.fresh || request.method === 'HEAD') {
+    const known = hasTag(request.get('if-none-match'), upstream.headers.etag);
+    if (known || request.method === 'HEAD') {
       upstream.data.destroy();
-      if (request.fresh) response.status(304).removeHeader('Content-Length');
+      if (known) response.status(304).removeHeader('Content-Length');
       response.end();
       return;
     }
     // Destroys the upstream when the client leaves, and cuts the client off when the upstream breaks.
     await pipeline(upstream.data, response, { signal });
   };
+}
+
+/**
+ * RFC 9110, 13.1.2, by weak comparison. Not express's `fresh`: that also heeds the request's Cache-Control, which
+ * every `fetch` with a condition of its own sets to no-cache.
+ */
+function hasTag(condition: string | undefined, tag: unknown): boolean {
+  if (condition === undefined || typeof tag !== 'string') return false;
+  const bare = (text: string) => text.trim().replace(/^W\//, '');
+  return condition.trim() === '*' || condition.split(',').some((item) => bare(item) === bare(tag));
 }
 
 /** A safetensors file from the request straight into a request to the backend. */
