@@ -126,10 +126,7 @@ test('Forge trains three parents and breeds a champion, live, and the champion i
 
 test('the tournament shows the eight of each generation as they were evaluated', async () => {
   const { id } = (await runs()).find(({ kind }) => kind === 'evomerge') as Run;
-  await page
-    .getByRole('region', { name: 'Champion' })
-    .getByRole('link', { name: /evomerge/ })
-    .click();
+  await page.getByRole('region', { name: 'Champion' }).locator(`a[href="/evomerge/${id}"]`).click();
   await page.getByRole('heading', { name: 'Generation 1' }).waitFor();
   const cards = page.getByTestId('candidate');
   expect(await cards.count()).toBe(8);
