@@ -6,7 +6,7 @@ import { type Stack, startStack } from './stack.js';
 
 /** A person's way through the product, in order: each test goes on from where the one before it ended. */
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 const CHROMIUM_FLAGS = [
   '--headless',
@@ -18,7 +18,7 @@ const CHROMIUM_FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const LIVE_MS = 240_000;
+const LIVE_MS = 480_000;
 
 let stack: Stack;
 let browser: Browser;
