@@ -5,6 +5,9 @@ import { suites } from './suites/suites.mjs';
 
 // npm test                all suites
 // npm test -- python      the named ones
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
+  process.once(signal, () => process.exit(130));
+
 await main(async () => {
   const names = process.argv.slice(2);
   const unknown = names.find((name) => !suites.some((suite) => suite.name === name));

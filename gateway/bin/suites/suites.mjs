@@ -89,9 +89,13 @@ function stream(command, args, cwd, env) {
     child.kill('SIGTERM');
     setTimeout(() => child.kill('SIGKILL'), GRACE_MS).unref();
   }, LIMIT_MS);
+  // Whoever ends the runner ends what it runs.
+  const end = () => child.kill('SIGTERM');
+  process.once('exit', end);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => {
+      process.off('exit', end);
       clearTimeout(limit);
       resolve(code === 0);
     });
