@@ -219,6 +219,8 @@ def worker_environment(settings: Settings) -> dict[str, str]:
             own[f"AGENT_FORGE_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
     if settings.threads is not None:
         own["OMP_NUM_THREADS"] = str(settings.threads)
+    # A thread that spins at a barrier starves the API, the gateway and, where cores are few, the thread it waits for.
+    own.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return own
 
 
