@@ -120,6 +120,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/downloads/{ticket}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The file that a ticket was issued for
+         * @description The ticket stands for the token, once. 404 where it is unknown, used, or older than a minute.
+         */
+        get: operations["redeemDownloadTicket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evomerge/forecast": {
         parameters: {
             query?: never;
@@ -221,6 +241,27 @@ export interface paths {
         options?: never;
         /** Size and digest of the file, without its bytes */
         head: operations["headModel"];
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}/download-tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * An address that gives the file once, without the token, within a minute
+         * @description For browsers, which stream to disk only what they are sent to by an address. The file is opened, and a .pt file
+         *     made, before the ticket is issued: what is wrong with it is told here.
+         */
+        post: operations["issueDownloadTicket"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1023,6 +1064,12 @@ export interface components {
             /** @enum {string} */
             name: "database" | "backend" | "mirror" | "shutdown";
             ok: boolean;
+        };
+        DownloadTicket: {
+            /** Format: date-time */
+            expires_at: string;
+            /** @description Where the file lies, on this server */
+            path: string;
         };
         EvaluationList: {
             items: components["schemas"]["TrainingEvaluation"][];
@@ -2678,6 +2725,7 @@ export type DatasetChoice = components['schemas']['DatasetChoice'];
 export type DatasetInfo = components['schemas']['DatasetInfo'];
 export type DatasetList = components['schemas']['DatasetList'];
 export type Dependency = components['schemas']['Dependency'];
+export type DownloadTicket = components['schemas']['DownloadTicket'];
 export type EvaluationList = components['schemas']['EvaluationList'];
 export type Event = components['schemas']['Event'];
 export type EventCursor = components['schemas']['EventCursor'];
@@ -3029,6 +3077,61 @@ export interface operations {
             504: components["responses"]["GatewayTimeout"];
         };
     };
+    redeemDownloadTicket: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                "If-Range"?: components["parameters"]["IfRange"];
+                Range?: components["parameters"]["Range"];
+            };
+            path: {
+                ticket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Part of the file */
+            206: {
+                headers: {
+                    "Content-Range"?: string;
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client has it already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["Gone"];
+            416: components["responses"]["RangeNotSatisfiable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
     forecastEvomerge: {
         parameters: {
             query?: never;
@@ -3305,6 +3408,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["Gone"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    issueDownloadTicket: {
+        parameters: {
+            query?: {
+                format?: components["parameters"]["Format"];
+            };
+            header?: never;
+            path: {
+                model_id: components["parameters"]["ModelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadTicket"];
+                };
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];

@@ -23,6 +23,7 @@ import type { Services } from './http/services.js';
 import type { Specification } from './http/specification.js';
 import { system } from './http/system.js';
 import { tracing } from './http/trace.js';
+import { downloads } from './http/transfer.js';
 import { validation } from './http/validation.js';
 import { root } from './root.js';
 
@@ -53,6 +54,7 @@ export function createApp(settings: AppSettings): Express {
   app.use(compression());
   app.use(health(services));
   app.use(docs(), ...requestLimit(settings.rateLimit));
+  app.use(downloads(services));
 
   // From here on to the dashboard everything needs the token, also what does not exist.
   app.use(['/api', '/metrics'], tokenGuard(isToken));

@@ -1,6 +1,6 @@
 /** Configuration: parsed once from the environment, into one typed object. A wrong value stops the start. */
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { root } from './root.js';
 
@@ -164,9 +164,10 @@ function executable(text: string): string {
   return isAbsolute(text) || !text.includes('/') ? text : join(root, text);
 }
 
-function writableDirectory(path: string): string {
+/** Made where it is missing. Throws ConfigError where it cannot be made or written. */
+export function writableDirectory(path: string): string {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path);
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw new ConfigError(`DATA_DIR: ${path} cannot be written`, { cause });
@@ -177,4 +178,17 @@ function writableDirectory(path: string): string {
 function defaultOf(field: z.ZodType): string {
   const { success, data } = field.safeParse(undefined);
   return success && data !== undefined && String(data) !== '' ? String(data) : '';
+}
+
+/** With its parents. Not by `recursive`: where a parent cannot be made and says ENOENT (/proc), that never returns. */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process was quicker.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
 }

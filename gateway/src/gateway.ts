@@ -13,6 +13,7 @@ import { createArrival } from './http/arrival.js';
 import { allowList } from './http/guard.js';
 import { createMetrics } from './http/metrics.js';
 import { loadSpecification } from './http/specification.js';
+import { createTickets } from './http/tickets.js';
 import { createMirror } from './mirror/mirror.js';
 import { createRealtime } from './realtime/server.js';
 import { root } from './root.js';
@@ -104,6 +105,7 @@ async function start(
       },
       stopping: () => stopping,
       arrival: createArrival(mirror),
+      tickets: createTickets(systemClock),
       timeouts: { ordinary: config.backendTimeout, long: config.backendLongTimeout },
     },
     specification,

@@ -32,6 +32,7 @@ describe('configuration', () => {
     [{ LOG_LEVEL: 'loud' }, /LOG_LEVEL/],
     [{ RATE_LIMIT: '-1' }, /RATE_LIMIT/],
     [{ DATA_DIR: '/dev/null/x' }, /DATA_DIR/],
+    [{ DATA_DIR: '/proc/nobody/x' }, /DATA_DIR/],
     [{ PORT: 'x', LOG_LEVEL: 'y' }, /PORT[\s\S]*LOG_LEVEL/],
   ])('%j stops the start', (environment, words) => {
     expect(() => parseConfig({ DATA_DIR: directory, ...environment })).toThrow(ConfigError);

@@ -171,7 +171,20 @@ describe('files', () => {
     expect(process.memoryUsage().external - before).toBeLessThan(160e6);
   });
 
+  test('a ticket gives the file once, without the token', async () => {
+    const issued = await gateway.ask(`/api/v1/models/${model.id}/download-tickets`, { method: 'POST' });
+    expect([issued.status, undocumented('issueDownloadTicket', issued)]).toEqual([201, []]);
+    const { path } = issued.json as { path: string };
+    const response = await fetch(gateway.url + path);
+    expect(response.headers.get('content-disposition')).toMatch(/^attachment/);
+    expect(sha(await response.arrayBuffer())).toBe(model.files[0]?.file_sha256);
+    const again = await gateway.ask(path, { token: null });
+    expect([again.status, undocumented('redeemDownloadTicket', again)]).toEqual([404, []]);
+  });
+
   test('no such model', async () => {
+    const nobody = await gateway.ask('/api/v1/models/nobody/download-tickets', { method: 'POST' });
+    expect([nobody.status, undocumented('issueDownloadTicket', nobody)]).toEqual([404, []]);
     const answer = await gateway.ask('/api/v1/models/nobody/download');
     expect([answer.status, undocumented('downloadModel', answer)]).toEqual([404, []]);
   });
@@ -180,7 +193,7 @@ describe('files', () => {
 describe('every read', () => {
   test('answers as specified', async () => {
     const fill: Record<string, string> = { '{run_id}': run.id, '{model_id}': model.id };
-    const skip = new Set(['downloadModel', 'headModel']);
+    const skip = new Set(['downloadModel', 'headModel', 'redeemDownloadTicket']);
     const faults: string[] = [];
     for (const { id, method, path } of operations) {
       if (method !== 'GET' || skip.has(id)) continue;

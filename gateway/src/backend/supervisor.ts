@@ -174,15 +174,16 @@ function readyLine(line: string): { port: number; pid: number } | null {
 
 /** The backend's own lines are JSON with a level; what else it prints (a traceback) is logged as it is. */
 function relay(log: Logger, line: string): void {
-  const entry = parsed(line) as { level?: unknown; message?: unknown } | null;
+  const entry = parsed(line) as { level?: unknown; message?: unknown; time?: unknown } | null;
   if (entry === null || typeof entry.message !== 'string') {
     log.info({ source: 'backend' }, line);
     return;
   }
-  const { level, message, ...rest } = entry;
+  // `time` is this log's own; when the backend wrote the line is `at`.
+  const { level, message, time: at, ...rest } = entry;
   const name = String(level).toLowerCase();
   const severe = name === 'error' || name === 'critical' ? 'error' : name === 'warning' ? 'warn' : 'info';
-  log[severe]({ source: 'backend', ...rest }, message as string);
+  log[severe]({ source: 'backend', at, ...rest }, message as string);
 }
 
 function parsed(line: string): object | null {

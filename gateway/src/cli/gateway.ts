@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { fchmodSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { writableDirectory } from '../config.js';
 import { root } from '../root.js';
 import { UsageError } from './arguments.js';
 import type { S } from './contract.js';
@@ -71,8 +72,10 @@ async function startGateway(
 ): Promise<Gateway> {
   const logFile = join(directory, 'forge-gateway.log');
   say(`starting a gateway for this run (its log: ${logFile})`);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const log = openSync(logFile, 'w');
+  writableDirectory(directory);
+  const log = openSync(logFile, 'w', 0o600);
+  // It tells the address with the token, also where an older one lay there with other rights.
+  fchmodSync(log, 0o600);
   // Its own process group: Ctrl-C in the terminal is ours to judge, the gateway ends when we say so.
   const child = spawn(
     process.execPath,

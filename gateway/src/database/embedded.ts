@@ -1,11 +1,12 @@
 /** PostgreSQL as WebAssembly, behind a socket on loopback so that the same adapter serves both databases. */
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 import { takeLock } from './lock.js';
+
+const RUNTIME = 'agent-forge-socket-';
 
 export type Embedded = {
   /** Folder of the Unix socket, as `pg` takes it for a host. */
@@ -30,7 +31,8 @@ export async function openEmbedded(folder: string | null, template?: Blob): Prom
       startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'],
     });
     // A socket's path above 100 characters would be cut silently; only this user may enter the folder.
-    runtime = await mkdtemp(join(tmpdir(), `forge-${randomBytes(3).toString('hex')}-`));
+    await discardRuntimes();
+    runtime = await mkdtemp(join(tmpdir(), `${RUNTIME}${process.pid}-`));
     await chmod(runtime, 0o700);
     const path = join(runtime, '.s.PGSQL.5432');
     const server = new PGLiteSocketServer({ db, path, maxConnections: 4 });
@@ -50,5 +52,22 @@ export async function openEmbedded(folder: string | null, template?: Blob): Prom
     if (runtime) await rm(runtime, { recursive: true, force: true });
     await release();
     throw error;
+  }
+}
+
+/** Removes the socket folders of processes that were killed before they could. */
+async function discardRuntimes(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = name.startsWith(RUNTIME) ? Number.parseInt(name.slice(RUNTIME.length), 10) : Number.NaN;
+    // Another user's, or one that a third process removes just now, is not ours to clean.
+    if (pid > 0 && !exists(pid)) await rm(join(tmpdir(), name), { recursive: true }).catch(() => undefined);
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }

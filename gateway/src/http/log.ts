@@ -1,9 +1,10 @@
-/** One line a request: quiet where all is well, loud where not; never a token, never a query. */
+/** One line a request: quiet where all is well, loud where not; never a token or ticket, never a query. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { type HttpLogger, pinoHttp } from 'pino-http';
 
+const TICKET = /^(\/api\/v1\/downloads\/).+/;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,100}$/;
 
 export function requestLog(logger: Logger): HttpLogger {
@@ -25,7 +26,7 @@ export function requestLog(logger: Logger): HttpLogger {
       req: ({ id, method, url }: { id: string; method: string; url: string }) => ({
         id,
         method,
-        path: url.split('?', 1)[0],
+        path: url.split('?', 1)[0]?.replace(TICKET, '$1…'),
       }),
       res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
     },

@@ -2,7 +2,7 @@ import { Router } from 'express';
 import { problem } from './problem.js';
 import { route } from './route.js';
 import type { Services } from './services.js';
-import { download, upload } from './transfer.js';
+import { download, issueTicket, upload } from './transfer.js';
 
 /** The registry: lists from the mirror, files and proofs from the backend. */
 export function models(services: Services): Router {
@@ -16,6 +16,7 @@ export function models(services: Services): Router {
 
   router.post('/api/v1/models/import', upload(services));
   router.get('/api/v1/models/:model_id/download', download(services));
+  router.post('/api/v1/models/:model_id/download-tickets', issueTicket(services));
 
   route(router, 'get', '/api/v1/models/{model_id}', async ({ path, trace, signal }) => {
     const found = await reads.model(path.model_id);

@@ -3,6 +3,8 @@ import type { GatewayStatus } from '../../../openapi/gateway.js';
 import type { BackendApi } from '../backend/api.js';
 import type { Queries } from '../mirror/queries.js';
 import type { Arrival } from './arrival.js';
+import type { Tickets } from './tickets.js';
+import type { FileAsked } from './transfer.js';
 
 export type Services = {
   backend: BackendApi;
@@ -16,5 +18,6 @@ export type Services = {
   stopping(): boolean;
   /** Waits for a change to be seen in `reads`. */
   arrival: Arrival;
+  tickets: Tickets<FileAsked>;
   timeouts: { ordinary: number; long: number };
 };
