@@ -25,7 +25,7 @@ from .mixture import Mixture, shares
 from .plan import Drafts, Stage, stages
 from .presets import DEFAULTS, architecture, filled, resolve
 from .tokenizer import load_tokenizer
-from .training import SPECIALIST_RATE, Trainer
+from .training import FROM_SCRATCH, Trainer, specialist_regime
 
 
 @dataclass
@@ -125,7 +125,9 @@ class _Bench:
             seed=stage.seed,
             total_steps=stage.steps,
             device=self.device,
-            rate_scale=SPECIALIST_RATE if stage.specialization is not None and config.foundation_steps else 1.0,
+            regime=specialist_regime(config.preset)
+            if stage.specialization is not None and config.foundation_steps
+            else FROM_SCRATCH,
         )
 
 

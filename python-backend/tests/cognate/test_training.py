@@ -15,7 +15,7 @@ from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture
 from agent_forge.cognate.presets import resolve
 from agent_forge.cognate.tokenizer import ByteTokenizer
-from agent_forge.cognate.training import Trainer
+from agent_forge.cognate.training import FROM_SCRATCH, Regime, Trainer
 from agent_forge.contract.cognate import CognateConfig, DatasetChoice
 from agent_forge.contract.job import Cancelled, Paused
 from agent_forge.contract.model import ModelKind
@@ -33,7 +33,7 @@ SMALL = CognateConfig(
 )
 
 
-def _trainer(seed: int = 3, **options: float) -> Trainer:
+def _trainer(seed: int = 3, regime: Regime = FROM_SCRATCH, **options: float) -> Trainer:
     config = resolve(CognateConfig(batch_tokens=128).model_copy(update=options))
     mixture = Mixture([builtin("parity", 1, 8)], [1.0], ByteTokenizer(), 128, 256)
     return Trainer(
@@ -45,6 +45,7 @@ def _trainer(seed: int = 3, **options: float) -> Trainer:
         seed=seed,
         total_steps=12,
         device=torch.device("cpu"),
+        regime=regime,
     )
 
 
@@ -52,8 +53,12 @@ def _equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_every_parameter_that_can_learn_does() -> None:
-    trainer = _trainer()
+REGIMES = [FROM_SCRATCH, Regime(muon=False, rate=0.5)]
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_every_parameter_that_can_learn_does(regime: Regime) -> None:
+    trainer = _trainer(regime=regime)
     before = {name: tensor.clone() for name, tensor in trainer.tensors().items()}
     for _ in range(2):
         trainer.step()
@@ -69,14 +74,15 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[-1] == pytest.approx(0.2)
 
 
-def test_state_through_json_resumes_bit_for_bit() -> None:
-    whole = _trainer(dropout=0.2)
+@pytest.mark.parametrize("regime", REGIMES)
+def test_state_through_json_resumes_bit_for_bit(regime: Regime) -> None:
+    whole = _trainer(regime=regime, dropout=0.2)
     losses = [whole.step().loss for _ in range(6)]
-    part = _trainer(dropout=0.2)
+    part = _trainer(regime=regime, dropout=0.2)
     assert [part.step().loss for _ in range(3)] == losses[:3]
     tensors, state = part.export_state()
     tensors, state = {n: t.clone() for n, t in tensors.items()}, json.loads(json.dumps(state))
-    again = _trainer(dropout=0.2)
+    again = _trainer(regime=regime, dropout=0.2)
     again.import_state(tensors, state)
     assert [again.step().loss for _ in range(3)] == losses[3:]
     assert _equal(again.tensors(), whole.tensors())
