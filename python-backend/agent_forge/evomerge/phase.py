@@ -19,7 +19,7 @@ from .fitness import Evaluator, MakeEvaluator, Reference, Scores, Split, fitness
 from .foundation import common_foundation
 from .genome import Frame, express
 from .layers import depth_of
-from .ops.registry import merge_op_named, same_shapes
+from .ops.registry import merge_op_named, refuse_non_finite, same_shapes
 from .recipe import Recall, materialise
 from .refusal import LeafChanged, WrongInputs
 from .stopping import Gains
@@ -67,9 +67,11 @@ class _Evolution:
         if len(self.leaves) < len(loaded):
             raise WrongInputs("the same parent is named twice")
         same_shapes([tensors for _, tensors in loaded])
+        for model, tensors in loaded:
+            refuse_non_finite(tensors, f"model {model.id}")
         foundation = common_foundation(self.parents, lambda model_id: job.load_model(model_id)[0])
         self.evaluator: Evaluator = make_evaluator(config, self.parents)
-        self.recall = Recall()
+        self.recall = Recall(finite={model.digest for model in self.parents})
         self.frame = Frame(
             parents=[Leaf(model_id=model.id, digest=model.digest) for model in self.parents],
             foundation=foundation,

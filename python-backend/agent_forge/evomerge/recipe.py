@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ..contract.recipe import Leaf, MergeNode, Recipe
-from .ops.registry import StateDict, merge_op_named
+from .ops.registry import StateDict, merge_op_named, refuse_non_finite
 from .ops.trim import kth_largest
 from .refusal import WrongInputs
 
@@ -36,6 +36,8 @@ class Recall:
     """(leaf digest, base digest, tensor, k) → k-th largest magnitude of the task vector."""
     fishers: dict[tuple[str, str], Mapping[str, Tensor]] = field(default_factory=dict)
     """(leaf digest, calibration) → diagonal Fisher. One model's size each."""
+    finite: set[str] = field(default_factory=set)
+    """Digests of leaves that hold neither NaN nor an infinity."""
 
 
 def materialise(
@@ -78,13 +80,20 @@ class _Work:
         key = self._key(recipe)
         made = self._made.get(key)
         if made is None:
-            made = dict(self._load_leaf(recipe)) if isinstance(recipe, Leaf) else self._merge(recipe)
+            made = self._load(recipe) if isinstance(recipe, Leaf) else self._merge(recipe)
         self._needed[key] -= 1
         if self._needed[key] > 0:
             self._made[key] = made
         else:
             self._made.pop(key, None)
         return made
+
+    def _load(self, leaf: Leaf) -> StateDict:
+        tensors = dict(self._load_leaf(leaf))
+        if leaf.digest not in self._recall.finite:
+            refuse_non_finite(tensors, f"model {leaf.model_id}")
+            self._recall.finite.add(leaf.digest)
+        return tensors
 
     def _merge(self, node: MergeNode) -> StateDict:
         op = merge_op_named(node.op)
@@ -113,6 +122,7 @@ class _Work:
             fisher=diagonals,
             seed=node.seed,
             floor=floor if base is not None else None,
+            known_finite=True,
             **node.parameters,
         )
 

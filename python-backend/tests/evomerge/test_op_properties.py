@@ -26,7 +26,7 @@ from agent_forge.evomerge.refusal import (
 OPS = sorted(merge_ops())
 ABOUT_BASE = [name for name in OPS if "base" in merge_ops()[name].needs]
 SCALED = [name for name in OPS if "scale" in merge_ops()[name].settings.model_fields]
-ORDERED = {"slerp", "nuslerp", "nearswap", "frankenmerge", "mutate"} | {
+ORDERED = {"slerp", "nuslerp", "nearswap", "arcee_fusion", "align", "frankenmerge", "mutate"} | {
     name for name in OPS if "draw" in merge_ops()[name].needs
 }
 """Ops whose result depends on the inputs' order, by definition or since each has a stream of random numbers."""
@@ -165,8 +165,7 @@ def test_lambda_0_gives_the_base(name: str) -> None:
         ("breadcrumbs_ties", {"density": 0}),
         ("sce", {"selected": 0}),
         ("nearswap", {"t": 0}),
-        ("dare_linear", {"drop_rate": 1}),
-        ("dare_ties", {"drop_rate": 1}),
+        *((name, {"drop_rate": 1}) for name in ("dare_linear", "dare_ties", "della", "della_linear")),
     ],
 )
 def test_nothing_kept_gives_the_base(name: str, settings: dict[str, float]) -> None:
@@ -178,8 +177,8 @@ def test_nothing_kept_gives_the_base(name: str, settings: dict[str, float]) -> N
     [
         ("task_arithmetic", {}),
         ("ties", {"density": 1}),
-        ("dare_linear", {"drop_rate": 0}),
-        ("dare_ties", {"drop_rate": 0}),
+        *((name, {"drop_rate": 0}) for name in ("dare_linear", "dare_ties", "della", "della_linear")),
+        ("ram", {"epsilon": 0}),
         ("breadcrumbs", {"density": 1}),
         ("breadcrumbs_ties", {"density": 1}),
         ("sce", {}),

@@ -46,17 +46,21 @@ def about_base(merged: list[float], scale: float) -> list[float]:
     return [b + scale * x for b, x in zip(values([BASE])[0], merged, strict=True)]
 
 
-def uniform(op: str, purpose: Any, count: int, seed: int = 5) -> list[float]:
-    """The documented stream, read as Python integers."""
+def pieces(bits: int, op: str, purpose: Any, count: int, seed: int = 5) -> list[int]:
+    """The documented stream, read as Python integers, cut into pieces."""
     key = hashlib.sha256(f"{seed}\x1f{op}\x1foutput_layer.weight\x1f{purpose}".encode()).digest()
     words = [int.from_bytes(key[:8], "little"), int.from_bytes(key[8:16], "little")]
-    raw = np.random.Philox(key=np.array(words, dtype=np.uint64)).random_raw((count + 1) // 2)
-    halves = [half for word in raw for half in (int(word) & 0xFFFFFFFF, int(word) >> 32)]
-    return [half / 2**32 for half in halves[:count]]
+    raw = np.random.Philox(key=np.array(words, dtype=np.uint64)).random_raw(count)
+    cut = [int(word) >> shift & (1 << bits) - 1 for word in raw for shift in range(0, 64, bits)]
+    return cut[:count]
+
+
+def uniform(op: str, purpose: Any, count: int) -> list[float]:
+    return [piece / 2**16 for piece in pieces(16, op, purpose, count)]
 
 
 def trimmed(vectors: Values, density: float) -> Values:
-    keep = math.ceil(density * COUNT)
+    keep = int(density * COUNT)
     out = []
     for vector in vectors:
         order = sorted(range(COUNT), key=lambda i: -abs(vector[i]))
@@ -84,6 +88,44 @@ def dropped(op: str, drop_rate: float) -> Values:
         [0.0 if u < drop_rate else x / (1 - drop_rate) for x, u in zip(vector, uniform(op, index, COUNT), strict=True)]
         for index, vector in enumerate(task_vectors())
     ]
+
+
+def pruned(op: str, drop_rate: float, epsilon: float) -> Values:
+    out = []
+    for index, vector in enumerate(task_vectors()):
+        drawn_ = uniform(op, index, COUNT)
+        kept = [0.0] * COUNT
+        for row in range(SHAPE[0]):
+            span = range(row * SHAPE[1], (row + 1) * SHAPE[1])
+            for rank, i in enumerate(sorted(span, key=lambda i: abs(vector[i]))):
+                keep = 1 - drop_rate - epsilon + 2 * epsilon * rank / (SHAPE[1] - 1)
+                kept[i] = vector[i] / keep if drawn_[i] < keep else 0.0
+        out.append(kept)
+    return out
+
+
+def shared_or_unique(epsilon: float) -> list[float]:
+    merged = []
+    for column in zip(*task_vectors(), strict=True):
+        changed = [x for x in column if abs(x) > epsilon]
+        merged.append(sum(changed) / len(changed) if changed else 0.0)
+    return merged
+
+
+def fused() -> list[float]:
+    model, base, (vector, *_) = values(MODELS)[0], values([BASE])[0], task_vectors()
+    scores = []
+    for row in range(SHAPE[0]):
+        span = range(row * SHAPE[1], (row + 1) * SHAPE[1])
+        p = [math.exp(model[i]) / sum(math.exp(model[j]) for j in span) + 1e-8 for i in span]
+        q = [math.exp(base[i]) / sum(math.exp(base[j]) for j in span) + 1e-8 for i in span]
+        divergence = sum(x * math.log(x / y) for x, y in zip(p, q, strict=True))
+        scores += [abs(vector[i]) * divergence for i in span]
+    ordered = sorted(scores)
+    first, middle, third = (ordered[int(share * (COUNT - 1))] for share in (0.25, 0.5, 0.75))
+    threshold = middle + 1.5 * (third - first)
+    assert 0 < sum(score >= threshold for score in scores) < COUNT
+    return [b + x if score >= threshold else b for b, x, score in zip(base, vector, scores, strict=True)]
 
 
 def great_circle(count: int = 3) -> list[float]:
@@ -116,14 +158,14 @@ def mutated(rate: float, sigma: float) -> list[float]:
     spread = sigma * statistics.pstdev(model)
     which = uniform("mutate", "which", COUNT)
     chosen = [i for i in range(COUNT) if which[i] < rate]
-    noise = uniform("mutate", "noise", len(chosen))
+    noise = [piece / 2**32 for piece in pieces(32, "mutate", "noise", len(chosen))]
     for i, u in zip(chosen, noise, strict=True):
         model[i] += spread * float(gaussian.ppf(u + 2**-33))
     return model
 
 
 def banded(vectors: Values, density: float, gamma: float) -> Values:
-    top, keep = math.floor(gamma * COUNT), math.ceil(density * COUNT)
+    top, keep = int(gamma * COUNT), int(density * COUNT)
     out = []
     for vector in vectors:
         order = sorted(range(COUNT), key=lambda i: -abs(vector[i]))
@@ -190,7 +232,7 @@ def stock() -> list[float]:
 def selected_and_erased(share: float) -> list[float]:
     vectors = task_vectors()
     spread = [statistics.pvariance([vector[i] for vector in vectors]) for i in range(COUNT)]
-    chosen = sorted(range(COUNT), key=lambda i: -spread[i])[: math.ceil(share * COUNT)]
+    chosen = sorted(range(COUNT), key=lambda i: -spread[i])[: int(share * COUNT)]
     strength = [sum(vector[i] ** 2 for i in chosen) for vector in vectors]
     merged = [0.0] * COUNT
     for i in chosen:
@@ -219,6 +261,16 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
         {"weights": W, "drop_rate": 0.6, "scale": 1.3},
         lambda: about_base(elected(dropped("dare_ties", 0.6)), 1.3),
     ),
+    "della": (
+        {"weights": W, "drop_rate": 0.5, "epsilon": 0.2, "scale": 0.9},
+        lambda: about_base(elected(pruned("della", 0.5, 0.2)), 0.9),
+    ),
+    "della_linear": (
+        {"weights": W, "drop_rate": 0.3, "epsilon": 0.1, "scale": 1.1},
+        lambda: about_base(summed(pruned("della_linear", 0.3, 0.1)), 1.1),
+    ),
+    "ram": ({"epsilon": 0.7, "scale": 0.9}, lambda: about_base(shared_or_unique(0.7), 0.9)),
+    "arcee_fusion": ({}, fused),
     "fisher": (
         {"weights": W},
         lambda: [

@@ -11,17 +11,19 @@ from torch import Tensor
 def elected_mean(deltas: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Elect the sign of Σ wᵢδᵢ per entry, then Σ wᵢδᵢ / Σ|wᵢ| over the inputs whose wᵢδᵢ has it.
 
-    0 where no sign is elected. deltas: (n,) float64 each; overwritten.
+    0 where no sign is elected (mergekit elects + where the sum is exactly 0, which has no basis in the paper).
+    deltas: (n,) float64 each; overwritten.
     """
-    voted = [delta.mul_(weight) for delta, weight in zip(deltas, weights, strict=True)]
-    elected = voted[0].clone()
-    for delta in voted[1:]:
+    for delta, weight in zip(deltas, weights, strict=True):
+        delta.mul_(weight)
+    elected = deltas[0] + deltas[1] if len(deltas) > 1 else deltas[0].clone()
+    for delta in deltas[2:]:
         elected.add_(delta)
     elected.sign_()
-    total = torch.zeros_like(elected)
-    divisor = torch.zeros_like(elected)
-    for delta, weight in zip(voted, weights, strict=True):
-        agrees = (delta * elected).gt_(0)
-        total.add_(delta.mul_(agrees))
-        divisor.add_(agrees.mul_(abs(weight)))
-    return total.div_(divisor.add_(divisor == 0))
+    total, divisor = torch.zeros_like(elected), torch.zeros_like(elected)
+    for delta, weight in zip(deltas, weights, strict=True):
+        agreeing = delta.mul_(elected).clamp_(min=0)
+        total.add_(agreeing)
+        divisor.add_(agreeing.sign_().mul_(abs(weight)))
+    # where nobody agrees the total is 0 as well
+    return total.div_(divisor.clamp_(min=torch.finfo(torch.float64).tiny)).mul_(elected)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .chunks import by_chunks, lincomb
+from .chunks import by_numbered_chunks, lincomb
 from .draw import Draw
 from .drop import drop_and_rescale
 from .registry import DropRate, Scale, Tensors, Weights, merge_op
@@ -27,10 +27,10 @@ def dare_linear(
         return base
     streams = [draw.stream(index) for index in range(len(models))]
 
-    def merge(parts: list[Tensor]) -> Tensor:
+    def merge(parts: list[Tensor], chunk: int) -> Tensor:
         origin, *models = parts
         deltas = [part.sub_(origin) for part in models]
-        drop_and_rescale(deltas, streams, drop_rate)
+        drop_and_rescale(deltas, streams, chunk, drop_rate)
         return origin.add_(lincomb(deltas, weights).mul_(scale))
 
-    return by_chunks(merge, [base, *models])
+    return by_numbered_chunks(merge, [base, *models])

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..refusal import BadParameter
+from .chunks import by_rows
 from .fisher import Calibration
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
@@ -47,12 +48,12 @@ def dfs(
     total = informed.sum(axis=0)
     # a row that only inputs of weight 0 know about
     share = np.where(total > 0, informed / np.where(total > 0, total, 1), np.array(shares(weights))[:, None])
-    out = torch.empty_like(rows[0], memory_format=torch.contiguous_format)
-    step = max(1, (1 << 17) // max(1, rows[0].shape[1]))
-    for start in range(0, out.shape[0], step):
-        piece = slice(start, start + step)
-        merged = rows[0][piece].to(torch.float64) * torch.from_numpy(share[0, piece, None])
-        for row, part in zip(rows[1:], share[1:], strict=True):
-            merged.add_(row[piece].to(torch.float64) * torch.from_numpy(part[piece, None]))
-        out[piece] = merged
-    return out.reshape(models[0].shape)
+
+    def merge(parts: list[Tensor], row: int) -> Tensor:
+        factors = [torch.from_numpy(one[row : row + len(parts[0]), None]) for one in share]
+        merged = parts[0].mul_(factors[0])
+        for part, factor in zip(parts[1:], factors[1:], strict=True):
+            merged.add_(part.mul_(factor))
+        return merged
+
+    return by_rows(merge, rows).reshape(models[0].shape)

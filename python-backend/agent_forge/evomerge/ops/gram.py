@@ -4,23 +4,10 @@ products say all that is needed, and each tensor is read twice whatever the numb
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-
-from torch import Tensor
-
-from .chunks import dot
 
 Gram = list[list[float]]
+"""Inner products of the flattened inputs, see `chunks.inner_products`."""
 Coefficients = list[float]
-
-
-def gram(tensors: Sequence[Tensor]) -> Gram:
-    """Inner products of the flattened tensors, float64."""
-    table = [[0.0] * len(tensors) for _ in tensors]
-    for i, a in enumerate(tensors):
-        for j in range(i, len(tensors)):
-            table[i][j] = table[j][i] = dot(a, tensors[j])
-    return table
 
 
 def inner(table: Gram, a: Coefficients, b: Coefficients) -> float:

@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from .chunks import by_chunks, lincomb
-from .gram import combined, gram, inner, length, unit
+from .chunks import by_chunks, inner_products, lincomb
+from .gram import combined, inner, length, unit
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -24,7 +24,7 @@ def karcher(
 
     Repeats u ← exp_u(Σ wᵢ log_u(θᵢ/|θᵢ|)) from the normalised mean. Tensors of norm 0 take no part in the direction.
     """
-    count, table, factors = len(models), gram(models), shares(weights)
+    count, table, factors = len(models), inner_products(models), shares(weights)
     norms = [math.sqrt(table[index][index]) for index in range(count)]
     reach = math.fsum(factor * norm for factor, norm in zip(factors, norms, strict=True))
     known = [index for index in range(count) if norms[index] > tolerance]

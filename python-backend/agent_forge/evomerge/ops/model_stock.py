@@ -6,8 +6,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from .chunks import by_chunks, lincomb
-from .gram import gram, inner, unit
+from .chunks import by_chunks, inner_products, lincomb
+from .gram import inner, unit
 from .registry import Inputs, Tensors, merge_op
 
 
@@ -19,7 +19,7 @@ def model_stock(models: Annotated[Tensors, Inputs(2)], base: Tensor) -> Tensor:
     cosθ is the mean over all pairs, at least 0; two task vectors of which one is 0 count as orthogonal.
     """
     count = len(models)
-    table = gram([*models, base])
+    table = inner_products([*models, base])
     deltas = [[x - y for x, y in zip(unit(i, count + 1), unit(count, count + 1), strict=True)] for i in range(count)]
     cosines = []
     for a, b in combinations(deltas, 2):

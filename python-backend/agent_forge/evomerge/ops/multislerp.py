@@ -3,8 +3,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..refusal import BadParameter
-from .chunks import by_chunks, lincomb
-from .gram import gram, length
+from .chunks import by_chunks, inner_products, lincomb
+from .gram import length
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -18,7 +18,7 @@ def multislerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
     The tangent-space step about the mean of the unit vectors is zero by construction, so it isn't computed. Tensors
     of norm 0 take no part in the direction. Directions that cancel out are refused; two of them give the mean.
     """
-    factors, table = shares(weights), gram(models)
+    factors, table = shares(weights), inner_products(models)
     norms = [table[index][index] ** 0.5 for index in range(len(models))]
     mean = [factor / norm if norm >= SMALL else 0.0 for factor, norm in zip(factors, norms, strict=True)]
     size = length(table, mean)

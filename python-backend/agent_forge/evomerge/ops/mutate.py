@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
+import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from .chunks import by_chunks, deviation
+from .chunks import by_numbered_chunks, deviation
 from .draw import Draw
 from .registry import Inputs, Tensors, merge_op
 
@@ -31,10 +31,10 @@ def mutate(
         return tensor
     which, noise = draw.stream("which"), draw.stream("noise")
 
-    def merge(parts: list[Tensor]) -> Tensor:
-        (values,) = parts
-        chosen = which.chosen(values.numel(), rate)
-        values[torch.from_numpy(chosen)] += torch.from_numpy(noise.normals(int(chosen.sum())) * spread)
-        return values
+    def merge(parts: list[Tensor], chunk: int) -> Tensor:
+        values = parts[0].numpy()
+        (chosen,) = np.nonzero(which.chosen(chunk, len(values), rate))
+        values[chosen] += noise.normals(chunk, len(chosen)) * spread
+        return parts[0]
 
-    return by_chunks(merge, [tensor])
+    return by_numbered_chunks(merge, [tensor])

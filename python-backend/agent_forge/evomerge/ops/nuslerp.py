@@ -4,8 +4,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from .chunks import by_chunks, lincomb
-from .gram import gram, unit
+from .chunks import by_chunks, inner_products, lincomb
+from .gram import unit
 from .linear import shares
 from .registry import Inputs, Tensors, Weights, merge_op
 from .slerp import between
@@ -20,5 +20,5 @@ def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], *, weights: Weights = ()) 
     Per flattened tensor, t = w₂/(w₁+w₂).
     """
     t = shares(weights)[1]
-    merged = between(gram(models), unit(0, 2), unit(1, 2), t, COLLINEAR)
+    merged = between(inner_products(models), unit(0, 2), unit(1, 2), t, COLLINEAR)
     return by_chunks(lambda parts: lincomb(parts, merged), models)

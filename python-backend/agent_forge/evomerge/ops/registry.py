@@ -110,6 +110,7 @@ class MergeOp:
         fisher: Models | None = None,
         seed: int = 0,
         floor: Callable[[str, int, int], float] | None = None,
+        known_finite: bool = False,
         **settings: Any,
     ) -> StateDict:
         """Merge models of one shape into a new one.
@@ -117,11 +118,17 @@ class MergeOp:
         models: name → tensor, all of the same names, shapes and dtypes. base: θ₀, their mean where it is
         absent. fisher: each input's diagonal Fisher, for the ops that need it. seed: key of random numbers.
         floor: (tensor name, input, k) → k-th largest magnitude of a task vector, where the caller keeps them.
+        known_finite: the caller has looked, so that NaN and infinities need not be sought again.
 
         The result may share memory with the inputs, which are left unchanged.
         Raises `MergeRefused` (see refusal.py) instead of making something wrong.
         """
         self._check(models, base, fisher)
+        if not known_finite:
+            for index, model in enumerate(models):
+                refuse_non_finite(model, f"input {index}")
+            if base is not None:
+                refuse_non_finite(base, "the base")
         checked = self.parameters(settings)
         if self.whole:
             merged: StateDict = self.function(models, **checked)
@@ -144,7 +151,7 @@ class MergeOp:
             if "floor" in self.needs:
                 available["floor"] = _floor(floor, name, tensors, available["base"])
             out[name] = self.function(**available, **values)
-            if not finite(out[name]):
+            if not _finite(out[name]):
                 raise NonFinite(f"{self.name}: the result overflows in `{name}`")
         return out
 
@@ -178,7 +185,7 @@ def _weights(given: GroupWeights, group: str, count: int) -> list[float]:
     return chosen
 
 
-def finite(tensor: Tensor) -> bool:
+def _finite(tensor: Tensor) -> bool:
     """One pass without a mask: the extremes carry every NaN and infinity."""
     if tensor.numel() == 0:
         return True
@@ -186,8 +193,15 @@ def finite(tensor: Tensor) -> bool:
     return math.isfinite(low.item()) and math.isfinite(high.item())
 
 
+def refuse_non_finite(model: Mapping[str, Tensor], what: str) -> None:
+    """Raises `NonFinite` where a tensor holds NaN or an infinity."""
+    for name, tensor in model.items():
+        if not _finite(tensor):
+            raise NonFinite(f"{what}: `{name}` holds NaN or an infinity")
+
+
 def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None) -> None:
-    """Raises `ShapesDiffer`, `UnsupportedDtype` or `NonFinite` where models can't be merged."""
+    """Raises `ShapesDiffer` or `UnsupportedDtype` where models can't be merged."""
     first = models[0]
     everyone = [*models, base] if base is not None else models
     for index, model in enumerate(everyone):
@@ -202,8 +216,6 @@ def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None) -> Non
                 raise ShapesDiffer(f"{what}: `{name}` is {tensor.dtype}, input 0 has {first[name].dtype}")
             if not tensor.is_floating_point():
                 raise UnsupportedDtype(f"{what}: `{name}` is {tensor.dtype}; only real floating-point merges")
-            if not finite(tensor):
-                raise NonFinite(f"{what}: `{name}` holds NaN or an infinity")
 
 
 _REGISTRY: dict[str, MergeOp] = {}

@@ -4,8 +4,8 @@ import math
 
 from torch import Tensor
 
-from .chunks import by_chunks, lincomb
-from .gram import Coefficients, Gram, combined, gram, inner, length, unit
+from .chunks import by_chunks, inner_products, lincomb
+from .gram import Coefficients, Gram, combined, inner, length, unit
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -34,7 +34,7 @@ def slerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
     """
     if len(models) == 1:
         return models[0]
-    table, count = gram(models), len(models)
+    table, count = inner_products(models), len(models)
     merged, total = unit(0, count), weights[0]
     for index in range(1, count):
         merged = between(table, merged, unit(index, count), shares([total, weights[index]])[1])

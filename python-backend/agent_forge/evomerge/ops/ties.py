@@ -5,7 +5,7 @@ from torch import Tensor
 from .chunks import by_chunks
 from .consensus import elected_mean
 from .registry import Density, Scale, Tensors, Weights, merge_op
-from .trim import Floor, kept_count, magnitude
+from .trim import Floor, kept_count, trim
 
 
 @merge_op(source="Yadav et al. 2023, TIES-Merging, arXiv:2306.01708, algorithm 1")
@@ -31,8 +31,8 @@ def ties(
     def merge(parts: list[Tensor]) -> Tensor:
         origin, *models = parts
         deltas = [part.sub_(origin) for part in models]
-        for delta, least in zip(deltas, floors, strict=bool(floors)):
-            delta.mul_(magnitude(delta) >= least)
+        if floors:
+            trim(deltas, floors)
         return origin.add_(elected_mean(deltas, weights).mul_(scale))
 
     return by_chunks(merge, [base, *models])
