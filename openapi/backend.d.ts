@@ -998,6 +998,8 @@ export interface components {
             resources: components["schemas"]["Resources"];
             /** Seconds */
             seconds: number | null;
+            /** Seconds From */
+            seconds_from: ("runs" | "machine") | null;
             /** Steps */
             steps: number;
             /** Total Bytes */
@@ -1207,6 +1209,8 @@ export interface components {
             resources: components["schemas"]["Resources"];
             /** Seconds */
             seconds: number | null;
+            /** Seconds From */
+            seconds_from: ("runs" | "machine") | null;
             settings: components["schemas"]["EvoMergeSettings"];
         };
         /** EvoMergeReport */
@@ -2362,6 +2366,12 @@ export interface components {
              * @default true
              */
             rebuild?: boolean;
+            /**
+             * Replay
+             * @description also train a trained model again, step by step, and compare: takes as long as its training did
+             * @default false
+             */
+            replay?: boolean;
         };
         /** WorkerInfo */
         WorkerInfo: {

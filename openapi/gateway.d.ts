@@ -985,6 +985,8 @@ export interface components {
             resources: components["schemas"]["Resources"];
             /** Seconds */
             seconds: number | null;
+            /** Seconds From */
+            seconds_from: ("runs" | "machine") | null;
             /** Steps */
             steps: number;
             /** Total Bytes */
@@ -1209,6 +1211,8 @@ export interface components {
             resources: components["schemas"]["Resources"];
             /** Seconds */
             seconds: number | null;
+            /** Seconds From */
+            seconds_from: ("runs" | "machine") | null;
             settings: components["schemas"]["EvoMergeSettings"];
         };
         /** EvoMergeReport */
@@ -2504,6 +2508,12 @@ export interface components {
              * @default true
              */
             rebuild?: boolean;
+            /**
+             * Replay
+             * @description also train a trained model again, step by step, and compare: takes as long as its training did
+             * @default false
+             */
+            replay?: boolean;
         };
         /** WorkerInfo */
         WorkerInfo: {

@@ -185,6 +185,10 @@ class Resources(Resource):
     memory_free: Count
 
 
+SecondsFrom = Literal["runs", "machine"]
+"""What a forecast of time is made from: timed runs of the preset here, or no more than the machine's measured rates."""
+
+
 class CognateForecast(Resource):
     config: CognateConfig
     """The configuration with every default filled in."""
@@ -194,5 +198,6 @@ class CognateForecast(Resource):
     modules_parameters: Annotated[dict[str, int], Field(description="parameters by module of one model")]
     steps: Count
     seconds: float | None
-    """Expected time, from rates measured on this machine; null before the first measurement."""
+    """Expected time, an estimate; null before the first measurement of this machine."""
+    seconds_from: SecondsFrom | None
     resources: Resources

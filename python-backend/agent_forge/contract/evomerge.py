@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from .base import Count, Digest, Request, Resource, Seed, Unit
-from .cognate import DatasetChoice, Resources, TaskScore
+from .cognate import DatasetChoice, Resources, SecondsFrom, TaskScore
 from .recipe import Recipe
 
 
@@ -157,6 +157,7 @@ class EvoMergeForecast(Resource):
     min_bytes: Count
     max_bytes: Count
     seconds: float | None
+    seconds_from: SecondsFrom | None
     resources: Resources
 
 

@@ -10,20 +10,29 @@ from sqlalchemy import Connection
 
 from ..cognate.flops import flops_per_token, step_flops
 from ..cognate.presets import architecture, total_steps
-from ..contract.architecture import Architecture, parameter_count, parameter_table, tensor_shapes
-from ..contract.cognate import CognateConfig, CognateForecast, Resources, SizeForecast
+from ..contract.architecture import Architecture, Preset, parameter_count, parameter_table, tensor_shapes
+from ..contract.cognate import CognateConfig, CognateForecast, Resources, SecondsFrom, SizeForecast
 from ..contract.evomerge import EvoMergeForecast, EvoMergeSettings
 from ..contract.run import Calibration, PipelineConfig, PipelineForecast
 from ..registry.architecture import forecast_bytes
 from ..settings import Settings
 from . import rates
+from .rates import Part
+
+Expected = tuple[float, SecondsFrom] | tuple[None, None]
+"""Seconds, and what they were made from."""
 
 PROCESS_BYTES = 450 * 1024**2
 """Resident memory of a worker with torch loaded and no model, measured."""
-TRAIN_EFFICIENCY = 0.25
-"""Share of the measured matmul rate that a training step reaches, where no run of the preset was timed yet."""
+TRAIN_SHARE = {Preset.nano: 0.3, Preset.tinytitan: 1.2, Preset.wide: 1.2}
+"""Share of the machine's float32 matmul rate that a training step reaches where no run of the preset was timed yet.
+Measured on two cores with AVX-512; above 1 where steps run in bfloat16."""
+ANSWER_SHARE = 1.0
+"""The same for answering problems, on the same cores, at nano."""
 PROBLEM_TOKENS = 64
-"""Mean length of a built-in problem, tokens: for evaluation time where no run of the preset was timed yet."""
+"""Mean length of a built-in problem, tokens."""
+MERGE_SECONDS = 0.1
+"""Of one merge beside the reading and writing of its bytes."""
 
 
 def resources(settings: Settings, disk: int, memory: int) -> Resources:
@@ -56,6 +65,7 @@ def cognate(
         (config.batch_tokens or 0) * (arch.n_layers * (10 * arch.d_model + 2 * arch.d_ff) + arch.vocab_size) * 4
     )
     memory = PROCESS_BYTES + (5 * size + activations if steps else 2 * size)
+    seconds, seconds_from = _training_seconds(connection, config, arch, calibration)
     return CognateForecast(
         config=config,
         models=models,
@@ -63,7 +73,8 @@ def cognate(
         total_bytes=size * len(models),
         modules_parameters={row.module: row.parameters for row in parameter_table(tensor_shapes(arch))},
         steps=steps,
-        seconds=_training_seconds(connection, config, arch, calibration),
+        seconds=seconds,
+        seconds_from=seconds_from,
         resources=resources(settings, disk, memory),
     )
 
@@ -84,6 +95,7 @@ def evomerge(
     disk = (2 * config.population + 1) * size
     # In memory: parents and foundation, the population, and what one merge and one evaluation hold.
     memory = PROCESS_BYTES + (len(parents) + 1 + config.population + 4) * size
+    seconds, seconds_from = _breeding_seconds(connection, config, arch, datasets, len(parents), candidates, calibration)
     return EvoMergeForecast(
         settings=EvoMergeSettings.model_validate(config.model_dump(include=set(EvoMergeSettings.model_fields))),
         candidates=candidates,
@@ -91,7 +103,8 @@ def evomerge(
         max_parameters=count,
         min_bytes=size,
         max_bytes=size,
-        seconds=_breeding_seconds(connection, config, arch, datasets, candidates, calibration),
+        seconds=seconds,
+        seconds_from=seconds_from,
         resources=resources(settings, disk, memory),
     )
 
@@ -113,15 +126,19 @@ def pipeline(
 
 def _training_seconds(
     connection: Connection, config: CognateConfig, arch: Architecture, calibration: Calibration | None
-) -> float | None:
-    measured = rates.seconds_per_unit(connection, "train", config.preset)
-    if measured is not None and total_steps(config):
-        return measured * rates.training_units(config)
+) -> Expected:
+    units = rates.training_units(config)
+    steps = total_steps(config)
+    timed = rates.seconds_per_unit(connection, config.preset, units) if steps else None
+    if timed is not None:
+        return sum(timed[part] * count for part, count in units.items()), "runs"
     if calibration is None:
-        return None
+        return None, None
+    rate = calibration.matmul_gflops * 1e9
     writing = len(config.specializations) * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9)
-    flops = total_steps(config) * step_flops(arch, config.batch_tokens or 0)
-    return 10 * writing + flops / (calibration.matmul_gflops * 1e9 * TRAIN_EFFICIENCY)
+    stepping = steps * step_flops(arch, config.batch_tokens or 0) / (rate * TRAIN_SHARE[config.preset])
+    checking = units[Part.check] * _answer_flops(arch) / (rate * ANSWER_SHARE) if steps else 0.0
+    return 10 * writing + stepping + checking, "machine"
 
 
 def _breeding_seconds(
@@ -129,15 +146,20 @@ def _breeding_seconds(
     config: EvoMergeSettings,
     arch: Architecture,
     datasets: int,
+    parents: int,
     candidates: int,
     calibration: Calibration | None,
-) -> float | None:
-    units = rates.breeding_units(config, datasets, candidates)
-    measured = rates.seconds_per_unit(connection, "breed", arch.preset)
-    if measured is not None:
-        return measured * units
+) -> Expected:
+    units = rates.breeding_units(config, datasets, parents, candidates)
+    timed = rates.seconds_per_unit(connection, arch.preset, units)
+    if timed is not None:
+        return sum(timed[part] * count for part, count in units.items()), "runs"
     if calibration is None:
-        return None
-    merging = candidates * 10 * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9)
-    flops = units * PROBLEM_TOKENS * flops_per_token(arch, arch.n_layers)
-    return merging + flops / (calibration.matmul_gflops * 1e9 * TRAIN_EFFICIENCY)
+        return None, None
+    merging = candidates * (MERGE_SECONDS + 10 * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9))
+    answering = (units[Part.evaluate] + units[Part.frame]) * _answer_flops(arch)
+    return merging + answering / (calibration.matmul_gflops * 1e9 * ANSWER_SHARE), "machine"
+
+
+def _answer_flops(arch: Architecture) -> float:
+    return PROBLEM_TOKENS * flops_per_token(arch, arch.n_layers)

@@ -1,7 +1,14 @@
-"""Rates of past runs on this machine, by preset: what forecasts of time are made from."""
+"""Rates of past runs on this machine, by preset: what forecasts of time are made from.
+
+A run's time is kept in parts that grow with different things, so that a short run does not pass its fixed costs on
+to the forecast of a long one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
+from math import ceil
 from statistics import median
 
 from sqlalchemy import Connection, select
@@ -20,42 +27,98 @@ RECENT = 5
 """Runs that a rate is the median of."""
 
 
-def training_units(config: CognateConfig) -> float:
-    """Tokens trained on, of a resolved configuration."""
-    return float(total_steps(config) * (config.batch_tokens or 0))
+class Part(StrEnum):
+    """A part of a run's time, and what it grows with."""
+
+    step = "step"
+    """Training steps: tokens."""
+    check = "check"
+    """All else of a training run, evaluations above all: held-out problems answered."""
+    merge = "merge"
+    """Merging: candidates."""
+    evaluate = "evaluate"
+    """Evaluating candidates: problems answered."""
+    frame = "frame"
+    """All else of a breeding run, parents and champion above all: problems answered."""
 
 
-def breeding_units(settings: EvoMergeSettings, datasets: int, candidates: int) -> float:
-    """Problems answered by candidates, and by parents and champion on the held-out split."""
-    return float(datasets * (candidates * settings.eval_problems + 4 * settings.heldout_problems))
+def training_units(config: CognateConfig) -> dict[Part, float]:
+    """Of a resolved configuration that trains."""
+    tokens = total_steps(config) * (config.batch_tokens or 0)
+    stages = [config.foundation_steps or 0] * bool(config.foundation_steps)
+    stages += [config.train_steps or 0] * len(config.specializations)
+    checks = sum(1 + ceil(steps / (config.eval_interval or 1)) for steps in stages)
+    return {Part.step: tokens, Part.check: checks * config.eval_problems * len(config.datasets)}
+
+
+def breeding_units(settings: EvoMergeSettings, datasets: int, parents: int, candidates: int) -> dict[Part, float]:
+    """`candidates` are those that were merged and evaluated, `datasets` what they were evaluated on."""
+    framing = parents * (settings.eval_problems + settings.heldout_problems) + settings.heldout_problems
+    return {
+        Part.merge: candidates,
+        Part.evaluate: datasets * candidates * settings.eval_problems,
+        Part.frame: datasets * framing,
+    }
 
 
 def record(tx: Transaction, run: Run) -> None:
     """Keep a finished run's time per unit of work; nothing where it did no such work."""
     if run.cognate is not None:
-        part, preset, units = "train", run.cognate.preset, training_units(run.cognate)
+        preset, units = run.cognate.preset, training_units(run.cognate)
+        speeds = [p.tokens_per_second for p in records.series_of(tx.connection, run.id) if p.tokens_per_second > 0]
+        if not speeds:
+            return
+        # The median step: pauses and a slow start are no part of a rate.
+        spent = {Part.step: units[Part.step] / median(speeds)}
+        rest = Part.check
     elif run.evomerge is not None:
         parents = shelf.find_many(tx.connection, run.evomerge.parents).values()
         shapes = [parent.architecture for parent in parents if parent.architecture is not None]
         done = [c for c in records.candidates_of(tx.connection, run.id) if not c.cached]
         if not shapes or not done:
             return
-        part, preset = "breed", shapes[0].preset
-        units = breeding_units(run.evomerge, len(done[0].fitness.tasks), len(done))
-    if units > 0 and run.busy_seconds > 0:
-        row = {"run_id": run.id, "part": part, "preset": preset, "seconds": run.busy_seconds, "units": units}
-        tx.connection.execute(
-            insert(rates).values(row).on_conflict_do_update(index_elements=["run_id", "part"], set_=row)
+        preset = shapes[0].preset
+        units = breeding_units(run.evomerge, len(done[0].fitness.tasks), len(shapes), len(done))
+        spent = {
+            Part.merge: sum(c.merge_seconds for c in done),
+            Part.evaluate: sum(c.evaluate_seconds for c in done),
+        }
+        rest = Part.frame
+    else:
+        return
+    _keep(tx, run, preset, units, _within(run.busy_seconds, spent, rest))
+
+
+def seconds_per_unit(connection: Connection, preset: Preset, units: Mapping[Part, float]) -> dict[Part, float] | None:
+    """Median over the newest runs, for each of the parts; None where one of them was never timed."""
+    found: dict[Part, float] = {}
+    for part in units:
+        query = (
+            select(rates.c.seconds, rates.c.units)
+            .where(rates.c.part == part, rates.c.preset == preset)
+            .order_by(rates.c.run_id.desc())
+            .limit(RECENT)
         )
+        timed = [row.seconds / row.units for row in connection.execute(query)]
+        if not timed:
+            return None
+        found[part] = median(timed)
+    return found
 
 
-def seconds_per_unit(connection: Connection, part: str, preset: Preset) -> float | None:
-    """Median over the newest runs; None where there was none."""
-    query = (
-        select(rates.c.seconds, rates.c.units)
-        .where(rates.c.part == part, rates.c.preset == preset)
-        .order_by(rates.c.run_id.desc())
-        .limit(RECENT)
-    )
-    found = [row.seconds / row.units for row in connection.execute(query)]
-    return median(found) if found else None
+def _within(busy: float, spent: Mapping[Part, float], rest: Part) -> dict[Part, float]:
+    """The parts and what remains of the run's time; parts that overlapped are shortened to what there was."""
+    total = sum(spent.values())
+    scale = min(1.0, busy / total) if total > 0 else 1.0
+    return {**{part: seconds * scale for part, seconds in spent.items()}, rest: max(0.0, busy - total)}
+
+
+def _keep(
+    tx: Transaction, run: Run, preset: Preset, units: Mapping[Part, float], seconds: Mapping[Part, float]
+) -> None:
+    for part, spent in seconds.items():
+        if units[part] > 0 and run.busy_seconds > 0:
+            row = {"run_id": run.id, "part": part, "preset": preset, "seconds": spent, "units": units[part]}
+            tx.connection.execute(
+                insert(rates).values(row).on_conflict_do_update(index_elements=["run_id", "part"], set_=row)
+            )

@@ -113,9 +113,9 @@ rates = Table(
     "rates",
     metadata,
     Column("run_id", Text, primary_key=True),
-    Column("part", Text, primary_key=True),  # `train`, `candidate`
+    Column("part", Text, primary_key=True),  # see `rates.Part`
     Column("preset", Text, nullable=False),
     Column("seconds", Float, nullable=False),
-    Column("units", Float, nullable=False),  # tokens trained, problem tokens evaluated
+    Column("units", Float, nullable=False),  # of what the part grows with
     Index("rates_preset", "part", "preset"),
 )
