@@ -93,7 +93,7 @@ async def download_model(
 @router.post("/models/{model_id}/verify", operation_id="verifyModel", responses=problems(404, 503))
 async def verify_model(model_id: str, services: Injected, options: VerifyRequest | None = None) -> Verification:
     """Re-hash the file, recount its parameters, rebuild it from its recipe, compare."""
-    return await services.models.verify(model_id, rebuild=(options or VerifyRequest()).rebuild)
+    return await services.models.verify(model_id, options or VerifyRequest())
 
 
 @router.post("/models/{model_id}/predict", operation_id="predict", responses=problems(404, 409, 503))

@@ -17,7 +17,16 @@ from ..contract.evomerge import (
     EvoMergeReport,
     Generation,
 )
-from ..contract.model import Lineage, Model, ModelDetail, ModelKind, Prediction, PredictRequest, Verification
+from ..contract.model import (
+    Lineage,
+    Model,
+    ModelDetail,
+    ModelKind,
+    Prediction,
+    PredictRequest,
+    Verification,
+    VerifyRequest,
+)
 from ..contract.pages import CandidatePage, ModelPage, RunPage
 from ..contract.run import (
     LogLine,
@@ -71,7 +80,7 @@ class ModelService(Protocol):
 
     def delete(self, model_id: str) -> None: ...
     async def upload(self, name: str, chunks: AsyncIterator[bytes]) -> Model: ...
-    async def verify(self, model_id: str, *, rebuild: bool) -> Verification: ...
+    async def verify(self, model_id: str, options: VerifyRequest) -> Verification: ...
     async def predict(self, model_id: str, request: PredictRequest) -> Prediction: ...
     async def verify_candidate(self, candidate_id: str) -> Verification: ...
     async def materialize(self, candidate_id: str) -> Model: ...

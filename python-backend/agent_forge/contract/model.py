@@ -102,6 +102,10 @@ class Verification(Resource):
 
 class VerifyRequest(Request):
     rebuild: bool = Field(default=True, description="also rebuild the model from its recipe and compare the digests")
+    replay: bool = Field(
+        default=False,
+        description="also train a trained model again, step by step, and compare: takes as long as its training did",
+    )
 
 
 class PredictRequest(Request):

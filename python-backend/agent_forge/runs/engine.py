@@ -69,6 +69,11 @@ def redraw(origin: TrainingOrigin) -> Tensors:
     return draw_all(origin.architecture, origin.seed)
 
 
+def retrain(origin: TrainingOrigin, initial: Tensors | None, settings: Settings) -> Tensors:
+    """Train a model again; `initial` are its foundation's tensors. The same bytes on this machine and thread count."""
+    return cognate.replay(origin, initial, dataset_roots=settings.dataset_roots)
+
+
 def materialiser(settings: Settings) -> Materialise:
     """Recipe and leaves' tensors → the tensors that it stands for; Fisher information is measured where it asks."""
 

@@ -20,13 +20,13 @@ from ..cognate.errors import InvalidSetting
 from ..contract.base import now
 from ..contract.evomerge import Candidate
 from ..contract.job import ModelDraft
-from ..contract.model import Model, ModelKind, PredictRequest
-from ..contract.recipe import MergeOrigin
+from ..contract.model import Model, ModelKind, PredictRequest, VerifyRequest
+from ..contract.recipe import MergeOrigin, TrainingOrigin
 from ..evomerge.refusal import MergeRefused
 from ..registry.download import export
 from ..registry.error import RegistryError
 from ..registry.files import ModelFiles
-from ..registry.rebuild import RecipeRebuilder, leaves
+from ..registry.rebuild import RecipeRebuilder, Tensors, leaves
 from ..registry.store import convert_to_pt, store
 from ..registry.tensors import load_tensors
 from ..registry.verify import verify_candidate, verify_model
@@ -49,7 +49,9 @@ class Interactive:
         self._database = Database(settings.database)
         self._files = ModelFiles(settings.models)
         self._requests: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._rebuilder = RecipeRebuilder(self._files, self._find, engine.materialiser(settings), engine.redraw)
+        materialise = engine.materialiser(settings)
+        self._rebuilder = RecipeRebuilder(self._files, self._find, materialise, engine.redraw)
+        self._retrainer = RecipeRebuilder(self._files, self._find, materialise, self._retrain)
         self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "verify": self._verify,
             "verify_candidate": self._verify_candidate,
@@ -94,7 +96,13 @@ class Interactive:
 
     def _verify(self, request: dict[str, Any]) -> BaseModel:
         model = Model.model_validate(request["model"])
-        return verify_model(model, self._files, self._rebuilder if request["rebuild"] else None)
+        options = VerifyRequest.model_validate(request["options"])
+        rebuilder = self._retrainer if options.replay else self._rebuilder if options.rebuild else None
+        return verify_model(model, self._files, rebuilder)
+
+    def _retrain(self, origin: TrainingOrigin) -> Tensors:
+        initial = self._retrainer.tensors(origin.initial) if origin.initial is not None else None
+        return engine.retrain(origin, initial, self._settings)
 
     def _verify_candidate(self, request: dict[str, Any]) -> BaseModel:
         return verify_candidate(Candidate.model_validate(request["candidate"]), self._rebuilder)

@@ -11,7 +11,16 @@ from starlette.concurrency import run_in_threadpool
 from ..contract.architecture import parameter_table, tensor_shapes
 from ..contract.base import now
 from ..contract.evomerge import Candidate
-from ..contract.model import Lineage, Model, ModelDetail, ModelKind, Prediction, PredictRequest, Verification
+from ..contract.model import (
+    Lineage,
+    Model,
+    ModelDetail,
+    ModelKind,
+    Prediction,
+    PredictRequest,
+    Verification,
+    VerifyRequest,
+)
 from ..contract.pages import ModelPage
 from ..registry.architecture import modules
 from ..registry.download import Download, download
@@ -103,9 +112,11 @@ class ModelService:
                     await run_in_threadpool(upload.write, chunk)
             return await run_in_threadpool(self._finish, upload)
 
-    async def verify(self, model_id: str, *, rebuild: bool) -> Verification:
+    async def verify(self, model_id: str, options: VerifyRequest) -> Verification:
         model = await run_in_threadpool(self._found, model_id)
-        answer = await self._process.ask("verify", model=model.model_dump(mode="json"), rebuild=rebuild)
+        answer = await self._process.ask(
+            "verify", model=model.model_dump(mode="json"), options=options.model_dump(mode="json")
+        )
         return await run_in_threadpool(self._record, Verification.model_validate(answer))
 
     async def predict(self, model_id: str, request: PredictRequest) -> Prediction:

@@ -97,6 +97,14 @@ def test_the_champion_is_proved_and_a_changed_byte_disproves_it(server: Server, 
         path.write_bytes(whole)
 
 
+def test_a_trained_model_is_proved_by_training_it_again(server: Server, pipeline: dict[str, Any]) -> None:
+    for model in pipeline["cognate"]["model_ids"]:
+        for options, status in (({}, "skipped"), ({"replay": True}, "passed")):
+            proof = server.post(f"/v1/models/{model}/verify", options, status=200)
+            assert proof["ok"], proof
+            assert (proof["checks"][-1]["name"], proof["checks"][-1]["status"]) == ("rebuild", status)
+
+
 def test_any_candidate_can_be_proved_and_kept(server: Server, pipeline: dict[str, Any]) -> None:
     run = pipeline["evomerge"]["id"]
     candidate = server.get(f"/v1/runs/{run}/candidates?limit=1")["items"][0]
