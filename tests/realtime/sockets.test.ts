@@ -229,7 +229,7 @@ test('a client that does not read is reset, and costs the others nothing', async
   wire.pause();
   const first = stack.seq() + 1;
   const long = 'x'.repeat(20_000);
-  for (let batch = 0; batch < 30; batch++) {
+  for (let batch = 0; batch < 40; batch++) {
     const from = stack.seq() + 1;
     await stack.commit(Array.from({ length: 50 }, (_, index) => event.log(from + index, logLine('r', long))));
   }
