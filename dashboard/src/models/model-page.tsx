@@ -89,7 +89,11 @@ function Detail({ model }: { model: ModelDetail }) {
         </Text>
       </Panel>
       <Panel title="Is it real?">
-        <Verify kind="model" id={model.id} />
+        <Verify
+          kind="model"
+          id={model.id}
+          trained={model.origin.kind === 'trained' && model.origin.steps > 0}
+        />
       </Panel>
       <Panel title="Files">
         <Downloads model={model} />

@@ -14,15 +14,17 @@ const TIMEOUT_MS = 15 * 60_000;
 interface Subject {
   kind: 'model' | 'candidate';
   id: string;
+  /** Whether it was trained, so that training it again can prove it. */
+  trained?: boolean;
 }
 
 export function useVerify({ kind, id }: Subject) {
   return useMutation({
-    mutationFn: () =>
+    mutationFn: ({ replay = false }: { replay?: boolean } = {}) =>
       kind === 'model'
         ? gateway.post('/api/v1/models/{model_id}/verify', {
             path: { model_id: id },
-            body: { rebuild: true },
+            body: { rebuild: true, replay },
             timeout: TIMEOUT_MS,
           })
         : gateway.post('/api/v1/candidates/{candidate_id}/verify', {
@@ -33,7 +35,7 @@ export function useVerify({ kind, id }: Subject) {
 }
 
 /** "Is it real?": asks the backend to prove it, then lists each check with what was expected and found. */
-export function Verify({ kind, id }: Subject) {
+export function Verify({ kind, id, trained = false }: Subject) {
   const verify = useVerify({ kind, id });
   return (
     <Stack gap="sm">
@@ -41,14 +43,27 @@ export function Verify({ kind, id }: Subject) {
         <Button
           leftSection={<IconShieldCheck size={17} />}
           variant="default"
-          onClick={() => verify.mutate()}
+          onClick={() => verify.mutate({})}
           disabled={verify.isPending}
         >
           {verify.isPending ? 'Verifying…' : 'Verify'}
         </Button>
+        {trained && (
+          <Button
+            variant="subtle"
+            onClick={() => verify.mutate({ replay: true })}
+            disabled={verify.isPending}
+          >
+            Verify by training again
+          </Button>
+        )}
         <Text size="sm" c="dimmed" maw={460}>
           {kind === 'model'
-            ? 'Hashes the file again, counts its parameters again, rebuilds it from its recipe.'
+            ? `Hashes the file again, counts its parameters again, ${
+                trained
+                  ? 'and on request repeats its training, which takes as long as then.'
+                  : 'rebuilds it from its recipe.'
+              }`
             : 'Rebuilds it from its recipe and compares with the digest that was evaluated.'}
         </Text>
       </Group>
