@@ -25,6 +25,7 @@ export type EvoMergeSettings = S['EvoMergeSettings'];
 export type EvoMergeForecast = S['EvoMergeForecast'];
 export type PipelineConfig = S['PipelineConfig'];
 export type Resources = S['Resources'];
+export type SecondsFrom = CognateForecast['seconds_from'];
 export type Preset = S['Preset'];
 export type Verification = S['Verification'];
 export type Prediction = S['Prediction'];

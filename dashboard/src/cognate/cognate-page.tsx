@@ -116,7 +116,7 @@ function Plan({ plan }: { plan: CognateForecast }) {
           {bytes(plan.total_bytes)}
         </Fact>
         <Fact label="Training">{count(plan.steps)} steps</Fact>
-        <ResourceFacts seconds={plan.seconds} resources={plan.resources} />
+        <ResourceFacts seconds={plan.seconds} from={plan.seconds_from} resources={plan.resources} />
       </Facts>
       <Shortage resources={plan.resources} />
       <details>

@@ -2,6 +2,7 @@ import { Anchor, Table, Text } from '@mantine/core';
 import { Link } from 'wouter';
 import type { Model } from '../api/schema.ts';
 import { bytes, count, digestShort } from '../format/number.ts';
+import { ModelName } from '../models/model-name.tsx';
 import { VerifiedMark } from '../models/verify.tsx';
 import { Wide } from '../shell/scroll-frame.tsx';
 
@@ -14,7 +15,7 @@ export function MadeModels({ models }: { models: readonly Model[] }) {
           <Table.Tr>
             <Table.Th>Model</Table.Th>
             <Table.Th ta="right">Parameters</Table.Th>
-            <Table.Th ta="right">Bytes</Table.Th>
+            <Table.Th ta="right">Size</Table.Th>
             <Table.Th>Digest</Table.Th>
             <Table.Th>Proof</Table.Th>
           </Table.Tr>
@@ -24,11 +25,11 @@ export function MadeModels({ models }: { models: readonly Model[] }) {
             <Table.Tr key={model.id} style={{ verticalAlign: 'top' }}>
               <Table.Td>
                 <Anchor component={Link} href={`/models/${model.id}`} size="sm">
-                  {model.name}
+                  <ModelName name={model.name} />
                 </Anchor>
                 {model.files.map((file) => (
                   <Text key={file.path} size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
-                    {file.path}
+                    <ModelName name={file.path} />
                   </Text>
                 ))}
               </Table.Td>

@@ -22,3 +22,9 @@ export function baselineName({ name }: Baseline): string {
   const words = name.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** The highest fitness of a parent on problems that nothing was selected on; null where they were not tried. */
+export function bestHeldout({ baselines }: EvoMergeReport): number | null {
+  const scores = baselines.filter(isParent).flatMap(({ heldout }) => (heldout ? [heldout.total] : []));
+  return scores.length > 0 ? Math.max(...scores) : null;
+}

@@ -144,7 +144,7 @@ function Plan({ plan }: { plan: EvoMergeForecast }) {
         <Fact label="Size each" note={min_bytes === max_bytes ? undefined : `to ${bytes(max_bytes)}`}>
           {bytes(min_bytes)}
         </Fact>
-        <ResourceFacts seconds={plan.seconds} resources={plan.resources} />
+        <ResourceFacts seconds={plan.seconds} from={plan.seconds_from} resources={plan.resources} />
       </Facts>
       <Shortage resources={plan.resources} />
     </>

@@ -13,7 +13,7 @@ import { Page } from '../shell/page.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
-import { bestParent } from './baselines.ts';
+import { bestHeldout, bestParent } from './baselines.ts';
 import { FitnessChart } from './fitness-chart.tsx';
 import { GenerationBoard } from './generation-board.tsx';
 import { Outcome } from './outcome.tsx';
@@ -36,6 +36,8 @@ function EvoMergeRun({ view }: { view: RunView }) {
   const found = useQuery(report(run.id));
   const outcome = found.data?.kind === 'evomerge' ? found.data : undefined;
   const parent = outcome ? bestParent(outcome) : null;
+  const heldout = outcome?.champion_heldout;
+  const heldoutParent = outcome ? bestHeldout(outcome) : null;
   const [query, setQuery] = useSearchParams();
   const open = candidates.find(({ id }) => id === query.get('candidate'));
   const show = (candidate: string | null) => setQuery(candidate ? { candidate } : {}, { replace: true });
@@ -71,6 +73,19 @@ function EvoMergeRun({ view }: { view: RunView }) {
           <Fact label="Best parent" note={parent ? 'on the same problems' : 'measured at the start'}>
             {parent ? figure(parent.selection.total) : '–'}
           </Fact>
+          {heldout && (
+            <Fact
+              label="Held-out fitness"
+              note={
+                heldoutParent !== null
+                  ? `${gain(heldout.total, heldoutParent)} vs the best parent there`
+                  : 'problems never selected on'
+              }
+              tone={heldoutParent === null ? undefined : heldout.total > heldoutParent ? 'good' : 'warn'}
+            >
+              {figure(heldout.total)}
+            </Fact>
+          )}
           <Fact label="Generations" note={planned ? `of ${count(planned)}` : undefined}>
             {count(generations.length)}
           </Fact>

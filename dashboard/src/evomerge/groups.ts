@@ -4,5 +4,5 @@ export const GROUPS: readonly FieldGroup[] = [
   { title: 'Search', names: ['generations', 'population', 'seed', 'strategy', 'elitism', 'ops'] },
   { title: 'Variation', names: ['mutation_rate', 'mutation_sigma', 'min_diversity'] },
   { title: 'Stop', names: ['patience', 'min_delta'] },
-  { title: 'Fitness', names: ['fitness', 'datasets', 'eval_problems', 'heldout_problems', 'device'] },
+  { title: 'Evaluation', names: ['fitness', 'datasets', 'eval_problems', 'heldout_problems', 'device'] },
 ];

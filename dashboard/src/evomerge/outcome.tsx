@@ -3,6 +3,7 @@ import { Link } from 'wouter';
 import type { EvoMergeReport, Fitness, Run } from '../api/schema.ts';
 import { bytes, count, figure, percent } from '../format/number.ts';
 import { duration } from '../format/time.ts';
+import { ModelName } from '../models/model-name.tsx';
 import { Verify } from '../models/verify.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { Wide } from '../shell/scroll-frame.tsx';
@@ -89,7 +90,7 @@ function Row({ name, modelId, parameters, size, selection, heldout, strong = fal
       <Table.Td style={{ overflowWrap: 'anywhere', minWidth: 200 }}>
         {modelId ? (
           <Anchor component={Link} href={`/models/${modelId}`} size="sm" inherit>
-            {name}
+            <ModelName name={name} />
           </Anchor>
         ) : (
           name

@@ -4,6 +4,7 @@ import type { Model } from '../api/schema.ts';
 import { count, percent } from '../format/number.ts';
 import { stamp } from '../format/time.ts';
 import { useModels } from '../live/hooks.ts';
+import { ModelName } from '../models/model-name.tsx';
 import { stageName } from '../runs/status.ts';
 import { Wide } from '../shell/scroll-frame.tsx';
 import { Waiting } from '../shell/waiting.tsx';
@@ -48,9 +49,9 @@ export function ParentPicker({ chosen, onChange }: ParentPickerProps) {
               const fits = !first || sameShape(first, model);
               return (
                 <Table.Tr key={model.id}>
-                  <Table.Td style={{ overflowWrap: 'anywhere' }}>
+                  <Table.Td style={{ minWidth: 220, overflowWrap: 'anywhere' }}>
                     <Checkbox
-                      label={model.name}
+                      label={<ModelName name={model.name} />}
                       checked={here}
                       disabled={!fits && !here}
                       onChange={() =>

@@ -33,11 +33,15 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
   const shown = value === undefined ? field.default : value;
   const range = rangeOf(schema);
   const error = errors.get(path) ?? [...errors].find(([name]) => name.startsWith(`${path}.`))?.[1];
+  // One value alone is allowed: told, and not asked for.
+  const fixed =
+    schema.const !== undefined || (schema.minimum !== undefined && schema.minimum === schema.maximum);
   const common = {
     label,
     description: range ? `${plain(field.description)} · ${range}` : plain(field.description),
     error,
     name: path,
+    disabled: fixed,
   };
   if (schema.enum) {
     return (
@@ -101,7 +105,7 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
             value={list as string[]}
             onChange={(next) => onChange(choices.filter((name) => next.includes(name)))}
           >
-            <Group gap="xs" mt={6}>
+            <Group gap="xs" my={6}>
               {choices.map((name) => (
                 <Checkbox key={name} size="xs" value={name} label={words(name)} />
               ))}

@@ -1,19 +1,28 @@
 import { Text } from '@mantine/core';
-import type { Resources } from '../api/schema.ts';
+import type { Resources, SecondsFrom } from '../api/schema.ts';
 import { bytes } from '../format/number.ts';
-import { duration } from '../format/time.ts';
+import { roughly } from '../format/time.ts';
 import { Fact } from '../shell/fact.tsx';
 
+interface ResourceFactsProps {
+  seconds: number | null;
+  from: SecondsFrom;
+  resources: Resources;
+}
+
+/** What an estimate of time rests on. */
+const BASES: Record<NonNullable<SecondsFrom>, string> = {
+  runs: 'estimate, from runs timed here',
+  machine: 'rough estimate: no such run was timed here yet',
+};
+
 /** Time, disk and memory that a plan needs, beside what this machine has. */
-export function ResourceFacts({ seconds, resources }: { seconds: number | null; resources: Resources }) {
+export function ResourceFacts({ seconds, from, resources }: ResourceFactsProps) {
   const { disk_needed, disk_free, memory_needed, memory_free } = resources;
   return (
     <>
-      <Fact
-        label="Time"
-        note={seconds === null ? 'no rate measured on this machine yet' : 'from rates measured here'}
-      >
-        {seconds === null ? 'not known yet' : `≈ ${duration(seconds)}`}
+      <Fact label="Time" note={from === null ? 'this machine was not measured yet' : BASES[from]}>
+        {seconds === null ? 'not known yet' : `≈ ${roughly(seconds)}`}
       </Fact>
       <Fact label="Disk" note={`${bytes(disk_free)} free`} tone={disk_needed > disk_free ? 'bad' : undefined}>
         {bytes(disk_needed)}

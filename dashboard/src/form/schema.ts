@@ -83,7 +83,7 @@ export function rangeOf(schema: JsonSchema): string {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
   const number = new Intl.NumberFormat('en', { maximumFractionDigits: 6 });
   const high = maximum ?? exclusiveMaximum;
-  if (high !== undefined && high > 1e12) return '';
+  if (high !== undefined && (high > 1e12 || high === minimum)) return '';
   const from =
     minimum !== undefined
       ? number.format(minimum)

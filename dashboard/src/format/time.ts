@@ -28,6 +28,17 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
+/** An estimate, no finer than it is good: 40 s · 7 min · 1 h 20 min · 9 h */
+export function roughly(seconds: number): string {
+  if (seconds < 10) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 90) return `${Math.round(seconds / 5) * 5} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 300) return duration(Math.round(minutes / 10) * 600).replace(' 00 min', '');
+  if (minutes < 2880) return `${Math.round(minutes / 60)} h`;
+  return `${Math.round(minutes / 1440)} d`;
+}
+
 /** How long ago, in words, for the clock reading `now`. */
 export function ago(time: string, now: number): string {
   const seconds = Math.max(0, (now - new Date(time).getTime()) / 1000);

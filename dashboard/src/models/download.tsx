@@ -1,15 +1,15 @@
 import { Button, Group, Stack, Text } from '@mantine/core';
 import { IconDownload } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
-import { useState } from 'react';
 import { gateway } from '../api/gateway.ts';
 import type { ModelDetail } from '../api/schema.ts';
-import { bytes, count } from '../format/number.ts';
+import { count } from '../format/number.ts';
 import { ProblemNote } from '../shell/problem.tsx';
 
 const FORMATS = ['safetensors', 'pt'] as const;
+/** A .pt file of a large model is made before its ticket is issued. */
+const TIMEOUT_MS = 10 * 60_000;
 
-/** The token travels in a header, never in an address: so the page fetches the file and hands it over. */
 export function Downloads({ model }: { model: ModelDetail }) {
   return (
     <Stack gap="sm">
@@ -23,7 +23,7 @@ export function Downloads({ model }: { model: ModelDetail }) {
           </Text>
         </div>
       ))}
-      <Group gap="sm">
+      <Group gap="sm" align="flex-start">
         {FORMATS.map((format) => (
           <Download key={format} model={model} format={format} />
         ))}
@@ -32,21 +32,19 @@ export function Downloads({ model }: { model: ModelDetail }) {
   );
 }
 
+/** The browser streams to disk only what it is sent to by an address, and the token may be in none: hence a ticket. */
 function Download({ model, format }: { model: ModelDetail; format: (typeof FORMATS)[number] }) {
-  const [received, setReceived] = useState(0);
   const download = useMutation({
     mutationFn: async () => {
-      setReceived(0);
-      const { data } = await gateway.axios.get<Blob>(
-        `/api/v1/models/${encodeURIComponent(model.id)}/download?format=${format}`,
-        { responseType: 'blob', timeout: 0, onDownloadProgress: ({ loaded }) => setReceived(loaded) },
-      );
-      const address = URL.createObjectURL(data);
+      const { path } = await gateway.post('/api/v1/models/{model_id}/download-tickets', {
+        path: { model_id: model.id },
+        query: { format },
+        timeout: TIMEOUT_MS,
+      });
       const link = document.createElement('a');
-      link.href = address;
+      link.href = path;
       link.download = `${model.name}.${format}`;
       link.click();
-      URL.revokeObjectURL(address);
     },
   });
   return (
@@ -57,8 +55,13 @@ function Download({ model, format }: { model: ModelDetail; format: (typeof FORMA
         onClick={() => download.mutate()}
         disabled={download.isPending}
       >
-        {download.isPending ? `${bytes(received)} received` : `Download .${format}`}
+        {download.isPending ? 'Preparing the file…' : `Download .${format}`}
       </Button>
+      {download.isSuccess && (
+        <Text size="xs" c="dimmed" mt={4} role="status">
+          Handed to the browser’s downloads.
+        </Text>
+      )}
       {download.isError && <ProblemNote error={download.error} />}
     </div>
   );

@@ -9,8 +9,9 @@ import type { Lineage, LineageNode } from '../api/schema.ts';
 import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
 import classes from './lineage-graph.module.css';
+import { ModelName } from './model-name.tsx';
 
-const COLUMN = 320;
+const COLUMN = 290;
 const ROW = 84;
 
 type Placed = Node<{ node: LineageNode; self: boolean }, 'lineage'>;
@@ -49,9 +50,13 @@ function LineageCard({ data: { node, self } }: NodeProps<Placed>) {
       <Handle type="target" position={Position.Left} isConnectable={false} />
       <span className={classes.kind}>{node.kind}</span>
       {node.model_id && !self ? (
-        <Link href={`/models/${node.model_id}?tab=lineage`}>{node.name}</Link>
+        <Link href={`/models/${node.model_id}?tab=lineage`}>
+          <ModelName name={node.name} />
+        </Link>
       ) : (
-        <b>{node.name}</b>
+        <b>
+          <ModelName name={node.name} />
+        </b>
       )}
       <Handle type="source" position={Position.Right} isConnectable={false} />
     </div>

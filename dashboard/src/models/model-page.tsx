@@ -12,6 +12,7 @@ import { Page } from '../shell/page.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
+import { DeleteModel } from './delete.tsx';
 import { Downloads } from './download.tsx';
 import { Metadata, Metrics, ModuleTable } from './model-tables.tsx';
 import { Playground } from './playground.tsx';
@@ -62,6 +63,7 @@ function Detail({ model }: { model: ModelDetail }) {
           )}
         </>
       }
+      actions={<DeleteModel model={model} />}
     >
       <Panel>
         <Facts>

@@ -11,6 +11,8 @@ import { Panel } from '../shell/panel.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { Wide } from '../shell/scroll-frame.tsx';
 import { Waiting } from '../shell/waiting.tsx';
+import { ImportModel } from './import.tsx';
+import { ModelName } from './model-name.tsx';
 import { VerifiedMark } from './verify.tsx';
 
 const SORTS: readonly { value: ModelSort; label: string }[] = [
@@ -42,6 +44,7 @@ export default function ModelsPage() {
     <Page
       title="Models"
       lead="The registry: every file with its digest, and the proof of where it came from."
+      actions={<ImportModel />}
     >
       <Panel>
         <Group gap="sm" mb="sm" align="flex-end">
@@ -68,7 +71,7 @@ export default function ModelsPage() {
           <Text size="sm" c="dimmed">
             {settled
               ? 'No model has this in its name or id.'
-              : 'No model yet. A run registers what it makes.'}
+              : 'No model yet. A run registers what it makes, and you can import one.'}
           </Text>
         ) : (
           <>
@@ -90,7 +93,7 @@ export default function ModelsPage() {
                     <Table.Tr key={model.id}>
                       <Table.Td style={{ overflowWrap: 'anywhere', maxWidth: 360 }}>
                         <Anchor component={Link} href={`/models/${model.id}`} size="sm">
-                          {model.name}
+                          <ModelName name={model.name} />
                         </Anchor>
                       </Table.Td>
                       <Table.Td>{stageName(model.specialization ?? model.kind)}</Table.Td>

@@ -57,6 +57,9 @@ export function Forge({ busy }: { busy: boolean }) {
       ? plan.cognate.seconds + plan.evomerge.seconds
       : null;
 
+  const parts = plan ? [plan.cognate.seconds_from, plan.evomerge?.seconds_from ?? null] : [];
+  const from = total === null ? null : parts.includes('machine') ? 'machine' : 'runs';
+
   return (
     <section className={classes.forge} aria-label="Forge">
       <div className={classes.plan}>
@@ -185,6 +188,7 @@ export function Forge({ busy }: { busy: boolean }) {
               )}
               <ResourceFacts
                 seconds={total}
+                from={from}
                 resources={{
                   disk_needed:
                     plan.cognate.resources.disk_needed + (plan.evomerge?.resources.disk_needed ?? 0),

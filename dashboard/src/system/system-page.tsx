@@ -6,7 +6,7 @@ import type { System } from '../api/schema.ts';
 import { useNow } from '../format/now.ts';
 import { bytes, count } from '../format/number.ts';
 import { ago, clock, duration, stamp } from '../format/time.ts';
-import { useConnection } from '../live/hooks.ts';
+import { useConnection, useRuns } from '../live/hooks.ts';
 import type { StatusMessage } from '../live/topic.ts';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Page } from '../shell/page.tsx';
@@ -170,6 +170,7 @@ function MirrorPanel({
 
 function Workers({ workers }: { workers: System['workers'] }) {
   const now = useNow(1000);
+  const names = new Map(useRuns()?.map(({ id, name }) => [id, name]));
   if (workers.length === 0) {
     return (
       <Text size="sm" c="dimmed">
@@ -198,7 +199,7 @@ function Workers({ workers }: { workers: System['workers'] }) {
               <Table.Td>
                 {worker.run_id ? (
                   <Anchor component={Link} href={`/runs/${worker.run_id}`} size="sm">
-                    {worker.run_id}
+                    {names.get(worker.run_id) ?? worker.run_id}
                   </Anchor>
                 ) : (
                   '–'
