@@ -10,7 +10,7 @@ import logging
 import os
 import queue
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from ..cognate.errors import InvalidSetting
 from ..contract.base import now
 from ..contract.evomerge import Candidate
 from ..contract.job import ModelDraft
-from ..contract.model import Model, ModelKind, PredictRequest, VerifyRequest
+from ..contract.model import Check, Model, ModelKind, PredictRequest, Verification, VerifyRequest
 from ..contract.recipe import MergeOrigin, TrainingOrigin
 from ..evomerge.refusal import MergeRefused
 from ..registry.download import export
@@ -98,7 +98,7 @@ class Interactive:
         model = Model.model_validate(request["model"])
         options = VerifyRequest.model_validate(request["options"])
         rebuilder = self._retrainer if options.replay else self._rebuilder if options.rebuild else None
-        return verify_model(model, self._files, rebuilder)
+        return _with_versions(verify_model(model, self._files, rebuilder), model.versions)
 
     def _retrain(self, origin: TrainingOrigin) -> Tensors:
         initial = self._retrainer.tensors(origin.initial) if origin.initial is not None else None
@@ -138,6 +138,20 @@ class Interactive:
 
     def _export(self, request: dict[str, Any]) -> str:
         return str(export(self._files, Model.model_validate(request["model"]), convert_to_pt))
+
+
+def _with_versions(verification: Verification, made: Mapping[str, str]) -> Verification:
+    """A rebuild by other code may differ in bytes and accuse nobody: the reader must learn that this may be why."""
+    here = versions()
+    others = [f"{name} {made[name]} (here {here[name]})" for name in here if made.get(name, here[name]) != here[name]]
+
+    def explained(check: Check) -> Check:
+        if check.name != "rebuild" or check.status != "failed" or not others:
+            return check
+        detail = f"{check.detail}; the model was made by other versions, which may be why: {', '.join(others)}"
+        return check.model_copy(update={"detail": detail})
+
+    return verification.model_copy(update={"checks": [explained(check) for check in verification.checks]})
 
 
 def _refused(request: dict[str, Any], code: str, detail: str) -> dict[str, Any]:
