@@ -224,6 +224,15 @@ def test_weights_that_sum_to_0_are_refused(name: str) -> None:
         apply(merge_ops()[name], [model(1), model(2)], weights=[1, -1])
 
 
+@pytest.mark.parametrize("name", ["slerp", "multislerp", "karcher"])
+def test_a_weight_of_0_leaves_its_model_out(name: str) -> None:
+    op, models = merge_ops()[name], [model(seed) for seed in (1, 2, 3, 4)]
+    assert equal(apply(op, models, weights=[0, 0, 1, 0.5]), apply(op, models[2:], weights=[1, 0.5]))
+    # where all the others are 0 there is no direction either
+    nothing = {key: torch.zeros_like(tensor) for key, tensor in model(1).items()}
+    assert equal(apply(op, [nothing, *models[:2]], weights=[1, 0, 0]), nothing)
+
+
 def test_overflow_is_refused() -> None:
     huge = {"w": torch.tensor([3e38])}
     with pytest.raises(NonFinite, match="overflows"):

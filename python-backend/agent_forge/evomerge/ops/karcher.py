@@ -27,7 +27,7 @@ def karcher(
     count, table, factors = len(models), inner_products(models), shares(weights)
     norms = [math.sqrt(table[index][index]) for index in range(count)]
     reach = math.fsum(factor * norm for factor, norm in zip(factors, norms, strict=True))
-    known = [index for index in range(count) if norms[index] > tolerance]
+    known = [index for index in range(count) if norms[index] > tolerance and factors[index] != 0]
     if not known:
         return by_chunks(lambda parts: lincomb(parts, factors), models)
     unit_vectors = {index: [x / norms[index] for x in unit(index, count)] for index in known}

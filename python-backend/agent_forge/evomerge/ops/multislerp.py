@@ -23,7 +23,7 @@ def multislerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
     mean = [factor / norm if norm >= SMALL else 0.0 for factor, norm in zip(factors, norms, strict=True)]
     size = length(table, mean)
     if size < SMALL:
-        if len(models) > 2 and max(norms) >= SMALL:
+        if len(models) > 2 and any(mean):
             raise BadParameter("multislerp: the weighted directions cancel out")
         merged = factors
     else:

@@ -30,13 +30,16 @@ def slerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
     """Great-circle interpolation per flattened tensor: sin((1−t)Ω)/sinΩ·a + sin(tΩ)/sinΩ·b, t = w₂/(w₁+w₂).
 
     Linear where |cosΩ| > 0.9995 or a norm is below 1e-8. More than two models are taken in one by one,
-    each at its share of the weights so far; the result then depends on their order. One model: itself.
+    each at its share of the weights so far; the result then depends on their order. A weight of 0 leaves its model
+    out. One model: itself.
     """
     if len(models) == 1:
         return models[0]
+    shares(weights)
     table, count = inner_products(models), len(models)
     merged, total = unit(0, count), weights[0]
     for index in range(1, count):
-        merged = between(table, merged, unit(index, count), shares([total, weights[index]])[1])
-        total += weights[index]
+        if weights[index] != 0:
+            merged = between(table, merged, unit(index, count), shares([total, weights[index]])[1])
+            total += weights[index]
     return by_chunks(lambda parts: lincomb(parts, merged), models)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from ..refusal import BadParameter
+from .chunks import inner_products
+from .registry import Inputs, Models, StateDict, merge_op
+from .symmetry import Place, Symmetry, symmetries
+
+_EXACT_BITS = 50
+
+
+@merge_op(source="Ainsworth et al. 2023, Git Re-Basin, arXiv:2209.04836, weight matching")
+def align(
+    models: Annotated[Models, Inputs(2, 2)],
+    *,
+    heads: Annotated[
+        int, Field(ge=0, le=1024, description="attention heads of a block; 0: heads and their channels stay")
+    ] = 0,
+    iterations: Annotated[int, Field(ge=1, le=100, description="most rounds over all groups of units")] = 20,
+) -> StateDict:
+    """Permute the first model's units so that its weights come closest to the second's; what it computes stays.
+
+    Residual channels, heads, their value channels, then each block's feed-forward units: assignment by SciPy,
+    round after round until nothing gains (symmetry.py says why these and no others). Units whose tensors are not
+    all there stay. `heads` must be what the models were made with: their tensors don't tell.
+    """
+    model, reference = dict(models[0]), models[1]
+    width = model["embedding.weight"].shape[1] if "embedding.weight" in model else 0
+    if heads and width % heads:
+        raise BadParameter(f"align: heads: {heads} do not divide a width of {width}")
+    groups, scale = list(symmetries(model, heads)), _scale(models)
+    for _ in range(iterations):
+        gained = [_matched(model, reference, group, scale) for group in groups]
+        if not any(gained):
+            break
+    return model
+
+
+def _scale(models: Models) -> float:
+    """A power of 2 that turns weights into whole numbers whose inner products float64 holds exactly.
+
+    So no order of summation, thread count or machine changes an assignment.
+    """
+    squares = [math.fsum(inner_products([tensor])[0][0] for tensor in model.values()) for model in models]
+    largest = math.sqrt(squares[0] * squares[1])
+    return 2.0 ** ((_EXACT_BITS - max(0, math.frexp(largest)[1])) // 2) if largest > 0 else 1.0
+
+
+def _matched(model: StateDict, reference: Mapping[str, Tensor], group: Symmetry, scale: float) -> bool:
+    """Permute one group in place of the dictionary; False where the order is the best already."""
+    similarity = torch.zeros(group.count, group.count, dtype=torch.float64)
+    for place in group.places:
+        a, b = (_units(tensors[place.tensor], place, group, scale) for tensors in (reference, model))
+        similarity.addmm_(a, b.T)
+    rows, order = linear_sum_assignment(similarity.numpy(), maximize=True)
+    if similarity.numpy()[rows, order].sum() <= similarity.trace():
+        return False
+    entries = torch.from_numpy((order[:, None] * group.width + np.arange(group.width)).reshape(-1))
+    for place in group.places:
+        tensor = model[place.tensor]
+        index = torch.arange(tensor.shape[place.dim])
+        index[place.offset : place.offset + len(entries)] = place.offset + entries
+        model[place.tensor] = tensor.index_select(place.dim, index)
+    return True
+
+
+def _units(tensor: Tensor, place: Place, group: Symmetry, scale: float) -> Tensor:
+    """(count, entries of a unit): whole numbers, float64."""
+    part = tensor.narrow(place.dim, place.offset, group.count * group.width).movedim(place.dim, 0)
+    return part.reshape(group.count, -1).to(torch.float64, copy=True).mul_(scale).round_()
