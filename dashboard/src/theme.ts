@@ -39,6 +39,8 @@ export const theme = createTheme({
   cursorType: 'pointer',
   components: {
     InputWrapper: { defaultProps: { inputWrapperOrder: ['label', 'input', 'error', 'description'] } },
+    Drawer: { styles: { title: { fontWeight: 650 } } },
+    Modal: { styles: { title: { fontWeight: 650 } } },
     Table: { defaultProps: { verticalSpacing: 7, horizontalSpacing: 'sm' } },
   },
 });

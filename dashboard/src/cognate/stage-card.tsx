@@ -66,6 +66,8 @@ export function StageCard({ run, stage, history, evaluations, wide = false }: St
     };
   }, [evaluations]);
 
+  // As the chart ends; the mean since the last evaluation only where no single step is known.
+  const trained = newest?.loss ?? history.at(-1)?.loss ?? last?.train_loss ?? null;
   const state = stateOf(run, running, step, total);
   return (
     <Panel
@@ -85,9 +87,7 @@ export function StageCard({ run, stage, history, evaluations, wide = false }: St
       ) : (
         <>
           <Facts dense>
-            <Fact label="Loss">
-              {newest ? figure(newest.loss) : last?.train_loss != null ? figure(last.train_loss) : '–'}
-            </Fact>
+            <Fact label="Training loss">{trained === null ? '–' : figure(trained)}</Fact>
             <Fact label="Accuracy">
               {last ? percent(mean(last.tasks.map((task) => task.accuracy)) ?? 0) : '–'}
             </Fact>

@@ -32,15 +32,13 @@ export function ParentPicker({ chosen, onChange }: ParentPickerProps) {
   const first = models.find(({ id }) => id === chosen[0]);
   return (
     <div style={{ maxHeight: 340, overflowY: 'auto' }}>
-      <Wide label="Models to choose from" min={520}>
+      <Wide label="Models to choose from" min={420}>
         <Table verticalSpacing={5}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Model</Table.Th>
-              <Table.Th>Kind</Table.Th>
               <Table.Th ta="right">Parameters</Table.Th>
               <Table.Th ta="right">Mean accuracy</Table.Th>
-              <Table.Th>Created</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -52,6 +50,7 @@ export function ParentPicker({ chosen, onChange }: ParentPickerProps) {
                   <Table.Td style={{ minWidth: 220, overflowWrap: 'anywhere' }}>
                     <Checkbox
                       label={<ModelName name={model.name} />}
+                      description={`${stageName(model.specialization ?? model.kind)} · ${stamp(model.created_at)}`}
                       checked={here}
                       disabled={!fits && !here}
                       onChange={() =>
@@ -59,10 +58,8 @@ export function ParentPicker({ chosen, onChange }: ParentPickerProps) {
                       }
                     />
                   </Table.Td>
-                  <Table.Td>{stageName(model.specialization ?? model.kind)}</Table.Td>
                   <Table.Td ta="right">{count(model.parameters)}</Table.Td>
                   <Table.Td ta="right">{accuracy(model)}</Table.Td>
-                  <Table.Td style={{ whiteSpace: 'nowrap' }}>{stamp(model.created_at)}</Table.Td>
                 </Table.Tr>
               );
             })}

@@ -41,7 +41,7 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
     description: range ? `${plain(field.description)} · ${range}` : plain(field.description),
     error,
     name: path,
-    disabled: fixed,
+    ...(fixed ? { readOnly: true, variant: 'filled' } : {}),
   };
   if (schema.enum) {
     return (
@@ -64,6 +64,7 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
           allowDecimal={schema.type === 'number'}
           allowNegative={(schema.minimum ?? schema.exclusiveMinimum ?? 0) < 0}
           thousandSeparator=","
+          hideControls={fixed}
           step={schema.type === 'integer' ? 1 : stepFor(shown)}
           placeholder={
             nullable ? (typeof chosen === 'number' ? `by preset: ${chosen}` : emptyMeaning(field)) : undefined

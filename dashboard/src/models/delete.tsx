@@ -57,7 +57,7 @@ export function DeleteModel({ model }: { model: ModelDetail }) {
               Keep it
             </Button>
             <Button
-              color="red"
+              color="red.9"
               onClick={() => remove.mutate()}
               disabled={remove.isPending}
               data-testid="confirm-delete"

@@ -11,8 +11,9 @@ import { Waiting } from '../shell/waiting.tsx';
 import classes from './lineage-graph.module.css';
 import { ModelName } from './model-name.tsx';
 
-const COLUMN = 290;
-const ROW = 84;
+/** Ops need less room than models, whose names are long. */
+const COLUMN = { model: 300, op: 200 };
+const ROW = 104;
 
 type Placed = Node<{ node: LineageNode; self: boolean }, 'lineage'>;
 
@@ -23,14 +24,14 @@ export default function LineageGraph({ modelId }: { modelId: string }) {
   if (found.isError) return <ProblemNote error={found.error} onRetry={() => found.refetch()} />;
   if (!graph) return <Waiting for="the lineage" />;
   return (
-    <div className={classes.frame}>
+    <div className={classes.frame} style={{ height: graph.height }}>
       <ReactFlow
         nodes={graph.nodes}
         edges={graph.edges}
         nodeTypes={NODE_TYPES}
         colorMode={scheme}
         fitView
-        fitViewOptions={{ maxZoom: 1 }}
+        fitViewOptions={{ maxZoom: 1, padding: 0.04 }}
         minZoom={0.1}
         nodesDraggable={false}
         nodesConnectable={false}
@@ -46,7 +47,12 @@ export default function LineageGraph({ modelId }: { modelId: string }) {
 
 function LineageCard({ data: { node, self } }: NodeProps<Placed>) {
   return (
-    <div className={classes.node} data-kind={node.kind} data-self={self || undefined}>
+    <div
+      className={classes.node}
+      data-kind={node.kind}
+      data-narrow={!node.model_id || undefined}
+      data-self={self || undefined}
+    >
       <Handle type="target" position={Position.Left} isConnectable={false} />
       <span className={classes.kind}>{node.kind}</span>
       {node.model_id && !self ? (
@@ -66,7 +72,10 @@ function LineageCard({ data: { node, self } }: NodeProps<Placed>) {
 const NODE_TYPES = { lineage: LineageCard };
 
 /** Columns by the longest way from a root, so that every edge points right. */
-function layOut({ nodes, edges }: Lineage, modelId: string): { nodes: Placed[]; edges: Edge[] } {
+function layOut(
+  { nodes, edges }: Lineage,
+  modelId: string,
+): { nodes: Placed[]; edges: Edge[]; height: number } {
   const column = new Map(nodes.map(({ id }) => [id, 0]));
   for (let pass = 0, moved = true; moved && pass < nodes.length; pass += 1) {
     moved = false;
@@ -81,7 +90,9 @@ function layOut({ nodes, edges }: Lineage, modelId: string): { nodes: Placed[]; 
   const filled = new Map<number, number>();
   const heights = new Map<number, number>();
   for (const at of column.values()) heights.set(at, (heights.get(at) ?? 0) + 1);
+  const lefts = leftsOf(nodes, column);
   return {
+    height: Math.min(440, 120 + Math.max(...heights.values()) * 80),
     nodes: nodes.map((node) => {
       const at = column.get(node.id) ?? 0;
       const row = filled.get(at) ?? 0;
@@ -89,7 +100,7 @@ function layOut({ nodes, edges }: Lineage, modelId: string): { nodes: Placed[]; 
       return {
         id: node.id,
         type: 'lineage',
-        position: { x: at * COLUMN, y: (row - ((heights.get(at) ?? 1) - 1) / 2) * ROW },
+        position: { x: lefts.get(at) ?? 0, y: (row - ((heights.get(at) ?? 1) - 1) / 2) * ROW },
         data: { node, self: node.model_id === modelId },
         ariaLabel: `${node.kind} ${node.name}`,
       };
@@ -101,4 +112,16 @@ function layOut({ nodes, edges }: Lineage, modelId: string): { nodes: Placed[]; 
       label,
     })),
   };
+}
+
+/** Where each column begins. */
+function leftsOf(nodes: Lineage['nodes'], column: ReadonlyMap<string, number>): Map<number, number> {
+  const last = Math.max(0, ...column.values());
+  const lefts = new Map<number, number>();
+  for (let at = 0, x = 0; at <= last; at += 1) {
+    lefts.set(at, x);
+    const wide = nodes.some(({ id, model_id }) => model_id && column.get(id) === at);
+    x += wide ? COLUMN.model : COLUMN.op;
+  }
+  return lefts;
 }

@@ -75,7 +75,7 @@ export default function ModelsPage() {
           </Text>
         ) : (
           <>
-            <Wide label="Registered models" min={860}>
+            <Wide label="Registered models" min={920}>
               <Table highlightOnHover>
                 <Table.Thead>
                   <Table.Tr>
@@ -91,7 +91,7 @@ export default function ModelsPage() {
                 <Table.Tbody>
                   {models.map((model) => (
                     <Table.Tr key={model.id}>
-                      <Table.Td style={{ overflowWrap: 'anywhere', maxWidth: 360 }}>
+                      <Table.Td style={{ overflowWrap: 'anywhere', minWidth: 240, maxWidth: 360 }}>
                         <Anchor component={Link} href={`/models/${model.id}`} size="sm">
                           <ModelName name={model.name} />
                         </Anchor>

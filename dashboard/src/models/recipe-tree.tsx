@@ -3,6 +3,7 @@ import { Link } from 'wouter';
 import type { Recipe } from '../api/schema.ts';
 import { digestShort, figure } from '../format/number.ts';
 import { useModels } from '../live/hooks.ts';
+import { ModelName } from './model-name.tsx';
 import classes from './recipe-tree.module.css';
 
 /** A recipe as nested lists: the op, its parameters, and what it was applied to, down to registered models. */
@@ -29,7 +30,7 @@ function Branch({
       <li>
         {part && <span className={classes.part}>{part}</span>}
         <Anchor component={Link} href={`/models/${recipe.model_id}`} size="sm">
-          {names.get(recipe.model_id) ?? recipe.model_id}
+          <ModelName name={names.get(recipe.model_id) ?? recipe.model_id} />
         </Anchor>{' '}
         <code className={classes.digest} title={recipe.digest}>
           {digestShort(recipe.digest)}
@@ -38,18 +39,25 @@ function Branch({
     );
   }
   const parameters = Object.entries(recipe.parameters);
+  const plain = parameters.filter(([, value]) => !isSettings(value));
+  const structured = parameters.flatMap(([name, value]) =>
+    isSettings(value) ? [[name, value] as const] : [],
+  );
   return (
     <li>
       <details open>
         <summary className={classes.op}>
           {part && <span className={classes.part}>{part}</span>}
           <strong>{recipe.op}</strong>
-          {parameters.map(([name, value]) => (
+          {plain.map(([name, value]) => (
             <span key={name} className={classes.parameter}>
-              {name} <b>{valueText(value)}</b>
+              {words(name)} <b>{valueText(value)}</b>
             </span>
           ))}
         </summary>
+        {structured.map(([name, value]) => (
+          <Settings key={name} name={name} settings={value} />
+        ))}
         <ul>
           {recipe.base && <Branch recipe={recipe.base} names={names} part="about" />}
           {recipe.inputs.map((input, index) => (
@@ -60,6 +68,47 @@ function Branch({
       </details>
     </li>
   );
+}
+
+/** Settings of many parts, one row each; a list is one column for each input, in their order. */
+function Settings({ name, settings }: { name: string; settings: Record<string, unknown> }) {
+  return (
+    <details className={classes.settings}>
+      <summary>
+        {words(name)}
+        <span>: {Object.keys(settings).map(words).join(', ')}</span>
+      </summary>
+      <table>
+        <tbody>
+          {Object.entries(settings).map(([part, value]) => (
+            <tr key={part}>
+              <th scope="row">{words(part)}</th>
+              {isFigures(value) ? (
+                value.map((figureOf, index) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: inputs are known by their place
+                  <td key={index}>{figureOf.toFixed(3)}</td>
+                ))
+              ) : (
+                <td colSpan={99} data-text>
+                  {valueText(value)}
+                </td>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </details>
+  );
+}
+
+const words = (name: string): string => name.replaceAll('_', ' ');
+
+function isSettings(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isFigures(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'number');
 }
 
 function valueText(value: unknown): string {

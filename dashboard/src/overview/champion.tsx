@@ -3,9 +3,10 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { report } from '../api/queries.ts';
 import type { Run } from '../api/schema.ts';
-import { bestParent } from '../evomerge/baselines.ts';
+import { bestHeldout, bestParent } from '../evomerge/baselines.ts';
 import { bytes, count, figure, gain } from '../format/number.ts';
 import { useModels } from '../live/hooks.ts';
+import { ModelName } from '../models/model-name.tsx';
 import { VerifiedMark, Verify } from '../models/verify.tsx';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Panel } from '../shell/panel.tsx';
@@ -39,6 +40,7 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
   const outcome = found.data?.kind === 'evomerge' ? found.data : undefined;
   const parent = outcome && bestParent(outcome);
   const heldout = outcome?.champion_heldout;
+  const heldoutParent = outcome ? bestHeldout(outcome) : null;
   return (
     <Panel
       title="Champion"
@@ -65,9 +67,9 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
             <Fact
               label="Held-out fitness"
               note={
-                parent?.heldout
-                  ? `${gain(heldout.total, parent.heldout.total)} vs the best parent`
-                  : undefined
+                heldoutParent === null
+                  ? undefined
+                  : `${gain(heldout.total, heldoutParent)} vs the best parent there`
               }
             >
               {figure(heldout.total)}
@@ -83,7 +85,7 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
           <Stack gap="xs">
             <Text size="sm" component="div">
               <Anchor component={Link} href={`/models/${model.id}`} size="sm">
-                {model.name}
+                <ModelName name={model.name} />
               </Anchor>{' '}
               <VerifiedMark verified={model.verified} />
             </Text>

@@ -10,13 +10,16 @@ import { liveHref } from './status.ts';
 /** State, times and neighbours of a run, in one line. */
 export function RunLead({ run, here }: { run: Run; here: 'live' | 'record' }) {
   const now = useNow(5000);
+  const facts = [
+    run.started_at ? `started ${ago(run.started_at, now)}` : `created ${ago(run.created_at, now)}`,
+    ...(run.busy_seconds > 0 ? [`${duration(run.busy_seconds)} of work`] : []),
+    ...(run.attempt > 1 ? [`attempt ${run.attempt}`] : []),
+    ...(run.device ? [run.device] : []),
+  ];
   return (
     <Group gap="xs">
       <StatusMark status={run.status} />
-      <span>started {ago(run.started_at ?? run.created_at, now)}</span>
-      {run.busy_seconds > 0 && <span>· {duration(run.busy_seconds)} of work</span>}
-      {run.attempt > 1 && <span>· attempt {run.attempt}</span>}
-      {run.device && <span>· {run.device}</span>}
+      <span>{facts.join(' · ')}</span>
       {here === 'live' ? (
         <Anchor component={Link} href={`/runs/${run.id}`} size="sm">
           Log and configuration

@@ -18,8 +18,8 @@ export function Panel({ title, note, actions, children, order = 2 }: PanelProps)
   return (
     <Element className={classes.panel} {...(title ? { 'aria-label': title } : {})}>
       {(title || actions) && (
-        <Group justify="space-between" gap="sm" className={classes.head}>
-          <Group gap="xs" align="baseline">
+        <Group justify="space-between" align="flex-start" gap="sm" wrap="nowrap" className={classes.head}>
+          <Group gap="xs" align="baseline" style={{ minWidth: 0 }}>
             <Title order={order} className={classes.title}>
               {title}
             </Title>

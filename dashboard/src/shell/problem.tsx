@@ -21,7 +21,12 @@ export function ProblemNote({ error, shownFields, onRetry }: ProblemProps) {
       icon={<IconAlertTriangle size={18} />}
       title={problem.title}
       role="alert"
-      styles={{ title: { color: 'var(--bad)' }, icon: { color: 'var(--bad)' } }}
+      styles={{
+        title: { color: 'var(--bad)' },
+        icon: { color: 'var(--bad)' },
+        // Names and trace ids have no spaces to break at.
+        body: { minWidth: 0, overflowWrap: 'anywhere' },
+      }}
     >
       <Stack gap={6}>
         <Text size="sm">{problem.detail}</Text>
