@@ -40,7 +40,7 @@ export function roughly(seconds: number): string {
 }
 
 /** How long ago, in words, for the clock reading `now`. */
-export function ago(time: string, now: number): string {
+export function ago(time: string | number, now: number): string {
   const seconds = Math.max(0, (now - new Date(time).getTime()) / 1000);
   return seconds < 5 ? 'just now' : `${duration(seconds < 60 ? Math.floor(seconds) : seconds)} ago`;
 }

@@ -1,7 +1,7 @@
 import type { QueryClient } from '@tanstack/react-query';
 import { io, type Socket } from 'socket.io-client';
 import type { Event, Problem } from '../api/schema.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, healthOf } from './connection.ts';
 import { foldModels, foldRun, foldRuns, isRunEvent } from './fold.ts';
 import { type Observable, observable } from './observable.ts';
 import { createPulses, type Pulses } from './progress.ts';
@@ -142,8 +142,12 @@ export function createLive(token: string, cache: QueryClient): Live {
     if (!socket.active && !isRefusal(error)) setTimeout(() => socket.connect(), 1000);
   });
   socket.on('status', (gateway) => {
+    const before = healthOf(connection.get()).kind;
     connection.set({ ...connection.get(), gateway, heardAt: Date.now() });
     cache.invalidateQueries({ queryKey: ['system'] });
+    // What failed while the backend was away would stay failed: nobody else asks again.
+    if (before !== 'live' && healthOf(connection.get()).kind === 'live')
+      cache.invalidateQueries({ predicate: ({ state }) => state.status === 'error' });
   });
   socket.on('event', ({ topic, cursor, event }) => {
     heard();

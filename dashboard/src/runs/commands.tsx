@@ -2,6 +2,7 @@ import { Button, Group } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { gateway } from '../api/gateway.ts';
 import type { Run } from '../api/schema.ts';
+import { useHealth } from '../live/hooks.ts';
 import { ProblemNote } from '../shell/problem.tsx';
 import { type Command, commandsFor } from './status.ts';
 
@@ -13,6 +14,7 @@ export function RunCommands({ run, size = 'xs' }: { run: Run; size?: 'xs' | 'com
     mutationFn: (command: Command) =>
       gateway.post('/api/v1/runs/{run_id}/{command}', { path: { run_id: run.id, command } }),
   });
+  const away = useHealth().kind !== 'live';
   const commands = commandsFor(run.status);
   if (commands.length === 0 && !send.isError) return null;
   return (
@@ -23,7 +25,7 @@ export function RunCommands({ run, size = 'xs' }: { run: Run; size?: 'xs' | 'com
             key={command}
             size={size}
             variant="default"
-            disabled={send.isPending}
+            disabled={send.isPending || away}
             onClick={() => send.mutate(command)}
             aria-label={`${WORDS[command]} ${run.name}`}
           >

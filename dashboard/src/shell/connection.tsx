@@ -1,7 +1,7 @@
 import { Link } from 'wouter';
 import { useNow } from '../format/now.ts';
 import { count } from '../format/number.ts';
-import { clock, duration } from '../format/time.ts';
+import { ago, clock } from '../format/time.ts';
 import type { Health } from '../live/connection.ts';
 import { useConnection, useHealth } from '../live/hooks.ts';
 import classes from './shell.module.css';
@@ -81,10 +81,7 @@ function Banner({ kind, title, text, lastData }: BannerProps) {
       {lastData !== null && (
         <span>
           Last data {clock(lastData)}
-          <span aria-hidden>
-            {' '}
-            ({duration(Math.max(0, Math.round((now - new Date(lastData).getTime()) / 1000)))} ago)
-          </span>
+          <span aria-hidden> ({ago(lastData, now)})</span>
         </span>
       )}
       {text && <span>{text}</span>}
