@@ -822,7 +822,7 @@ export interface components {
              * @default [
              *       {
              *         "name": "arithmetic",
-             *         "weight": 1
+             *         "weight": 3
              *       },
              *       {
              *         "name": "deduction",
@@ -838,7 +838,7 @@ export interface components {
              *       },
              *       {
              *         "name": "composition",
-             *         "weight": 1
+             *         "weight": 2
              *       }
              *     ]
              */
@@ -1876,7 +1876,7 @@ export interface components {
              *       "datasets": [
              *         {
              *           "name": "arithmetic",
-             *           "weight": 1
+             *           "weight": 3
              *         },
              *         {
              *           "name": "deduction",
@@ -1892,7 +1892,7 @@ export interface components {
              *         },
              *         {
              *           "name": "composition",
-             *           "weight": 1
+             *           "weight": 2
              *         }
              *       ],
              *       "tokenizer": "bytes",

@@ -809,7 +809,7 @@ export interface components {
              * @default [
              *       {
              *         "name": "arithmetic",
-             *         "weight": 1
+             *         "weight": 3
              *       },
              *       {
              *         "name": "deduction",
@@ -825,7 +825,7 @@ export interface components {
              *       },
              *       {
              *         "name": "composition",
-             *         "weight": 1
+             *         "weight": 2
              *       }
              *     ]
              */
@@ -1930,7 +1930,7 @@ export interface components {
              *       "datasets": [
              *         {
              *           "name": "arithmetic",
-             *           "weight": 1
+             *           "weight": 3
              *         },
              *         {
              *           "name": "deduction",
@@ -1946,7 +1946,7 @@ export interface components {
              *         },
              *         {
              *           "name": "composition",
-             *           "weight": 1
+             *           "weight": 2
              *         }
              *       ],
              *       "tokenizer": "bytes",

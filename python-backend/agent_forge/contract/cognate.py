@@ -89,7 +89,14 @@ class CognateConfig(Request):
         default=0.8, description="share of a specialist's problems from its own family; the rest from the others"
     )
     datasets: list[DatasetChoice] = Field(
-        default=[DatasetChoice(name=name) for name in ("arithmetic", "deduction", "recall", "parity", "composition")],
+        default=[
+            # The slow to learn get more: a skill that the foundation lacks does not survive a merge.
+            DatasetChoice(name="arithmetic", weight=3),
+            DatasetChoice(name="deduction"),
+            DatasetChoice(name="recall"),
+            DatasetChoice(name="parity"),
+            DatasetChoice(name="composition", weight=2),
+        ],
         min_length=1,
         max_length=32,
         description="the training mixture",

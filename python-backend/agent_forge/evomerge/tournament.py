@@ -26,6 +26,8 @@ SCALE_STEP = 0.15
 REDRAW_RATE = 0.15
 """Of density, dfs temperature and each block's source."""
 SWITCH_RATE = 0.1
+SIZES = (1.0, 0.5, 0.2)
+"""Of the mutations of a winner's children, one each: far steps find, near ones refine."""
 """Of each stage's op."""
 DENSITIES = [round(0.05 * step, 2) for step in range(1, 21)]
 TEMPERATURES = [0.1, 0.25, 0.5, 1.0, 2.0]
@@ -136,43 +138,49 @@ def rank(candidates: Sequence[Ranked]) -> list[Ranked]:
 def mutated(genome: Genome, scheme: Scheme, generation: int, slot: int) -> Genome:
     """A genome with changed parameters, sometimes another op, and fresh noise on the weights."""
     seed, drawn = scheme.settings.seed, chance(scheme.settings.seed, generation, slot, "mutation")
+    size = SIZES[slot % CHILDREN] if slot < WINNERS * CHILDREN else 1.0
     sources = [
-        _source(drawn, len(scheme.parents)) if drawn.random() < REDRAW_RATE else source
+        _source(drawn, len(scheme.parents)) if drawn.random() < size * REDRAW_RATE else source
         for source in genome.layer_sources
     ]
     changed = genome.model_copy(
         update={
-            "first_weights": _shaken(genome.first_weights, drawn),
-            "second_weights": _shaken(genome.second_weights, drawn),
-            "third_weights": _shaken(genome.third_weights, drawn),
-            "scale": _clipped(genome.scale + SCALE_STEP * drawn.standard_normal(), SCALE_RANGE),
-            "density": float(drawn.choice(DENSITIES)) if drawn.random() < REDRAW_RATE else genome.density,
-            "temperature": float(drawn.choice(TEMPERATURES)) if drawn.random() < REDRAW_RATE else genome.temperature,
+            "first_weights": _shaken(genome.first_weights, drawn, size),
+            "second_weights": _shaken(genome.second_weights, drawn, size),
+            "third_weights": _shaken(genome.third_weights, drawn, size),
+            "scale": _clipped(genome.scale + size * SCALE_STEP * drawn.standard_normal(), SCALE_RANGE),
+            "density": float(drawn.choice(DENSITIES)) if drawn.random() < size * REDRAW_RATE else genome.density,
+            "temperature": float(drawn.choice(TEMPERATURES))
+            if drawn.random() < size * REDRAW_RATE
+            else genome.temperature,
             "layer_sources": sources,
             "noise_seed": derived_seed(seed, generation, slot, "noise") if scheme.noisy else None,
         }
     )
     for stage in STAGES:
-        if drawn.random() < SWITCH_RATE:
+        if drawn.random() < size * SWITCH_RATE:
             changed = _switched(changed, stage, scheme, drawn)
     return changed
 
 
 def averaged(genomes: Sequence[Genome], scheme: Scheme, generation: int, slot: int) -> Genome:
-    """The mean of some genomes' parameters; the middle op is drawn from the enabled ones, the others from theirs."""
+    """One op, drawn from the enabled ones, with the mean of some genomes' parameters.
+
+    Without the outer stages: deep recipes are hard to improve, and these are where short ones come from.
+    """
     drawn = chance(scheme.settings.seed, generation, slot, "chaos")
 
     def one() -> Genome:
         return genomes[int(drawn.integers(len(genomes)))]
 
     return Genome(
-        first=one().first,
+        first=None,
         first_weights=_mean([genome.first_weights for genome in genomes]),
         second=str(drawn.choice(scheme.pool)) if scheme.pool else one().second,
         second_weights=_mean([genome.second_weights for genome in genomes]),
         density=round(float(np.mean([genome.density for genome in genomes])), 2),
         scale=round(float(np.mean([genome.scale for genome in genomes])), 6),
-        third=one().third,
+        third=None,
         third_weights=_mean([genome.third_weights for genome in genomes]),
         layer_sources=[one().layer_sources[layer] for layer in range(scheme.depth)],
         temperature=one().temperature,
@@ -233,13 +241,17 @@ def _clipped(value: float, limits: tuple[float, float]) -> float:
     return round(float(min(max(value, limits[0]), limits[1])), 6)
 
 
-def _shaken(weights: GroupWeights, drawn: np.random.Generator) -> GroupWeights:
+def _shaken(weights: GroupWeights, drawn: np.random.Generator, size: float) -> GroupWeights:
     count = len(next(iter(weights.values())))
-    together = [PARENT_STEP * drawn.standard_normal() if drawn.random() < PARENT_RATE else 0.0 for _ in range(count)]
+    together = [
+        size * PARENT_STEP * drawn.standard_normal() if drawn.random() < PARENT_RATE else 0.0 for _ in range(count)
+    ]
     shaken = {
         group: [
             _clipped(
-                weight + shift + (WEIGHT_STEP * drawn.standard_normal() if drawn.random() < WEIGHT_RATE else 0.0),
+                weight
+                + shift
+                + (size * WEIGHT_STEP * drawn.standard_normal() if drawn.random() < WEIGHT_RATE else 0.0),
                 WEIGHT_RANGE,
             )
             for weight, shift in zip(row, together, strict=True)
