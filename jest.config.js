@@ -1,3 +1,8 @@
+// For every backend that a test starts. One thread, no yielding: on a busy machine threads that wait for each other
+// cost more than they bring, and a test would wait for a worker that yields to everything else.
+process.env.AGENT_FORGE_THREADS ??= '1';
+process.env.AGENT_FORGE_NICE ??= '0';
+
 /** @type {import('jest').Config} */
 export default {
   rootDir: '.',

@@ -23,14 +23,7 @@ function forge(
 ): Promise<Outcome> {
   const child = spawn(process.execPath, ['gateway/bin/forge.mjs', ...line.split(' ')], {
     cwd: root,
-    // One thread, no yielding: on a busy machine threads that wait for each other cost more than they bring.
-    env: {
-      ...process.env,
-      DATA_DIR: directory,
-      INIT_CWD: directory,
-      AGENT_FORGE_NICE: '0',
-      AGENT_FORGE_THREADS: '1',
-    },
+    env: { ...process.env, DATA_DIR: directory, INIT_CWD: directory },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
