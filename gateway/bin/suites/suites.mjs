@@ -41,9 +41,12 @@ async function runPytest(env) {
 /** @param {Record<string, string>} env */
 const runNodeTests = (env) => runJest('node.json', ['--testPathPatterns', '/tests/(?!browser/)'], env);
 
-/** @param {Record<string, string>} env */
-const runBrowserTests = (env) =>
-  runJest('browser.json', ['--testPathPatterns', '/tests/browser/', '--runInBand'], env);
+/** On what is built from the sources of now. @param {Record<string, string>} env */
+async function runBrowserTests(env) {
+  const built = await runBuild();
+  if (built.failed) return built;
+  return runJest('browser.json', ['--testPathPatterns', '/tests/browser/', '--runInBand'], env);
+}
 
 /** @param {string} name @param {string[]} selection @param {Record<string, string>} env */
 async function runJest(name, selection, env) {
