@@ -7,7 +7,9 @@ all threads reaches here. Ops that need order statistics of the task vectors are
 to be found, and with those found before, as in every merge of a run but the first.
 mergekit is never a dependency: give the python of a virtual environment that has it. Its functions get the same
 tensors, one by one; times are for the whole set, and the largest difference of any entry is given relative to the
-largest entry of the tensor. The last line is JSON.
+largest entry of the tensor.
+Of random ops it is shown what their masks do on average. `align` has to be asked for: it is no pass over the tensors
+but a search. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -38,9 +40,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "ties": {"weights": [0.5, 0.3, 0.2], "density": 0.2, "scale": 1.0},
     "dare_linear": {"drop_rate": 0.5},
     "dare_ties": {"drop_rate": 0.5},
+    "della_linear": {"drop_rate": 0.5},
+    "della": {"drop_rate": 0.5},
+    "breadcrumbs": {"weights": [0.5, 0.3, 0.2], "density": 0.5, "gamma": 0.05},
+    "breadcrumbs_ties": {"weights": [0.5, 0.3, 0.2], "density": 0.5, "gamma": 0.05},
+    "sce": {"selected": 0.3},
+    "nearswap": {"t": 0.002},
+    "multislerp": {"weights": [0.5, 0.3, 0.2]},
     "slerp": {"weights": [0.6, 0.4]},
-    "frankenmerge": {"layer_sources": [0, 1, 2, 0, 1, 2, 0, 1]},
+    "nuslerp": {"weights": [0.6, 0.4]},
+    "frankenmerge": {"embedding_source": 1, "output_source": 2},
 }
+RANDOM = ("dare_linear", "dare_ties", "della_linear", "della")
+NOT_THEIRS = ("align", "dfs", "fisher", "frankenmerge", "mutate")
+"""Ops that mergekit has none of, or that copy whole tensors."""
 PEERS = Path(__file__).with_name("mergekit_peer.py")
 
 
@@ -102,11 +115,13 @@ def family(preset: Preset) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
     return base, models
 
 
+def inputs(name: str, models: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    return models[: 2 if name == "slerp" else merge_op_named(name).inputs.most]
+
+
 def measure(name: str, base: dict[str, Tensor], models: list[dict[str, Tensor]], rate: float, repeats: int) -> Row:
     op = merge_op_named(name)
-    chosen = models[: op.inputs.most] if op.inputs.most else models
-    if name == "slerp":
-        chosen = models[:2]
+    chosen = inputs(name, models)
     extra: dict[str, Any] = {}
     size = sum(tensor.nbytes for tensor in base.values())
     read = len(chosen) * size
@@ -142,22 +157,30 @@ def compare(
     for index, model in enumerate(models):
         write_tensors(place / f"model{index}.safetensors", model, durable=False)
     for row in rows:
-        if row.op not in ("linear", "slerp", "task_arithmetic", "ties", "dare_linear", "dare_ties"):
+        if row.op in NOT_THEIRS:
             continue
-        order = [python, str(PEERS), row.op, json.dumps(SETTINGS[row.op]), str(place)]
+        op, chosen = merge_op_named(row.op), inputs(row.op, models)
+        settings = SETTINGS.get(row.op, {})
+        request = {"op": row.op, "settings": settings, "models": len(chosen), "base": "base" in op.needs}
+        order = [python, str(PEERS), json.dumps(request), str(place)]
         done = subprocess.run(order, capture_output=True, text=True, check=False)  # noqa: S603 - the caller's own python
         if done.returncode:
             row.notes.append(f"mergekit: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'failed'}")
             continue
         row.mergekit_seconds = json.loads(done.stdout.splitlines()[-1])["seconds"]
-        if row.op.startswith("dare"):
-            row.notes.append("the masks are random: mergekit's are others, so outputs are not compared")
-            continue
         theirs = load_tensors(place / "result.safetensors")
-        op = merge_op_named(row.op)
-        chosen = models[:2] if row.op == "slerp" else models
-        ours = op(chosen, base=base if "base" in op.needs else None, **SETTINGS[row.op])
-        row.difference, row.share_differing = difference(ours, theirs)
+        ours = op(chosen, base=base if "base" in op.needs else None, **settings)
+        if row.op in RANDOM:
+            row.notes.append(f"masks are random: {changes(ours, base)}; mergekit {changes(theirs, base)}")
+        else:
+            row.difference, row.share_differing = difference(ours, theirs)
+
+
+def changes(merged: dict[str, Tensor], base: dict[str, Tensor]) -> str:
+    """What a random mask shows of itself."""
+    moved = torch.cat([(merged[name] - origin).reshape(-1) for name, origin in base.items()])
+    left = float((moved == 0).double().mean())
+    return f"{left:.4%} of the entries left at the base, mean square change {float(moved.double().square().mean()):.4e}"
 
 
 def difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> tuple[float, float]:
@@ -172,7 +195,7 @@ def difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> tuple[floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", type=Preset, default=Preset.tinytitan)
-    parser.add_argument("--ops", default=",".join(merge_ops()))
+    parser.add_argument("--ops", default=",".join(name for name in merge_ops() if name != "align"))
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--mergekit", help="python of a virtual environment with mergekit")
     parser.add_argument("--directory", type=Path, default=Path(), help="files go to a temporary directory below it")

@@ -1,9 +1,10 @@
 """Run by a python that has mergekit (0.1.5 or newer): one of its merge methods over given tensors, timed.
 
-    mergekit_peer.py OP SETTINGS DIRECTORY
+    mergekit_peer.py REQUEST DIRECTORY
 
-SETTINGS are ours, as JSON. DIRECTORY has base.safetensors and model<N>.safetensors; result.safetensors is written
-there. Only the merge itself is timed; reading, writing and imports are not. Prints one line of JSON.
+REQUEST is JSON: op, our settings, how many models, whether about the base. DIRECTORY has base.safetensors and
+model<N>.safetensors; result.safetensors is written there. Only the merge itself is timed; reading, writing and
+imports are not. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -21,28 +22,45 @@ from mergekit.merge_methods import TensorGroup, get
 def parameters(op: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Our settings in mergekit's words."""
     weights = settings.get("weights", [1.0, 1.0, 1.0])
-    if op == "linear":
-        return {"weight": weights}
-    if op == "slerp":
-        return {"t": weights[1] / sum(weights)}
     common = {"weight": weights, "lambda": settings.get("scale", 1.0)}
-    if op == "ties":
-        return common | {"density": settings["density"]}
-    if op.startswith("dare"):
-        return common | {"density": 1 - settings["drop_rate"]}
-    return common
+    match op:
+        case "linear" | "multislerp":
+            return {"weight": weights}
+        case "slerp":
+            return {"t": weights[1] / sum(weights)}
+        case "nuslerp":
+            return {"weight": weights}
+        case "ties":
+            return common | {"density": settings["density"]}
+        case "breadcrumbs" | "breadcrumbs_ties":
+            # the published election takes a mean
+            return common | {key: settings[key] for key in ("density", "gamma")} | {"normalize": op.endswith("ties")}
+        case "dare_linear" | "dare_ties" | "della_linear" | "della":
+            return common | {"density": 1 - settings["drop_rate"], "normalize": op in ("dare_ties", "della")}
+        case "task_arithmetic":
+            return common
+        case "sce":
+            return {"select_topk": settings["selected"]}
+        case "nearswap":
+            return {"t": settings["t"]}
+        case _:
+            return {}
 
 
-def main(op: str, settings: dict[str, Any], place: Path) -> None:
-    paths = [place / f"model{index}.safetensors" for index in range(2 if op == "slerp" else 3)]
+def main(request: dict[str, Any], place: Path) -> None:
+    op, with_base = request["op"], request["base"]
+    paths = [place / f"model{index}.safetensors" for index in range(request["models"])]
     models = [safetensors.torch.load(path.read_bytes()) for path in paths]
-    with_base = op not in ("linear", "slerp")
     if with_base:
         models.insert(0, safetensors.torch.load((place / "base.safetensors").read_bytes()))
-    method, given = get(op), parameters(op, settings)
+    method, given = get(op), parameters(op, request["settings"])
     result = {}
     start = time.perf_counter()
     for name in models[0]:
+        if op.startswith("della") and models[0][name].shape[-1] == 1:
+            # its ranks of a row of one entry are 0/0
+            result[name] = models[0][name]
+            continue
         group = TensorGroup.from_tensors(
             [model[name] for model in models], base_index=0 if with_base or op == "slerp" else None, name=name
         )
@@ -53,4 +71,4 @@ def main(op: str, settings: dict[str, Any], place: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3]))
+    main(json.loads(sys.argv[1]), Path(sys.argv[2]))

@@ -26,7 +26,7 @@ def breadcrumbs_ties(
     """Remove the γ largest and then the smallest entries of each task vector until `density` remains,
     then elect signs and take the mean as ties does.
 
-    Per tensor. Density 0 gives the base.
+    Per tensor. Density 0 gives the base. mergekit takes the sum unless told to `normalize`.
     """
     if density == 0:
         return base

@@ -21,7 +21,7 @@ def dare_ties(
 ) -> Tensor:
     """Drop and rescale each task vector as dare_linear does, then elect signs and take the mean as ties does.
 
-    Drop rate 1 gives the base.
+    Drop rate 1 gives the base. mergekit takes the sum unless told to `normalize`.
     """
     if drop_rate == 1:
         return base

@@ -16,7 +16,8 @@ def model_stock(models: Annotated[Tensors, Inputs(2)], base: Tensor) -> Tensor:
     """Between the base and the models' mean, at the ratio that the angle θ of their task vectors gives:
     t = N cosθ / (1 + (N−1) cosθ), per tensor.
 
-    cosθ is the mean over all pairs, at least 0; two task vectors of which one is 0 count as orthogonal.
+    cosθ is the mean over all pairs, at least 0: below, the ratio leaves [0, 1], which mergekit lets it. Two task
+    vectors of which one is 0 count as orthogonal.
     """
     count = len(models)
     table = inner_products([*models, base])

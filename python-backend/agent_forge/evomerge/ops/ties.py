@@ -21,7 +21,8 @@ def ties(
     """Trim, elect sign and merge: keep the top `density` of each task vector by magnitude, elect the sign of their
     weighted sum, take the weighted mean of those that agree, and add it λ times to the base.
 
-    Trimmed per tensor. Entries that tie with the smallest one kept are kept too. Density 0 gives the base.
+    Trimmed per tensor, to ⌊density·entries⌋ but one at least. Entries that tie with the smallest one kept are kept
+    too, where mergekit keeps some of them by the order of its sort. Density 0 gives the base.
     """
     kept = kept_count(density, base.numel())
     if kept == 0:
