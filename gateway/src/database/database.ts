@@ -18,13 +18,11 @@ export type DatabaseSettings = {
   folder: string | null;
   /** A PostgreSQL server to use instead. */
   url?: string | undefined;
-  /** A dump of an embedded database to begin with; for tests, where it saves seconds. */
-  template?: Blob | undefined;
 };
 
 /** Opens the database and brings it up to the newest migration. Throws MigrationError, or what the server says. */
-export async function openDatabase({ folder, url, template }: DatabaseSettings): Promise<Database> {
-  const embedded = url ? null : await openEmbedded(folder, template);
+export async function openDatabase({ folder, url }: DatabaseSettings): Promise<Database> {
+  const embedded = url ? null : await openEmbedded(folder);
   const pool = new pg.Pool(
     embedded
       ? // One connection: the embedded database is a single session, and mixes up the unnamed statements of two.

@@ -18,16 +18,14 @@ export type Embedded = {
 /**
  * Opens the database kept in `folder` (null: in memory). Never syncs to disk, so that a power failure may lose it:
  * it may hold nothing that the backend does not.
- * `template`: a dump to begin with where the folder is empty.
  */
-export async function openEmbedded(folder: string | null, template?: Blob): Promise<Embedded> {
+export async function openEmbedded(folder: string | null): Promise<Embedded> {
   if (folder) await mkdir(folder, { recursive: true, mode: 0o700 });
   const release = folder ? await takeLock(`${folder}.lock`) : async () => undefined;
   let runtime: string | undefined;
   try {
     const db = await PGlite.create({
       ...(folder ? { dataDir: folder } : {}),
-      ...(template ? { loadDataDir: template } : {}),
       startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'],
     });
     // A socket's path above 100 characters would be cut silently; only this user may enter the folder.
