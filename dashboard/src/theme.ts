@@ -27,6 +27,12 @@ const dark: MantineColorsTuple = [
   '#0d1014',
 ];
 
+/** Their head is a `<header>`, which outside of a page's own head is no banner. */
+const dialog = {
+  defaultProps: { attributes: { header: { role: 'presentation' } } },
+  styles: { title: { fontWeight: 650 } },
+};
+
 export const theme = createTheme({
   primaryColor: 'ember',
   primaryShade: 7,
@@ -39,8 +45,8 @@ export const theme = createTheme({
   cursorType: 'pointer',
   components: {
     InputWrapper: { defaultProps: { inputWrapperOrder: ['label', 'input', 'error', 'description'] } },
-    Drawer: { styles: { title: { fontWeight: 650 } } },
-    Modal: { styles: { title: { fontWeight: 650 } } },
+    Drawer: dialog,
+    Modal: dialog,
     Table: { defaultProps: { verticalSpacing: 7, horizontalSpacing: 'sm' } },
   },
 });

@@ -5,6 +5,7 @@ import { gateway } from '../api/gateway.ts';
 import type { Candidate } from '../api/schema.ts';
 import { bytes, count, figure, percent } from '../format/number.ts';
 import { duration } from '../format/time.ts';
+import { ModelName } from '../models/model-name.tsx';
 import { RecipeTree } from '../models/recipe-tree.tsx';
 import { Verify } from '../models/verify.tsx';
 import { Fact, Facts } from '../shell/fact.tsx';
@@ -127,16 +128,20 @@ function Keep({ candidate }: { candidate: Candidate }) {
   });
   return (
     <Stack gap="xs">
-      <Group gap="sm">
-        <Button variant="default" onClick={() => keep.mutate()} disabled={keep.isPending}>
-          {keep.isPending ? 'Building it from its recipe…' : 'Keep as a model'}
-        </Button>
-        {keep.data && (
+      {keep.data ? (
+        <Text size="sm" role="status" style={{ overflowWrap: 'anywhere' }}>
+          Kept as{' '}
           <Anchor component={Link} href={`/models/${keep.data.id}`} size="sm">
-            {keep.data.name}
+            <ModelName name={keep.data.name} />
           </Anchor>
-        )}
-      </Group>
+        </Text>
+      ) : (
+        <Group gap="sm">
+          <Button variant="default" onClick={() => keep.mutate()} disabled={keep.isPending}>
+            {keep.isPending ? 'Building it from its recipe…' : 'Keep as a model'}
+          </Button>
+        </Group>
+      )}
       {keep.isError && <ProblemNote error={keep.error} />}
     </Stack>
   );
