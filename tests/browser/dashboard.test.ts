@@ -194,6 +194,8 @@ test('a killed backend is told within two seconds, and the page recovers by itse
   expect(await page.getByTestId('forge').isDisabled()).toBe(true);
   await page.getByTestId('connection').getByText('Live').waitFor({ timeout: 60_000 });
   await banner.waitFor({ state: 'detached' });
+  // Its forecast failed in between, and is asked for again without a click.
+  await page.locator('[data-testid=forge]:not([disabled])').waitFor();
   expect((await stack.api.get('/api/v1/system')).gateway.pid).not.toBe(gateway.pid);
 });
 
