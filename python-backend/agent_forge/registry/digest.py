@@ -29,6 +29,9 @@ if sys.byteorder != "little":
 CHUNK = 2**20
 """Bytes read at once: stays in the second-level cache between read and hash."""
 
+_ALONE = 2**23
+"""Bytes in all up to which waking threads costs more than it gains."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
@@ -53,6 +56,8 @@ def combine(tensors: Iterable[tuple[str, TensorSpec, bytes]]) -> str:
 
 def digest_buffers(tensors: Mapping[str, tuple[TensorSpec, memoryview]]) -> str:
     """Model digest of tensors in memory; each buffer is the tensor's bytes, row-major."""
+    if sum(buffer.nbytes for _, buffer in tensors.values()) <= _ALONE:
+        return combine((name, spec, _sha256(buffer)) for name, (spec, buffer) in tensors.items())
     with ThreadPoolExecutor(_threads()) as pool:
         hashes = [pool.submit(_sha256, buffer) for _, buffer in tensors.values()]
         return combine(

@@ -37,6 +37,10 @@ def _pool(helpers: int) -> ThreadPoolExecutor:
 def each_chunk(count: int, work: Callable[[int, int], None], chunk: int = CHUNK) -> None:
     """Call work(start, stop) for every chunk of `count` entries, in any order, over as many threads as torch has."""
     chunks = math.ceil(count / chunk)
+    if chunks <= _SHARE:
+        for start in range(0, count, chunk):
+            work(start, min(start + chunk, count))
+        return
     taken = itertools.count()
 
     def run() -> None:
