@@ -4,7 +4,7 @@ from torch import Tensor
 
 from .chunks import by_numbered_chunks, lincomb
 from .draw import Draw
-from .drop import drop_and_rescale
+from .drop import drop
 from .registry import DropRate, Scale, Tensors, Weights, merge_op
 
 
@@ -25,12 +25,13 @@ def dare_linear(
     """
     if drop_rate == 1:
         return base
+    factor = scale / (1 - drop_rate)
     streams = [draw.stream(index) for index in range(len(models))]
 
     def merge(parts: list[Tensor], chunk: int) -> Tensor:
         origin, *models = parts
         deltas = [part.sub_(origin) for part in models]
-        drop_and_rescale(deltas, streams, chunk, drop_rate)
-        return origin.add_(lincomb(deltas, weights).mul_(scale))
+        drop(deltas, streams, chunk, drop_rate)
+        return origin.add_(lincomb(deltas, weights).mul_(factor))
 
     return by_numbered_chunks(merge, [base, *models])

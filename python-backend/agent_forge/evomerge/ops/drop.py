@@ -10,8 +10,9 @@ from torch import Tensor
 from .draw import Stream
 
 
-def drop_and_rescale(deltas: Sequence[Tensor], streams: Sequence[Stream], chunk: int, drop_rate: float) -> None:
-    """In place: each entry becomes 0 with probability `drop_rate`, else it is divided by 1 − `drop_rate`.
+def drop(deltas: Sequence[Tensor], streams: Sequence[Stream], chunk: int, drop_rate: float) -> None:
+    """In place: each entry becomes 0 with probability `drop_rate`. To divide the others by 1 − `drop_rate` is left
+    to the factors that they are multiplied with anyway.
 
     deltas: one chunk, (n,) float64 each; chunk: its number.
     """
@@ -20,4 +21,3 @@ def drop_and_rescale(deltas: Sequence[Tensor], streams: Sequence[Stream], chunk:
         values = delta.numpy()
         # numpy: torch takes twice as long to multiply by booleans
         np.multiply(values, kept, out=values)
-        delta.div_(1 - drop_rate)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -32,14 +33,16 @@ def fisher(
 
     def merge(parts: list[Tensor]) -> Tensor:
         models, importances = parts[:count], parts[count:]
-        total = importances[0].mul_(plain[0])
+        total = importances[0].mul_(plain[0]).clone()
         for importance, share in zip(importances[1:], plain[1:], strict=True):
-            total = total + importance.mul_(share)
+            total.add_(importance.mul_(share))
         unknown = total == 0
-        divisor = total + unknown
-        mean = lincomb([model * unknown for model in models], plain)
+        mean = torch.zeros_like(total)
+        if unknown.any():
+            mean = lincomb([model * unknown for model in models], plain)
+            total.add_(unknown)
         for model, importance in zip(models, importances, strict=True):
-            mean.add_(importance.div_(divisor).mul_(model))
+            mean.add_(importance.div_(total).mul_(model))
         return mean
 
     return by_chunks(merge, [*models, *fisher])
