@@ -47,3 +47,9 @@ class LeafChanged(MergeRefused):
     """A leaf's tensors are not those that the recipe pins by digest."""
 
     code = "leaf_changed"
+
+
+class OtherSearch(MergeRefused):
+    """A resumed search asks for other candidates than were recorded."""
+
+    code = "other_search"

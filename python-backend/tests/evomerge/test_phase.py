@@ -15,7 +15,7 @@ from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import MergeOrigin
 from agent_forge.evomerge.phase import run
 from agent_forge.evomerge.recipe import materialise
-from agent_forge.evomerge.refusal import LeafChanged, NonFinite, ShapesDiffer, WrongInputs
+from agent_forge.evomerge.refusal import LeafChanged, NonFinite, OtherSearch, ShapesDiffer, WrongInputs
 from agent_forge.registry.tensors import digest_tensors
 
 
@@ -107,6 +107,26 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None
     # nothing that was recorded is measured twice
     selections = evaluator.splits.count("selection")
     assert selections <= 24 - before + (4 if interruption <= 4 else 0)
+
+
+@pytest.mark.parametrize(("interruption", "changed"), [(31, "run.g1.s2"), (31, "run.g2.s1"), (9, "run.g0.s0")])
+def test_resuming_what_another_search_began_is_refused(
+    job: tuple[MemoryJob, list[str]], interruption: int, changed: str
+) -> None:
+    ours, parents = job
+    config = EvoMergeConfig(parents=parents, generations=3)
+
+    def stop(count: int) -> None:
+        if count == interruption:
+            raise Paused
+
+    ours.on_poll = stop
+    with pytest.raises(Paused):
+        run(config, ours, tiny_evaluator)
+    known = ours.found[changed]
+    ours.found[changed] = known.model_copy(update={"recipe": known.recipe.model_copy(update={"seed": 1})})
+    with pytest.raises(OtherSearch, match=changed):
+        run(config, ours, tiny_evaluator)
 
 
 def test_cancelled_run_keeps_its_champion(job: tuple[MemoryJob, list[str]]) -> None:

@@ -58,7 +58,7 @@ def test_catalogue_is_what_the_signatures_say() -> None:
 def test_catalogue_loads_without_torch() -> None:
     code = (
         "import sys; from agent_forge.evomerge.catalogue import merge_methods; "
-        "import agent_forge.evomerge.tournament, agent_forge.evomerge.refusal; "
+        "import agent_forge.evomerge.search, agent_forge.evomerge.refusal; "
         "print(len(merge_methods()), 'torch' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,20 +5,12 @@ import pytest
 from agent_forge.contract.evomerge import EvoMergeSettings, Role
 from agent_forge.contract.recipe import Leaf
 from agent_forge.evomerge.genome import Frame, Genome, express, second_stage_ops
+from agent_forge.evomerge.mutation import SCALE_RANGE, WEIGHT_RANGE, Scheme, mutated
 from agent_forge.evomerge.ops.registry import merge_op_named
 from agent_forge.evomerge.recipe import nodes
 from agent_forge.evomerge.refusal import UnknownOp
 from agent_forge.evomerge.stopping import Gains
-from agent_forge.evomerge.tournament import (
-    SCALE_RANGE,
-    WEIGHT_RANGE,
-    Ranked,
-    Scheme,
-    first_generation,
-    mutated,
-    next_generation,
-    rank,
-)
+from agent_forge.evomerge.tournament import Ranked, first_generation, next_generation, rank
 
 PARENTS = ("a", "b", "c")
 LEAVES = [Leaf(model_id=name, digest=name * 64) for name in PARENTS]
@@ -97,16 +89,20 @@ def test_chaos_child_averages_its_three_parents() -> None:
 
 def test_all_randomness_comes_from_seed_generation_and_slot() -> None:
     genome = first_generation(scheme())[0].genome
-    one = mutated(genome, scheme(), 3, 5)
-    assert one == mutated(genome, scheme(), 3, 5)
-    others = [mutated(genome, scheme(), 4, 5), mutated(genome, scheme(), 3, 6), mutated(genome, scheme(seed=1), 3, 5)]
+    one = mutated(genome, scheme(), 3, 5, 1.0)
+    assert one == mutated(genome, scheme(), 3, 5, 1.0)
+    others = [
+        mutated(genome, scheme(), 4, 5, 1.0),
+        mutated(genome, scheme(), 3, 6, 1.0),
+        mutated(genome, scheme(seed=1), 3, 5, 1.0),
+    ]
     assert all(one.second_weights != other.second_weights for other in others)
     assert len({one.noise_seed, *(other.noise_seed for other in others)}) == 4
 
 
 def test_mutation_rates() -> None:
     genome = first_generation(scheme())[0].genome
-    children = [mutated(genome, scheme(), 1, slot) for slot in range(600)]
+    children = [mutated(genome, scheme(), 1, slot, 1.0) for slot in range(600)]
     before = [w for row in genome.second_weights.values() for w in row]
     after = [[w for row in child.second_weights.values() for w in row] for child in children]
     changed = sum(a != b for row in after for a, b in zip(row, before, strict=True)) / (600 * len(before))
@@ -123,8 +119,8 @@ def test_mutation_rates() -> None:
 
 def test_noise_is_left_out_where_it_is_off() -> None:
     genome = first_generation(scheme())[0].genome
-    assert mutated(genome, scheme(mutation_rate=0), 1, 0).noise_seed is None
-    assert mutated(genome, scheme(mutation_sigma=0), 1, 0).noise_seed is None
+    assert mutated(genome, scheme(mutation_rate=0), 1, 0, 1.0).noise_seed is None
+    assert mutated(genome, scheme(mutation_sigma=0), 1, 0, 1.0).noise_seed is None
 
 
 @pytest.mark.parametrize("elitism", [True, False])

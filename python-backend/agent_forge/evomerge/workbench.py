@@ -1,0 +1,96 @@
+"""The parents of a run, and what makes models of recipes over them and measures these."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from ..contract.evomerge import EvoMergeConfig, Fitness
+from ..contract.job import Job
+from ..contract.recipe import Leaf, MergeNode, Recipe
+from .fitness import Evaluator, MakeEvaluator, Reference, Scores, Split, fitness
+from .foundation import common_foundation
+from .genome import Frame
+from .layers import depth_of
+from .ops.registry import merge_op_named, refuse_non_finite, same_shapes
+from .recipe import Recall, materialise
+from .refusal import LeafChanged, WrongInputs
+
+Tensors = Mapping[str, Tensor]
+
+
+class Workbench:
+    """Raises `MergeRefused` where the parents can't be merged."""
+
+    def __init__(self, config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None:
+        self._job, self._weights = job, config.fitness
+        loaded = [job.load_model(parent) for parent in config.parents]
+        self.parents = [model for model, _ in loaded]
+        self._leaves: dict[str, tuple[str, Tensors]] = {model.id: (model.digest, tensors) for model, tensors in loaded}
+        if len(self._leaves) < len(loaded):
+            raise WrongInputs("the same parent is named twice")
+        same_shapes([tensors for _, tensors in loaded])
+        for model, tensors in loaded:
+            refuse_non_finite(tensors, f"model {model.id}")
+        foundation = common_foundation(self.parents, lambda model_id: job.load_model(model_id)[0])
+        self.evaluator: Evaluator = make_evaluator(config, self.parents)
+        self._recall = Recall(finite={model.digest for model in self.parents})
+        self.frame = Frame(
+            parents=[Leaf(model_id=model.id, digest=model.digest) for model in self.parents],
+            foundation=foundation,
+            depth=depth_of(loaded[0][1]),
+            calibration=dict(self.evaluator.calibration),
+            mutation_rate=config.mutation_rate,
+            mutation_sigma=config.mutation_sigma,
+        )
+        self.base = self.make(foundation or self.average())
+        """θ₀, which task vectors are about."""
+
+    def make(self, recipe: Recipe) -> dict[str, Tensor]:
+        return materialise(recipe, self._leaf, self.evaluator.fisher, self._recall)
+
+    def parent_tensors(self) -> list[Tensors]:
+        return [self._leaves[model.id][1] for model in self.parents]
+
+    def average(self) -> MergeNode:
+        """The parents' plain mean."""
+        return MergeNode(
+            op="linear", inputs=list(self.frame.parents), parameters=merge_op_named("linear").parameters({})
+        )
+
+    def evaluate(self, tensors: Tensors, split: Split) -> Scores:
+        start = time.perf_counter()
+        scores = self.evaluator.evaluate(tensors, split)
+        self._job.timing("evaluate", time.perf_counter() - start)
+        return scores
+
+    def fitness(self, scores: Scores, tensors: Tensors, reference: Reference) -> Fitness:
+        return fitness(scores, size_of(tensors), reference, self._weights)
+
+    def reference(self, scores: Sequence[Scores]) -> Reference:
+        """scores: the parents', in order."""
+        return Reference(
+            flops_per_token=sum(score.flops_per_token for score in scores) / len(scores),
+            bytes=sum(map(size_of, self.parent_tensors())) / len(scores),
+        )
+
+    def _leaf(self, leaf: Leaf) -> Tensors:
+        if leaf.model_id not in self._leaves:
+            model, loaded = self._job.load_model(leaf.model_id)
+            self._leaves[leaf.model_id] = (model.digest, loaded)
+        digest, tensors = self._leaves[leaf.model_id]
+        if digest != leaf.digest:
+            raise LeafChanged(f"{leaf.model_id} has digest {digest}, the recipe was made from {leaf.digest}")
+        return tensors
+
+
+def size_of(tensors: Tensors) -> int:
+    """Bytes."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def entries_of(tensors: Tensors) -> int:
+    """Parameters."""
+    return sum(tensor.numel() for tensor in tensors.values())
