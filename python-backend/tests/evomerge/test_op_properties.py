@@ -73,11 +73,12 @@ class TestEveryOp:
                 key: (shape, dtype) for key, shape in SHAPES.items()
             }
 
-    def test_leaves_its_inputs_alone(self, name: str) -> None:
-        models, base = [model(seed) for seed in (1, 2, 3)], model(0)
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_leaves_its_inputs_alone(self, name: str, dtype: torch.dtype) -> None:
+        models, base = [model(seed, dtype) for seed in (1, 2, 3)], model(0, dtype)
         apply(merge_ops()[name], models, base)
-        assert all(equal(one, model(seed)) for seed, one in zip((1, 2, 3), models, strict=True))
-        assert equal(base, model(0))
+        assert all(equal(one, model(seed, dtype)) for seed, one in zip((1, 2, 3), models, strict=True))
+        assert equal(base, model(0, dtype))
 
     def test_same_bytes_each_time_and_thread_count(self, name: str) -> None:
         big = {"embedding.weight": torch.randn(700, 500, generator=torch.Generator().manual_seed(3))}

@@ -4,12 +4,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 import torch
 from evomerge.tiny import TinyEvaluator, drawn, family_of_four
-from safetensors.torch import save_file
 from torch import Tensor
 
 from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
@@ -99,27 +97,6 @@ def test_recall_changes_no_byte() -> None:
     alone = digest_tensors(materialise(DEEP, load))
     assert [digest_tensors(materialise(DEEP, load, recall=recall)) for _ in range(2)] == [alone, alone]
     assert recall.floors
-
-
-def test_same_bytes_with_other_threads_and_in_a_fresh_process(tmp_path: Path) -> None:
-    here = digest_tensors(materialise(DEEP, load))
-    torch.set_num_threads(2)
-    assert digest_tensors(materialise(DEEP, load)) == here
-    for name, tensors in MODELS.items():
-        save_file(tensors, tmp_path / f"{name}.safetensors")
-    (tmp_path / "recipe.json").write_text(DEEP.model_dump_json())
-    code = """
-import sys, torch
-from pathlib import Path
-from agent_forge.contract.recipe import MergeNode
-from agent_forge.evomerge.recipe import materialise
-from agent_forge.registry.tensors import digest_tensors, load_tensors
-where = Path(sys.argv[1])
-recipe = MergeNode.model_validate_json((where / "recipe.json").read_text())
-print(digest_tensors(materialise(recipe, lambda leaf: load_tensors(where / f"{leaf.model_id}.safetensors"))))
-"""
-    out = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == here
 
 
 def test_fisher_ops_measure_what_the_recipe_names() -> None:

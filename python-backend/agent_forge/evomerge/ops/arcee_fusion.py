@@ -48,7 +48,7 @@ def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor) -> Tens
     flat, origin = model.reshape(-1), base.reshape(-1)
 
     def importance(at: slice) -> npt.NDArray[np.float32]:
-        size = magnitude(flat[at].to(torch.float64).sub_(origin[at])).numpy()
+        size = magnitude(flat[at].to(torch.float64, copy=True).sub_(origin[at])).numpy()
         rows = np.arange(at.start, min(at.stop, count), at.step or 1) // columns
         size *= divergence[rows]
         return size

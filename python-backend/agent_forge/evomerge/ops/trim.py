@@ -49,7 +49,7 @@ def _below(least: float) -> float:
 def kth_largest(model: Tensor, base: Tensor, k: int) -> float:
     """The exact k-th largest magnitude of the task vector model − base; k from 1."""
     flat, origin = model.reshape(-1), base.reshape(-1)
-    return kth(lambda at: magnitude(flat[at].to(torch.float64).sub_(origin[at])).numpy(), len(flat), k)
+    return kth(lambda at: magnitude(flat[at].to(torch.float64, copy=True).sub_(origin[at])).numpy(), len(flat), k)
 
 
 def kth(values: Callable[[slice], Magnitudes], count: int, k: int) -> float:
