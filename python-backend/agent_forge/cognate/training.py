@@ -18,6 +18,7 @@ from agent_forge.contract.cognate import CognateConfig
 from .draws import seed_of
 from .mixture import Mixture
 from .model import Dropout, TinyTitan
+from .muon import Muon
 
 # Learning rates fall linearly to this share of their peak.
 _FINAL_RATE = 0.1
@@ -54,10 +55,13 @@ def uses_bf16(precision: str, preset: Preset, device: torch.device) -> bool:
     """`auto`: where the hardware multiplies bf16 and the preset gains. At 128 wide the casts cost what they save."""
     if precision != "auto":
         return precision == "bf16"
-    if preset is Preset.nano:
-        return False
+    return preset is not Preset.nano and multiplies_bf16(device)
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the hardware does. A CPU that has to emulate it is a hundred times slower than in fp32."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
@@ -136,7 +140,12 @@ class Trainer:
         )
         self._optimizers = [_Optimizer("adamw", adamw, config.adamw_learning_rate, _ADAMW_STATE, others)]
         if matrices:
-            muon = torch.optim.Muon(matrices.values(), lr=config.muon_learning_rate, weight_decay=config.weight_decay)
+            muon = Muon(
+                matrices.values(),
+                lr=config.muon_learning_rate,
+                weight_decay=config.weight_decay,
+                dtype=torch.bfloat16 if multiplies_bf16(device) else torch.float32,
+            )
             self._optimizers.append(_Optimizer("muon", muon, config.muon_learning_rate, _MUON_STATE, matrices))
 
     def rate(self, step: int) -> float:
