@@ -1089,6 +1089,19 @@ export interface components {
         /** EvoMergeConfig */
         EvoMergeConfig: {
             /**
+             * Align
+             * @description first permute each parent's units to match a reference, its foundation or else the first parent; what it computes stays (Git Re-Basin). auto: where the parents share no foundation
+             * @default auto
+             * @enum {string}
+             */
+            align?: "auto" | "always" | "never";
+            /**
+             * Barrier Points
+             * @description models measured between every two parents, before evolution, to see whether a hill of loss parts them; of more than three parents, between each and the first; 0: none
+             * @default 3
+             */
+            barrier_points?: number;
+            /**
              * Datasets
              * @description what fitness is measured on; null: the parents' own mixture
              */
@@ -1215,6 +1228,10 @@ export interface components {
         };
         /** EvoMergeReport */
         EvoMergeReport: {
+            /** Aligned To */
+            aligned_to: string | null;
+            /** Barriers */
+            barriers: components["schemas"]["MergeBarrier"][];
             /** Baselines */
             baselines: components["schemas"]["Baseline"][];
             /** Candidates */
@@ -1241,6 +1258,19 @@ export interface components {
          * @description How candidates are bred, apart from which parents.
          */
         EvoMergeSettings: {
+            /**
+             * Align
+             * @description first permute each parent's units to match a reference, its foundation or else the first parent; what it computes stays (Git Re-Basin). auto: where the parents share no foundation
+             * @default auto
+             * @enum {string}
+             */
+            align?: "auto" | "always" | "never";
+            /**
+             * Barrier Points
+             * @description models measured between every two parents, before evolution, to see whether a hill of loss parts them; of more than three parents, between each and the first; 0: none
+             * @default 3
+             */
+            barrier_points?: number;
             /**
              * Datasets
              * @description what fitness is measured on; null: the parents' own mixture
@@ -1541,6 +1571,16 @@ export interface components {
             name: string;
         };
         /**
+         * LinearPath
+         * @description The way from one parent to another, straight through the weights: both ends and what was measured between.
+         */
+        LinearPath: {
+            /** Barrier */
+            barrier: number;
+            /** Points */
+            points: components["schemas"]["PathPoint"][];
+        };
+        /**
          * LiveEvent
          * @description A live event: latest wins, may be dropped.
          */
@@ -1588,6 +1628,18 @@ export interface components {
             run_id: string;
             /** Time */
             time: string;
+        };
+        /**
+         * MergeBarrier
+         * @description What parts two parents (Frankle 2020, linear mode connectivity; Ainsworth 2023, Git Re-Basin).
+         */
+        MergeBarrier: {
+            after: components["schemas"]["LinearPath"] | null;
+            before: components["schemas"]["LinearPath"];
+            /** First */
+            first: string;
+            /** Second */
+            second: string;
         };
         /**
          * MergeMethod
@@ -1836,6 +1888,18 @@ export interface components {
             shape: string;
         };
         /**
+         * PathPoint
+         * @description A model on the straight line between two parents' weights, on the selection problems.
+         */
+        PathPoint: {
+            /** Accuracy */
+            accuracy: number;
+            /** Loss */
+            loss: number;
+            /** T */
+            t: number;
+        };
+        /**
          * Pipeline
          * @description Cognate, then EvoMerge: two runs made by one call.
          */
@@ -1928,6 +1992,8 @@ export interface components {
              *       },
              *       "eval_problems": 64,
              *       "heldout_problems": 256,
+             *       "align": "auto",
+             *       "barrier_points": 3,
              *       "device": "auto"
              *     }
              */
@@ -2427,10 +2493,12 @@ export type Leaf = components['schemas']['Leaf'];
 export type Lineage = components['schemas']['Lineage'];
 export type LineageEdge = components['schemas']['LineageEdge'];
 export type LineageNode = components['schemas']['LineageNode'];
+export type LinearPath = components['schemas']['LinearPath'];
 export type LiveEvent = components['schemas']['LiveEvent'];
 export type LiveProgress = components['schemas']['LiveProgress'];
 export type LiveStep = components['schemas']['LiveStep'];
 export type LogLine = components['schemas']['LogLine'];
+export type MergeBarrier = components['schemas']['MergeBarrier'];
 export type MergeMethod = components['schemas']['MergeMethod'];
 export type MergeNode = components['schemas']['MergeNode'];
 export type MergeOrigin = components['schemas']['MergeOrigin'];
@@ -2444,6 +2512,7 @@ export type ModelPage = components['schemas']['ModelPage'];
 export type ModelRegistered = components['schemas']['ModelRegistered'];
 export type ModelVerified = components['schemas']['ModelVerified'];
 export type ModuleParameters = components['schemas']['ModuleParameters'];
+export type PathPoint = components['schemas']['PathPoint'];
 export type Pipeline = components['schemas']['Pipeline'];
 export type PipelineConfig = components['schemas']['PipelineConfig'];
 export type PipelineForecast = components['schemas']['PipelineForecast'];

@@ -56,6 +56,18 @@ class EvoMergeSettings(Request):
     datasets: list[DatasetChoice] | None = Field(
         default=None, max_length=32, description="what fitness is measured on; null: the parents' own mixture"
     )
+    align: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="first permute each parent's units to match a reference, its foundation or else the first parent; "
+        "what it computes stays (Git Re-Basin). auto: where the parents share no foundation",
+    )
+    barrier_points: int = Field(
+        default=3,
+        ge=0,
+        le=25,
+        description="models measured between every two parents, before evolution, to see whether a hill of loss "
+        "parts them; of more than three parents, between each and the first; 0: none",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: cuda where there is one")
 
 
@@ -149,6 +161,38 @@ class Baseline(Resource):
     """On the held-out split, touched once, at the end."""
 
 
+class PathPoint(Resource):
+    """A model on the straight line between two parents' weights, on the selection problems."""
+
+    t: Unit
+    """Weight of the second parent; the first has 1 − t."""
+    loss: float
+    """Mean cross-entropy over the datasets, nats."""
+    accuracy: float
+    """Mean over the datasets, 0 to 1."""
+
+
+class LinearPath(Resource):
+    """The way from one parent to another, straight through the weights: both ends and what was measured between."""
+
+    points: list[PathPoint]
+    """By rising t, from 0 to 1."""
+    barrier: float
+    """Most that the loss rises above the straight line between the ends' losses, nats; 0 where it nowhere does."""
+
+
+class MergeBarrier(Resource):
+    """What parts two parents (Frankle 2020, linear mode connectivity; Ainsworth 2023, Git Re-Basin)."""
+
+    first: str
+    """Id of a parent."""
+    second: str
+    """Id of another."""
+    before: LinearPath
+    after: LinearPath | None
+    """The same with both aligned; null where they were left as they are."""
+
+
 class EvoMergeForecast(Resource):
     settings: EvoMergeSettings
     candidates: Count
@@ -175,6 +219,10 @@ class EvoMergeReport(Resource):
     champion_model_id: str | None
     champion_heldout: Fitness | None
     baselines: list[Baseline]
+    aligned_to: str | None
+    """Id of the model whose units the parents' were matched to before anything else; null: they are as registered."""
+    barriers: list[MergeBarrier]
+    """In the order of the parents; empty where none were asked for."""
     generations: list[Generation]
     stopped_by: Literal["generations", "patience", "cancelled"] | None
     candidates: Count

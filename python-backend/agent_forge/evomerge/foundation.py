@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ..contract.model import Model
 from ..contract.recipe import Leaf, MergeOrigin, TrainingOrigin
-from .recipe import nodes
+from .tree import nodes
 
 
 def common_foundation(parents: Sequence[Model], model: Callable[[str], Model]) -> Leaf | None:

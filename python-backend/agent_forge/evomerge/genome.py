@@ -61,7 +61,8 @@ class Frame(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    parents: list[Leaf]
+    parents: list[Recipe]
+    """Each a registered model, or one that is aligned."""
     foundation: Leaf | None
     """θ₀; null: the mean of the parents."""
     depth: int
@@ -73,13 +74,13 @@ class Frame(BaseModel):
 
 def express(genome: Genome, frame: Frame) -> MergeNode:
     """The recipe of a genome, every parameter filled in."""
-    parents: list[Recipe] = list(frame.parents)
-    base: Recipe = frame.foundation or _node("linear", parents)
+    parents: list[Recipe] = frame.parents
+    base: Recipe = frame.foundation or node("linear", parents)
     inputs, weights = parents, {group: row[: len(parents)] for group, row in genome.second_weights.items()}
     if genome.first is not None:
-        first = _node(genome.first, parents, weights=genome.first_weights)
+        first = node(genome.first, parents, weights=genome.first_weights)
         inputs, weights = [*parents, first], genome.second_weights
-    root = _node(
+    root = node(
         genome.second,
         inputs,
         base=base,
@@ -91,9 +92,9 @@ def express(genome: Genome, frame: Frame) -> MergeNode:
         calibration=frame.calibration,
     )
     if genome.third == "frankenmerge":
-        root = _node("frankenmerge", [root, *parents], layer_sources=genome.layer_sources)
+        root = node("frankenmerge", [root, *parents], layer_sources=genome.layer_sources)
     elif genome.third == "dfs":
-        root = _node(
+        root = node(
             "dfs",
             [root, *parents],
             weights=genome.third_weights,
@@ -101,11 +102,11 @@ def express(genome: Genome, frame: Frame) -> MergeNode:
             calibration=frame.calibration,
         )
     if genome.noise_seed is not None:
-        root = _node("mutate", [root], seed=genome.noise_seed, rate=frame.mutation_rate, sigma=frame.mutation_sigma)
+        root = node("mutate", [root], seed=genome.noise_seed, rate=frame.mutation_rate, sigma=frame.mutation_sigma)
     return root
 
 
-def _node(op: str, inputs: list[Recipe], base: Recipe | None = None, seed: int = 0, **offered: Any) -> MergeNode:
+def node(op: str, inputs: list[Recipe], base: Recipe | None = None, seed: int = 0, **offered: Any) -> MergeNode:
     """A node with all parameters of its op: those offered, of which it takes what it has, then the defaults."""
     method = next((method for method in merge_methods() if method.name == op), None)
     if method is None:

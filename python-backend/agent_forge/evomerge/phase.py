@@ -8,18 +8,19 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ..contract.evomerge import Baseline, Candidate, EvoMergeConfig, Fitness, Generation
+from ..contract.evomerge import Baseline, Candidate, EvoMergeConfig, Fitness, Generation, MergeBarrier
 from ..contract.job import Cancelled, Job
 from ..registry.tensors import digest_tensors
+from .barrier import survey
 from .baselines import first_baselines, generation_0, on_heldout
 from .champion import better, register
 from .diversity import Sketch, diversity, sketch
 from .fitness import MakeEvaluator, Reference
-from .recipe import recipe_digest
 from .refusal import OtherSearch
 from .search import strategy_of
 from .stopping import Gains
 from .strategy import Plan
+from .tree import recipe_digest
 from .workbench import Workbench, entries_of, size_of
 
 
@@ -33,6 +34,8 @@ class _State(BaseModel):
     baselines: list[Baseline]
     reference: tuple[float, float]
     """Parents' mean FLOPs per token on the selection split, mean bytes."""
+    barriers: list[MergeBarrier] = []
+    """Of the first pairs of parents; the rest are still to be measured."""
 
 
 def run(config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None:
@@ -66,8 +69,11 @@ class _Evolution:
 
     def breed(self) -> None:
         saved = self.job.load_checkpoint()
-        state = _State.model_validate(saved[1]) if saved else self._begin()
-        self._replay(state)
+        state = _State.model_validate(saved[1]) if saved else None
+        if state is not None:
+            self._replay(state)
+        self.bench.prepare(self.job.poll)
+        state = self._survey(state or self._begin())
         stopped_by = "generations"
         while state.index < self.config.generations:
             if self.gains.exhausted(self.config.patience):
@@ -86,11 +92,22 @@ class _Evolution:
             + (f"their foundation {foundation.model_id}" if foundation else "their mean: they share no foundation")
         )
         baselines, reference = first_baselines(self.bench, self.job.poll)
-        self.job.report({"baselines": _json(baselines)})
+        reference_model = self.bench.reference_model
+        self.job.report(
+            {"baselines": _json(baselines), "aligned_to": reference_model.model_id if reference_model else None}
+        )
         state = _State(
             index=0, diversities=[], baselines=baselines, reference=(reference.flops_per_token, reference.bytes)
         )
         self.job.save_checkpoint({}, state.model_dump(mode="json"))
+        return state
+
+    def _survey(self, state: _State) -> _State:
+        """Measure what parts the parents, each pair once, however often the run is resumed."""
+        for found in survey(self.bench, state.baselines, len(state.barriers), self.config.barrier_points, self.job):
+            state = state.model_copy(update={"barriers": [*state.barriers, found]})
+            self.job.report({"barriers": _json(state.barriers)})
+            self.job.save_checkpoint({}, state.model_dump(mode="json"))
         return state
 
     def _replay(self, state: _State) -> None:
@@ -236,5 +253,7 @@ def _same(plan: Plan, recorded: Candidate) -> None:
         )
 
 
-def _json(value: BaseModel | list[Baseline]) -> Any:
-    return [one.model_dump(mode="json") for one in value] if isinstance(value, list) else value.model_dump(mode="json")
+def _json(value: BaseModel | Sequence[BaseModel]) -> Any:
+    if isinstance(value, Sequence):
+        return [one.model_dump(mode="json") for one in value]
+    return value.model_dump(mode="json")

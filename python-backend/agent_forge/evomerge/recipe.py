@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..contract.recipe import Leaf, MergeNode, Recipe
 from .ops.registry import StateDict, merge_op_named, refuse_non_finite
 from .ops.trim import kth_largest
 from .refusal import WrongInputs
+from .tree import parts, recipe_digest
 
 LoadLeaf = Callable[[Leaf], Mapping[str, Tensor]]
 """A registered model's tensors. It vouches for them: they have the digest that the leaf pins."""
@@ -22,22 +22,23 @@ Fisher = Callable[[Mapping[str, Tensor], Mapping[str, Any]], Mapping[str, Tensor
 """(tensors, calibration) → diagonal Fisher, see `fitness.Evaluator.fisher`."""
 
 
-def recipe_digest(recipe: Recipe) -> str:
-    """SHA-256 of the recipe as canonical JSON (sorted keys, no spaces)."""
-    text = json.dumps(recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 @dataclass
 class Recall:
-    """What many recipes over the same leaves may share. Changes no byte of any result."""
+    """What many recipes over the same leaves may share. Changes no byte of any result.
 
+    Recipes are named by their digest. What leaves and lasting recipes have in common is that they come again.
+    """
+
+    lasting: set[str] = field(default_factory=set)
+    """Recipes whose model is kept once it is made."""
+    made: dict[str, StateDict] = field(default_factory=dict)
+    """Lasting recipe → its model. One model's size each."""
     floors: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
-    """(leaf digest, base digest, tensor, k) → k-th largest magnitude of the task vector."""
+    """(leaf or lasting recipe, such a base, tensor, k) → k-th largest magnitude of the task vector."""
     fishers: dict[tuple[str, str], Mapping[str, Tensor]] = field(default_factory=dict)
-    """(leaf digest, calibration) → diagonal Fisher. One model's size each."""
+    """(leaf or lasting recipe, calibration) → diagonal Fisher. One model's size each."""
     finite: set[str] = field(default_factory=set)
-    """Digests of leaves that hold neither NaN nor an infinity."""
+    """Digests of leaves' tensors that hold neither NaN nor an infinity."""
 
 
 def materialise(
@@ -54,18 +55,6 @@ def materialise(
     return _Work(recipe, load_leaf, fisher, recall or Recall()).make(recipe)
 
 
-def nodes(recipe: Recipe) -> Iterator[Recipe]:
-    """All nodes of the tree, root first; what occurs twice comes twice."""
-    yield recipe
-    if isinstance(recipe, MergeNode):
-        for part in _parts(recipe):
-            yield from nodes(part)
-
-
-def _parts(node: MergeNode) -> list[Recipe]:
-    return [*node.inputs, *([node.base] if node.base is not None else [])]
-
-
 class _Work:
     """One materialisation: what is made so far, and how often each part is still needed."""
 
@@ -78,9 +67,11 @@ class _Work:
 
     def make(self, recipe: Recipe) -> StateDict:
         key = self._key(recipe)
-        made = self._made.get(key)
+        made = self._made.get(key) or self._recall.made.get(key)
         if made is None:
             made = self._load(recipe) if isinstance(recipe, Leaf) else self._merge(recipe)
+            if key in self._recall.lasting:
+                self._recall.made[key] = made
         self._needed[key] -= 1
         if self._needed[key] > 0:
             self._made[key] = made
@@ -108,10 +99,10 @@ class _Work:
 
         def floor(name: str, index: int, k: int) -> float:
             part, origin = node.inputs[index], node.base
-            assert base is not None  # noqa: S101 - only asked for where the node has a base
-            if not (isinstance(part, Leaf) and isinstance(origin, Leaf)):
+            assert base is not None and origin is not None  # noqa: S101, PT018 - only asked for where there is one
+            if not (self._comes_again(part) and self._comes_again(origin)):
                 return kth_largest(models[index][name], base[name], k)
-            known = (part.digest, origin.digest, name, k)
+            known = (self._key(part), self._key(origin), name, k)
             if known not in self._recall.floors:
                 self._recall.floors[known] = kth_largest(models[index][name], base[name], k)
             return self._recall.floors[known]
@@ -131,12 +122,15 @@ class _Work:
     ) -> Mapping[str, Tensor]:
         if self._fisher is None:
             raise WrongInputs("this recipe weighs by Fisher information, and nothing here can measure it")
-        if not isinstance(part, Leaf):
+        if not self._comes_again(part):
             return self._fisher(tensors, calibration)
-        known = (part.digest, json.dumps(calibration, sort_keys=True))
+        known = (self._key(part), json.dumps(calibration, sort_keys=True))
         if known not in self._recall.fishers:
             self._recall.fishers[known] = self._fisher(tensors, calibration)
         return self._recall.fishers[known]
+
+    def _comes_again(self, recipe: Recipe) -> bool:
+        return isinstance(recipe, Leaf) or self._key(recipe) in self._recall.lasting
 
     def _key(self, recipe: Recipe) -> str:
         return self._keys.setdefault(id(recipe), recipe_digest(recipe))
@@ -144,7 +138,7 @@ class _Work:
     def _count(self, recipe: Recipe) -> None:
         key = self._key(recipe)
         self._needed[key] += 1
-        # the parts of something that is made once are needed once
-        if self._needed[key] == 1 and isinstance(recipe, MergeNode):
-            for part in _parts(recipe):
+        # the parts of something that is made once are needed once; of what is there, not at all
+        if self._needed[key] == 1 and isinstance(recipe, MergeNode) and key not in self._recall.made:
+            for part in parts(recipe):
                 self._count(part)

@@ -11,4 +11,4 @@ from .tournament import Tournament
 
 def strategy_of(config: EvoMergeConfig, frame: Frame) -> Strategy:
     """Raises `UnknownOp`."""
-    return Tournament(Scheme(config, tuple(leaf.model_id for leaf in frame.parents), frame.depth), frame)
+    return Tournament(Scheme(config, tuple(config.parents), frame.depth), frame)

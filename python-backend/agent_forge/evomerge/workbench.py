@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
 from ..contract.evomerge import EvoMergeConfig, Fitness
 from ..contract.job import Job
 from ..contract.recipe import Leaf, MergeNode, Recipe
+from .alignment import aligned, reference_of
 from .fitness import Evaluator, MakeEvaluator, Reference, Scores, Split, fitness
 from .foundation import common_foundation
-from .genome import Frame
+from .genome import Frame, node
 from .layers import depth_of
-from .ops.registry import merge_op_named, refuse_non_finite, same_shapes
+from .ops.registry import refuse_non_finite, same_shapes
 from .recipe import Recall, materialise
 from .refusal import LeafChanged, WrongInputs
+from .tree import recipe_digest
 
 Tensors = Mapping[str, Tensor]
 
@@ -36,17 +38,36 @@ class Workbench:
             refuse_non_finite(tensors, f"model {model.id}")
         foundation = common_foundation(self.parents, lambda model_id: job.load_model(model_id)[0])
         self.evaluator: Evaluator = make_evaluator(config, self.parents)
-        self._recall = Recall(finite={model.digest for model in self.parents})
+        self.registered = [Leaf(model_id=model.id, digest=model.digest) for model in self.parents]
+        self.reference_model = reference_of(config.align, self.registered, foundation)
+        """What the parents are aligned to; None where they stay as they are."""
         self.frame = Frame(
-            parents=[Leaf(model_id=model.id, digest=model.digest) for model in self.parents],
+            parents=aligned(self.registered, self.reference_model, self.evaluator.architecture.n_heads),
             foundation=foundation,
             depth=depth_of(loaded[0][1]),
             calibration=dict(self.evaluator.calibration),
             mutation_rate=config.mutation_rate,
             mutation_sigma=config.mutation_sigma,
         )
-        self.base = self.make(foundation or self.average())
+        once = (*self.frame.parents, foundation or self.average())
+        self._recall = Recall(
+            lasting={recipe_digest(recipe) for recipe in once if isinstance(recipe, MergeNode)},
+            finite={model.digest for model in self.parents},
+        )
+        self.base: Tensors = {}
         """θ₀, which task vectors are about."""
+
+    def prepare(self, poll: Callable[[], None]) -> None:
+        """Make what is made once a run: the aligned parents and θ₀. poll: called before each."""
+        if self.reference_model is not None:
+            start = time.perf_counter()
+            for recipe in self.frame.parents:
+                poll()
+                self.make(recipe)
+            seconds = time.perf_counter() - start
+            self._job.timing("align", seconds)
+            self._job.log(f"parents aligned to {self.reference_model.model_id} by weight matching in {seconds:.1f} s")
+        self.base = self.make(self.frame.foundation or self.average())
 
     def make(self, recipe: Recipe) -> dict[str, Tensor]:
         return materialise(recipe, self._leaf, self.evaluator.fisher, self._recall)
@@ -55,10 +76,8 @@ class Workbench:
         return [self._leaves[model.id][1] for model in self.parents]
 
     def average(self) -> MergeNode:
-        """The parents' plain mean."""
-        return MergeNode(
-            op="linear", inputs=list(self.frame.parents), parameters=merge_op_named("linear").parameters({})
-        )
+        """The plain mean of the parents, aligned where they are."""
+        return node("linear", self.frame.parents)
 
     def evaluate(self, tensors: Tensors, split: Split) -> Scores:
         start = time.perf_counter()

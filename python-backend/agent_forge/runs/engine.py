@@ -17,10 +17,12 @@ from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeConfig
 from ..contract.job import Job
 from ..contract.model import Model, Prediction, PredictRequest
-from ..contract.recipe import Leaf, Recipe, TrainingOrigin
+from ..contract.recipe import Leaf, MergeNode, Recipe, TrainingOrigin
 from ..contract.run import Run
 from ..evomerge import phase as evomerge
-from ..evomerge.recipe import materialise
+from ..evomerge.ops.registry import StateDict
+from ..evomerge.recipe import Recall, materialise
+from ..evomerge.tree import nodes, recipe_digest
 from ..registry.rebuild import Materialise, Tensors, not_asked_for
 from ..settings import Settings
 from .refusal import Refusal
@@ -75,7 +77,11 @@ def retrain(origin: TrainingOrigin, initial: Tensors | None, settings: Settings)
 
 
 def materialiser(settings: Settings) -> Materialise:
-    """Recipe and leaves' tensors → the tensors that it stands for; Fisher information is measured where it asks."""
+    """Recipe and leaves' tensors → the tensors that it stands for; Fisher information is measured where it asks.
+
+    Aligned parents take longest, and all candidates of a run have the same: they are kept from one call to the next.
+    """
+    aligned: dict[str, StateDict] = {}
 
     def fisher(tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]:
         named = ProblemSet(
@@ -91,7 +97,12 @@ def materialiser(settings: Settings) -> Materialise:
         def load(leaf: Leaf) -> Mapping[str, Tensor]:
             return leaves[leaf.model_id]
 
-        return materialise(recipe, load, fisher)
+        nonlocal aligned
+        lasting = {recipe_digest(n) for n in nodes(recipe) if isinstance(n, MergeNode) and n.op == "align"}
+        recall = Recall(lasting=lasting, made={key: aligned[key] for key in lasting & aligned.keys()})
+        made = materialise(recipe, load, fisher, recall)
+        aligned = recall.made
+        return made
 
     return make
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psutil
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from ..contract.architecture import Architecture, Preset, parameter_count, param
 from ..contract.cognate import CognateConfig, CognateForecast, Resources, SecondsFrom, SizeForecast
 from ..contract.evomerge import EvoMergeForecast, EvoMergeSettings
 from ..contract.run import Calibration, PipelineConfig, PipelineForecast
+from ..evomerge.alignment import aligns
 from ..registry.architecture import forecast_bytes
 from ..settings import Settings
 from . import rates
@@ -86,16 +87,20 @@ def evomerge(
     parents: Sequence[Architecture],
     datasets: int,
     calibration: Calibration | None,
+    *,
+    founded: bool,
 ) -> EvoMergeForecast:
-    """`parents` are the architectures of the parents, all of one shape."""
+    """`parents` are the architectures of the parents, all of one shape; `founded`: they share a foundation."""
     arch = parents[0]
     size, count = forecast_bytes(arch), parameter_count(arch)
     candidates = config.generations * config.population
     # On disk: the population at a checkpoint, its predecessor while it is replaced, and the champion.
     disk = (2 * config.population + 1) * size
-    # In memory: parents and foundation, the population, and what one merge and one evaluation hold.
-    memory = PROCESS_BYTES + (len(parents) + 1 + config.population + 4) * size
-    seconds, seconds_from = _breeding_seconds(connection, config, arch, datasets, len(parents), candidates, calibration)
+    copies = len(parents) if aligns(config.align, founded=founded) else 0
+    # In memory: parents, those aligned and the foundation, the population, and what one merge and one evaluation hold.
+    memory = PROCESS_BYTES + (len(parents) + copies + 1 + config.population + 4) * size
+    units = rates.breeding_units(config, datasets, len(parents), candidates, aligned=copies > 0)
+    seconds, seconds_from = _breeding_seconds(connection, arch, units, calibration)
     return EvoMergeForecast(
         settings=EvoMergeSettings.model_validate(config.model_dump(include=set(EvoMergeSettings.model_fields))),
         candidates=candidates,
@@ -120,7 +125,15 @@ def pipeline(
         cognate=cognate(settings, connection, config.cognate, calibration),
         evomerge=None
         if bred is None
-        else evomerge(settings, connection, bred, parents, len(bred.datasets or config.cognate.datasets), calibration),
+        else evomerge(
+            settings,
+            connection,
+            bred,
+            parents,
+            len(bred.datasets or config.cognate.datasets),
+            calibration,
+            founded=bool(config.cognate.foundation_steps and config.cognate.train_steps),
+        ),
     )
 
 
@@ -142,23 +155,23 @@ def _training_seconds(
 
 
 def _breeding_seconds(
-    connection: Connection,
-    config: EvoMergeSettings,
-    arch: Architecture,
-    datasets: int,
-    parents: int,
-    candidates: int,
-    calibration: Calibration | None,
+    connection: Connection, arch: Architecture, units: Mapping[Part, float], calibration: Calibration | None
 ) -> Expected:
-    units = rates.breeding_units(config, datasets, parents, candidates)
     timed = rates.seconds_per_unit(connection, arch.preset, units)
     if timed is not None:
         return sum(timed[part] * count for part, count in units.items()), "runs"
     if calibration is None:
         return None, None
-    merging = candidates * (MERGE_SECONDS + 10 * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9))
-    answering = (units[Part.evaluate] + units[Part.frame]) * _answer_flops(arch)
-    return merging + answering / (calibration.matmul_gflops * 1e9 * ANSWER_SHARE), "machine"
+    merging = units[Part.merge] * (MERGE_SECONDS + 10 * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9))
+    working = (units[Part.evaluate] + units[Part.frame]) * _answer_flops(arch) + units[Part.align] * _align_flops(arch)
+    return merging + working / (calibration.matmul_gflops * 1e9 * ANSWER_SHARE), "machine"
+
+
+def _align_flops(arch: Architecture) -> float:
+    """Of what weighs: residual channels are matched twice, each block's feed-forward units once, as at nano."""
+    products = 2 * arch.d_model * parameter_count(arch) + arch.n_layers * arch.d_ff * 2 * arch.d_model * arch.d_ff
+    # two operations a product, in float64 at half the rate that is measured
+    return 4 * products
 
 
 def _answer_flops(arch: Architecture) -> float:

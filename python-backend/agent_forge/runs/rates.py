@@ -19,7 +19,8 @@ from ..contract.architecture import Preset
 from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeSettings
 from ..contract.run import Run
-from . import records, shelf
+from ..evomerge.barrier import pairs
+from . import ledger, records, shelf
 from .outbox import Transaction
 from .schema import rates
 
@@ -38,6 +39,8 @@ class Part(StrEnum):
     """Merging: candidates."""
     evaluate = "evaluate"
     """Evaluating candidates: problems answered."""
+    align = "align"
+    """Matching parents' units to a reference: parents, where they are aligned."""
     frame = "frame"
     """All else of a breeding run, parents and champion above all: problems answered."""
 
@@ -51,10 +54,15 @@ def training_units(config: CognateConfig) -> dict[Part, float]:
     return {Part.step: tokens, Part.check: checks * config.eval_problems * len(config.datasets)}
 
 
-def breeding_units(settings: EvoMergeSettings, datasets: int, parents: int, candidates: int) -> dict[Part, float]:
+def breeding_units(
+    settings: EvoMergeSettings, datasets: int, parents: int, candidates: int, *, aligned: bool
+) -> dict[Part, float]:
     """`candidates` are those that were merged and evaluated, `datasets` what they were evaluated on."""
     framing = parents * (settings.eval_problems + settings.heldout_problems) + settings.heldout_problems
+    paths = len(pairs(parents)) * (2 if aligned else 1)
+    framing += paths * settings.barrier_points * settings.eval_problems
     return {
+        Part.align: parents if aligned else 0,
         Part.merge: candidates,
         Part.evaluate: datasets * candidates * settings.eval_problems,
         Part.frame: datasets * framing,
@@ -78,8 +86,10 @@ def record(tx: Transaction, run: Run) -> None:
         if not shapes or not done:
             return
         preset = shapes[0].preset
-        units = breeding_units(run.evomerge, len(done[0].fitness.tasks), len(shapes), len(done))
+        aligned = ledger.read_json(tx.connection, run.id, "report").get("aligned_to") is not None
+        units = breeding_units(run.evomerge, len(done[0].fitness.tasks), len(shapes), len(done), aligned=aligned)
         spent = {
+            Part.align: ledger.read_json(tx.connection, run.id, "timings").get("align", 0.0),
             Part.merge: sum(c.merge_seconds for c in done),
             Part.evaluate: sum(c.evaluate_seconds for c in done),
         }
@@ -90,9 +100,12 @@ def record(tx: Transaction, run: Run) -> None:
 
 
 def seconds_per_unit(connection: Connection, preset: Preset, units: Mapping[Part, float]) -> dict[Part, float] | None:
-    """Median over the newest runs, for each of the parts; None where one of them was never timed."""
+    """Median over the newest runs, for each of the parts; None where one that is needed was never timed."""
     found: dict[Part, float] = {}
-    for part in units:
+    for part, count in units.items():
+        if count == 0:
+            found[part] = 0.0
+            continue
         query = (
             select(rates.c.seconds, rates.c.units)
             .where(rates.c.part == part, rates.c.preset == preset)

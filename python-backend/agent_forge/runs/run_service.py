@@ -47,8 +47,9 @@ from ..contract.run import (
     System,
     WorkerInfo,
 )
+from ..evomerge.foundation import common_foundation
 from ..settings import Settings
-from . import admission, cursors, forecast, ledger, outbox, records
+from . import admission, cursors, forecast, ledger, outbox, records, shelf
 from .database import Database
 from .outbox import Transaction, rfc3339
 from .refusal import Refusal
@@ -262,7 +263,17 @@ class RunService:
         parents = admission.admit_parents(connection, config)
         shapes = [parent.architecture for parent in parents if parent.architecture is not None]
         datasets = len(config.datasets) if config.datasets is not None else _dataset_count(parents)
-        return forecast.evomerge(self._settings, connection, config, shapes, datasets, self._calibration())
+
+        def model(model_id: str) -> Model:
+            found = shelf.find(connection, model_id)
+            if found is None:
+                raise Refusal("not_found", f"there is no model {model_id}, from which a parent was made")
+            return found
+
+        founded = common_foundation(parents, model) is not None
+        return forecast.evomerge(
+            self._settings, connection, config, shapes, datasets, self._calibration(), founded=founded
+        )
 
     def _found(self, connection: Connection, run_id: str) -> Run:
         run = ledger.find(connection, run_id)
@@ -402,7 +413,11 @@ def _cognate_report(connection: Connection, run: Run, part: dict[str, object], t
 
 def _evomerge_report(connection: Connection, run: Run, part: dict[str, object], timings: Timings) -> EvoMergeReport:
     found = records.candidates_of(connection, run.id)
-    own = {key: part[key] for key in ("champion_heldout", "baselines", "stopped_by") if key in part}
+    own = {
+        key: part[key]
+        for key in ("champion_heldout", "baselines", "aligned_to", "barriers", "stopped_by")
+        if key in part
+    }
     stopped_by = "cancelled" if run.status is RunStatus.cancelled else own.pop("stopped_by", None)
     own.pop("stopped_by", None)
     return EvoMergeReport.model_validate(
@@ -412,6 +427,8 @@ def _evomerge_report(connection: Connection, run: Run, part: dict[str, object], 
             "champion_model_id": run.champion_model_id,
             "champion_heldout": None,
             "baselines": [],
+            "aligned_to": None,
+            "barriers": [],
             "generations": records.generations_of(connection, run.id),
             "stopped_by": stopped_by,
             "candidates": len(found),

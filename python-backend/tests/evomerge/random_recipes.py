@@ -22,7 +22,8 @@ from agent_forge.contract.architecture import Architecture, Preset, tensor_shape
 from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
 from agent_forge.evomerge.layers import GROUPS
 from agent_forge.evomerge.ops.registry import MergeOp, merge_ops
-from agent_forge.evomerge.recipe import Recall, materialise, nodes
+from agent_forge.evomerge.recipe import Recall, materialise
+from agent_forge.evomerge.tree import nodes
 from agent_forge.registry.tensors import digest_tensors
 
 ARCHITECTURE = Architecture(preset=Preset.nano, vocab_size=8200, d_model=32, n_layers=2, n_heads=2, d_ff=24, window=8)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 import torch
+from evomerge.scrambled import permuted, scrambled
 from torch import Tensor
 
 from agent_forge.cognate.batch import Encoded, collate
-from agent_forge.cognate.model import TinyTitan
+from agent_forge.cognate.model import Output, TinyTitan
 from agent_forge.contract.architecture import ARCHITECTURES, Preset, tensor_shapes
 from agent_forge.evomerge.ops.registry import StateDict, merge_op_named
 from agent_forge.evomerge.ops.symmetry import Symmetry, symmetries
@@ -29,44 +30,30 @@ def drawn(seed: int) -> StateDict:
     }
 
 
-def logits(tensors: Mapping[str, Tensor]) -> Tensor:
+def output(tensors: Mapping[str, Tensor], *, memory: bool = True) -> Output:
     batch = collate([Encoded(list(TEXT.encode()), list(range(len(TEXT))), [65] * len(TEXT), [True] * len(TEXT))], 256)
     with torch.no_grad():
-        return TinyTitan(ARCH).bind(tensors)(batch.tokens, batch.layout, batch.labels).logits
+        return TinyTitan(ARCH).bind(tensors)(batch.tokens, batch.layout, batch.labels, memory=memory)
 
 
-def permuted(model: Mapping[str, Tensor], group: Symmetry, order: Tensor) -> StateDict:
-    """Unit i becomes the former unit order[i], written entry by entry."""
-    out = dict(model)
-    for place in group.places:
-        tensor = out[place.tensor].movedim(place.dim, 0).clone()
-        former = tensor.clone()
-        for target, source in enumerate(order.tolist()):
-            for entry in range(group.width):
-                tensor[place.offset + target * group.width + entry] = former[
-                    place.offset + source * group.width + entry
-                ]
-        out[place.tensor] = tensor.movedim(0, place.dim).contiguous()
-    return out
-
-
-def scrambled(model: Mapping[str, Tensor], seed: int) -> StateDict:
-    generator = torch.Generator().manual_seed(seed)
-    out = dict(model)
-    for group in symmetries(out, HEADS):
-        out = permuted(out, group, torch.randperm(group.count, generator=generator))
-    return out
+def logits(tensors: Mapping[str, Tensor]) -> Tensor:
+    return output(tensors).logits
 
 
 def test_every_symmetry_leaves_the_output_as_it_is() -> None:
     model = drawn(1)
-    before = logits(model)
+    before = output(model)
+    # the text tells: tokens halt at several depths, and what is beyond the window is read
+    assert len(before.depth.unique()) > 1
+    assert not torch.allclose(before.logits, output(model, memory=False).logits, atol=1e-2)
     groups = list(symmetries(model, HEADS))
     assert [group.count for group in groups] == [ARCH.d_model, HEADS, *[32] * HEADS, *[ARCH.d_ff] * ARCH.n_layers]
     for group in groups:
         changed = permuted(model, group, torch.arange(group.count).roll(1))
         assert any(not torch.equal(changed[name], model[name]) for name in model)
-        torch.testing.assert_close(logits(changed), before, rtol=1e-4, atol=1e-4)
+        after = output(changed)
+        torch.testing.assert_close(after.logits, before.logits, rtol=1e-4, atol=1e-4)
+        assert torch.equal(after.depth, before.depth)
 
 
 @pytest.mark.parametrize("without", ["memory_gate.weight", "transformer_blocks.2.self_attn.out_proj.weight"])
@@ -82,7 +69,7 @@ def test_a_symmetry_needs_all_its_places(without: str) -> None:
 def test_a_scrambled_copy_is_put_in_order() -> None:
     model = drawn(1)
     align = merge_op_named("align")
-    restored = align([scrambled(model, 5), model], heads=HEADS)
+    restored = align([scrambled(model, HEADS, 5), model], heads=HEADS)
     assert all(torch.equal(restored[name], model[name]) for name in model)
 
 
@@ -106,11 +93,12 @@ def test_threads_change_no_assignment() -> None:
 
 
 def test_without_heads_attention_stays() -> None:
-    aligned = merge_op_named("align")([scrambled(drawn(1), 5), drawn(1)])
-    gates = [aligned["memory_gate.bias"], scrambled(drawn(1), 5)["memory_gate.bias"]]
+    aligned = merge_op_named("align")([scrambled(drawn(1), HEADS, 5), drawn(1)])
+    gates = [aligned["memory_gate.bias"], scrambled(drawn(1), HEADS, 5)["memory_gate.bias"]]
     assert torch.equal(*gates)
 
 
-def test_heads_must_divide_the_width() -> None:
-    with pytest.raises(BadParameter, match="divide"):
-        merge_op_named("align")([drawn(1), drawn(2)], heads=3)
+@pytest.mark.parametrize(("heads", "message"), [(3, "do not divide a width of 128"), (8, "`nano` has 4, not 8")])
+def test_wrong_heads_are_refused(heads: int, message: str) -> None:
+    with pytest.raises(BadParameter, match=message):
+        merge_op_named("align")([drawn(1), drawn(2)], heads=heads)

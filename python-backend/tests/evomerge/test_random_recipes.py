@@ -18,7 +18,8 @@ from numpy._core import _multiarray_umath as numpy_core
 from agent_forge.contract.recipe import MergeNode
 from agent_forge.evomerge.ops.chunks import CHUNK
 from agent_forge.evomerge.ops.registry import merge_ops
-from agent_forge.evomerge.recipe import Recall, nodes
+from agent_forge.evomerge.recipe import Recall
+from agent_forge.evomerge.tree import nodes
 
 RECIPES = [drawn_recipe(number) for number in range(100)]
 PINNED = [json.loads(line) for line in Path(__file__).with_name("pinned_recipes.jsonl").read_text().splitlines()]

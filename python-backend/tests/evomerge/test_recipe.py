@@ -13,8 +13,9 @@ from torch import Tensor
 from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
 from agent_forge.evomerge.catalogue import merge_methods
 from agent_forge.evomerge.export import CATALOGUE, catalogue_text
-from agent_forge.evomerge.recipe import Recall, materialise, recipe_digest
+from agent_forge.evomerge.recipe import Recall, materialise
 from agent_forge.evomerge.refusal import BadParameter, UnknownOp, WrongInputs
+from agent_forge.evomerge.tree import recipe_digest
 from agent_forge.registry.tensors import digest_tensors
 
 MODELS = dict(zip(("base", "a", "b", "c"), (drawn(seed) for seed in range(4)), strict=True))

@@ -7,10 +7,10 @@ from agent_forge.contract.recipe import Leaf
 from agent_forge.evomerge.genome import Frame, Genome, express, second_stage_ops
 from agent_forge.evomerge.mutation import SCALE_RANGE, WEIGHT_RANGE, Scheme, mutated
 from agent_forge.evomerge.ops.registry import merge_op_named
-from agent_forge.evomerge.recipe import nodes
 from agent_forge.evomerge.refusal import UnknownOp
 from agent_forge.evomerge.stopping import Gains
 from agent_forge.evomerge.tournament import Ranked, first_generation, next_generation, rank
+from agent_forge.evomerge.tree import nodes
 
 PARENTS = ("a", "b", "c")
 LEAVES = [Leaf(model_id=name, digest=name * 64) for name in PARENTS]

@@ -67,9 +67,17 @@ def test_the_newest_five_count(database: Database, make_run: Callable[..., Run])
 
 
 def test_units_of_a_tournament() -> None:
-    settings = EvoMergeSettings(generations=2, eval_problems=10, heldout_problems=100)
-    units = rates.breeding_units(settings, datasets=5, parents=3, candidates=16)
-    assert units == {Part.merge: 16, Part.evaluate: 800, Part.frame: 5 * (3 * 110 + 100)}
+    settings = EvoMergeSettings(generations=2, eval_problems=10, heldout_problems=100, barrier_points=3)
+    for aligned, paths in ((False, 3), (True, 6)):
+        units = rates.breeding_units(settings, datasets=5, parents=3, candidates=16, aligned=aligned)
+        frame = 5 * (3 * 110 + 100 + paths * 3 * 10)
+        assert units == {Part.align: 3 * aligned, Part.merge: 16, Part.evaluate: 800, Part.frame: frame}
+
+
+def test_what_a_run_does_not_need_need_not_have_been_timed(database: Database) -> None:
+    with database.read() as connection:
+        assert rates.seconds_per_unit(connection, Preset.nano, {Part.align: 0}) == {Part.align: 0.0}
+        assert rates.seconds_per_unit(connection, Preset.nano, {Part.align: 3}) is None
 
 
 def test_parts_that_overlap_are_shortened_to_the_time_there_was() -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated
 
 import numpy as np
@@ -10,12 +11,15 @@ from pydantic import Field
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from ...contract.architecture import ARCHITECTURES
 from ..refusal import BadParameter
 from .chunks import inner_products
 from .registry import Inputs, Models, StateDict, merge_op
 from .symmetry import Place, Symmetry, symmetries
 
 _EXACT_BITS = 50
+_SMALL = 1 << 22
+"""Entries. Threads only get in each other's way over the many small products of a model that has fewer."""
 
 
 @merge_op(source="Ainsworth et al. 2023, Git Re-Basin, arXiv:2209.04836, weight matching")
@@ -31,18 +35,50 @@ def align(
 
     Residual channels, heads, their value channels, then each block's feed-forward units: assignment by SciPy,
     round after round until nothing gains (symmetry.py says why these and no others). Units whose tensors are not
-    all there stay. `heads` must be what the models were made with: their tensors don't tell.
+    all there stay. `heads` must be what the models were made with: it is refused where their shapes are a preset's
+    that has other heads; of other shapes the caller alone can know, and a wrong number makes a model that computes
+    something else.
     """
     model, reference = dict(models[0]), models[1]
-    width = model["embedding.weight"].shape[1] if "embedding.weight" in model else 0
-    if heads and width % heads:
-        raise BadParameter(f"align: heads: {heads} do not divide a width of {width}")
+    _check_heads(model, heads)
     groups, scale = list(symmetries(model, heads)), _scale(models)
-    for _ in range(iterations):
-        gained = [_matched(model, reference, group, scale) for group in groups]
-        if not any(gained):
-            break
+    tensors = [{place.tensor for place in group.places} for group in groups]
+    open_ = set(range(len(groups)))
+    with _threads_for(model):
+        for _ in range(iterations):
+            for index in range(len(groups)):
+                if index not in open_:
+                    continue
+                open_.remove(index)
+                if _matched(model, reference, groups[index], scale):
+                    # only what shares a tensor with units that moved may find a better order now
+                    open_ |= {other for other in range(len(groups)) if tensors[other] & tensors[index]} - {index}
     return model
+
+
+def _check_heads(model: Mapping[str, Tensor], heads: int) -> None:
+    """Raises `BadParameter` where the shapes tell that there can't be so many heads."""
+    if not heads or "embedding.weight" not in model:
+        return
+    vocabulary, width = model["embedding.weight"].shape
+    if width % heads:
+        raise BadParameter(f"align: heads: {heads} do not divide a width of {width}")
+    for preset, known in ARCHITECTURES.items():
+        if (known.vocab_size, known.d_model) == (vocabulary, width) and known.n_heads != heads:
+            raise BadParameter(
+                f"align: heads: a block of `{preset}` has {known.n_heads}, not {heads}; 0 leaves heads where they are"
+            )
+
+
+@contextmanager
+def _threads_for(model: Mapping[str, Tensor]) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    if sum(tensor.numel() for tensor in model.values()) < _SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _scale(models: Models) -> float:
