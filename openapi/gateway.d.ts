@@ -809,18 +809,10 @@ export interface components {
              * @default [
              *       {
              *         "name": "arithmetic",
-             *         "weight": 3
-             *       },
-             *       {
-             *         "name": "deduction",
-             *         "weight": 1
+             *         "weight": 2
              *       },
              *       {
              *         "name": "recall",
-             *         "weight": 1
-             *       },
-             *       {
-             *         "name": "parity",
              *         "weight": 1
              *       },
              *       {
@@ -899,11 +891,10 @@ export interface components {
              */
             own_share?: number;
             /**
-             * Ponder Cost
-             * @description weight of the ponder cost (mean depth, Graves 2016) in the loss; higher means shallower thinking
-             * @default 0.003
+             * Ponder Costs
+             * @description weight of the ponder cost (mean depth, Graves 2016) in the loss, one for each specialization; higher means shallower thinking, the foundation takes the smallest; null: 0.05 for adaptive_computation, else 0.003
              */
-            ponder_cost?: number;
+            ponder_costs?: number[] | null;
             /**
              * Precision
              * @description auto: bf16 autocast where hardware has it and the preset gains by it
@@ -1988,24 +1979,15 @@ export interface components {
              *       "warmup_fraction": 0.05,
              *       "gradient_clip": 1,
              *       "dropout": 0,
-             *       "ponder_cost": 0.003,
              *       "difficulty": 2,
              *       "own_share": 0.8,
              *       "datasets": [
              *         {
              *           "name": "arithmetic",
-             *           "weight": 3
-             *         },
-             *         {
-             *           "name": "deduction",
-             *           "weight": 1
+             *           "weight": 2
              *         },
              *         {
              *           "name": "recall",
-             *           "weight": 1
-             *         },
-             *         {
-             *           "name": "parity",
              *           "weight": 1
              *         },
              *         {

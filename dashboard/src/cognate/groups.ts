@@ -17,7 +17,7 @@ export const GROUPS: readonly FieldGroup[] = [
       'weight_decay',
       'gradient_clip',
       'dropout',
-      'ponder_cost',
+      'ponder_costs',
     ],
   },
   { title: 'Data', names: ['datasets', 'difficulty', 'own_share'] },

@@ -25,7 +25,7 @@ from .mixture import Mixture, shares
 from .plan import Drafts, Stage, stages
 from .presets import DEFAULTS, architecture, filled, resolve
 from .tokenizer import load_tokenizer
-from .training import FROM_SCRATCH, Trainer, specialist_regime
+from .training import FROM_SCRATCH, SPECIALISING, Trainer
 
 
 @dataclass
@@ -125,9 +125,8 @@ class _Bench:
             seed=stage.seed,
             total_steps=stage.steps,
             device=self.device,
-            regime=specialist_regime(config.preset)
-            if stage.specialization is not None and config.foundation_steps
-            else FROM_SCRATCH,
+            ponder_cost=stage.ponder_cost,
+            regime=SPECIALISING if stage.specialization is not None and config.foundation_steps else FROM_SCRATCH,
         )
 
 

@@ -37,15 +37,9 @@ class Regime:
 FROM_SCRATCH = Regime(muon=True, rate=1.0)
 
 
-def specialist_regime(preset: Preset) -> Regime:
-    """How a stage that starts from the foundation is trained.
-
-    At the full rate task vectors grow to half the foundation's norm and their average is at chance. At nano AdamW's
-    merge better than Muon's, whose every direction moves alike: of two specialists' best sums, 0.59 against 0.52 of
-    the arithmetic problems solved, at the same accuracy of the specialists and fewer seconds.
-    """
-    return Regime(muon=False, rate=0.5) if preset is Preset.nano else Regime(muon=True, rate=0.3)
-
+SPECIALISING = Regime(muon=False, rate=0.2)
+"""At higher rates, and by Muon, whose every direction moves alike, task vectors grow so long that sums of them
+are at chance."""
 
 _ADAMW_STATE = ("step", "exp_avg", "exp_avg_sq")
 _MUON_STATE = ("momentum_buffer",)
@@ -107,10 +101,12 @@ class Trainer:
         seed: int,
         total_steps: int,
         device: torch.device,
+        ponder_cost: float = 0.0,
         regime: Regime = FROM_SCRATCH,
     ) -> None:
         """`config` resolved; `tensors` are copied."""
         self.regime = regime
+        self.ponder_cost = ponder_cost
         self.config = config
         self.mixture = mixture
         self.stage = stage
@@ -171,7 +167,7 @@ class Trainer:
         loss = F.cross_entropy(output.logits.float(), batch.targets)
         real = batch.layout.real.count_nonzero()
         ponder = output.ponder.sum() / real
-        (loss + self.config.ponder_cost * ponder).backward()
+        (loss + self.ponder_cost * ponder).backward()
         for parameter in self.model.parameters():
             # A batch without a problem longer than the window leaves the memory gate out: its gradient is zero, and
             # the optimizers' state is complete from the first step on.

@@ -73,11 +73,13 @@ class CognateConfig(Request):
     warmup_fraction: Unit = Field(default=0.05, description="share of the steps with a linearly rising learning rate")
     gradient_clip: float = Field(default=1.0, gt=0, le=1000, description="largest global gradient norm")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout rate of attention and feed-forward outputs")
-    ponder_cost: float = Field(
-        default=0.003,
-        ge=0,
-        le=10,
-        description="weight of the ponder cost (mean depth, Graves 2016) in the loss; higher means shallower thinking",
+    ponder_costs: list[Annotated[float, Field(ge=0, le=10)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        description="weight of the ponder cost (mean depth, Graves 2016) in the loss, one for each specialization; "
+        "higher means shallower thinking, the foundation takes the smallest; null: 0.05 for adaptive_computation, "
+        "else 0.003",
     )
     window: int | None = Field(
         default=None, ge=8, le=4096, description="sliding attention window in tokens; null: by preset"
@@ -90,11 +92,9 @@ class CognateConfig(Request):
     )
     datasets: list[DatasetChoice] = Field(
         default=[
-            # The slow to learn get more: a skill that the foundation lacks does not survive a merge.
-            DatasetChoice(name="arithmetic", weight=3),
-            DatasetChoice(name="deduction"),
+            # One of each family. The slow to learn get more: what the foundation lacks does not survive a merge.
+            DatasetChoice(name="arithmetic", weight=2),
             DatasetChoice(name="recall"),
-            DatasetChoice(name="parity"),
             DatasetChoice(name="composition", weight=2),
         ],
         min_length=1,

@@ -38,7 +38,7 @@ def _deduction(prompt: str) -> str:
 
 
 def _recall(prompt: str) -> dict[int, str]:
-    values = dict(re.findall(r"([a-z])(\d)", re.split(r"[.,;:]", prompt)[0]))
+    values = dict(re.findall(r"([a-z])([A-J])", re.split(r"[.,;:]", prompt)[0]))
     return {m.start() + 1: values[m.group(1)] for m in re.finditer(r"\?([a-z])", prompt)}
 
 
@@ -48,13 +48,13 @@ def _parity(prompt: str) -> dict[int, str]:
 
 def _composition(prompt: str, cups: int) -> dict[int, str]:
     """By moving every cup's content, not the ball alone."""
-    content = ["ball" if str(cup) == prompt[0] else "" for cup in range(1, cups + 1)]
+    content = ["ball" if cup == prompt[0] else "" for cup in "VWXYZ"[:cups]]
     expected = {}
     for i, letter in enumerate(prompt[2:-1], start=2):
-        left = "abcde".index(letter)
+        left = "!#$%&".index(letter)
         right = (left + 1) % cups
         content[left], content[right] = content[right], content[left]
-        expected[i] = str(content.index("ball") + 1)
+        expected[i] = "VWXYZ"[content.index("ball")]
     return expected
 
 

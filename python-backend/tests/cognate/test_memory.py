@@ -19,7 +19,7 @@ def test_recall_beyond_the_window_comes_from_the_memory() -> None:
     trainer = Trainer(
         ARCH,
         draw_all(ARCH, 1),
-        resolve(CognateConfig(ponder_cost=0.0)),
+        resolve(CognateConfig()),
         Mixture([builtin("recall", 1, ARCH.window)], [1.0], ByteTokenizer(), 640, 256),
         stage="memory_integration",
         seed=1,

@@ -39,10 +39,18 @@ def test_independent_has_no_foundation() -> None:
     assert resolve(CognateConfig(initialization="independent", foundation_steps=9)).foundation_steps == 0
 
 
-def test_seeds_must_fit() -> None:
+@pytest.mark.parametrize("field", ["seeds", "ponder_costs"])
+def test_what_is_given_for_each_specialization_must_fit(field: str) -> None:
     with pytest.raises(InvalidSetting, match="2 entries for 3") as caught:
-        resolve(CognateConfig(seeds=[1, 2]))
-    assert caught.value.field == "seeds"
+        resolve(CognateConfig.model_validate({field: [1, 2]}))
+    assert caught.value.field == field
+
+
+def test_the_foundation_ponders_cheapest() -> None:
+    default = [stage.ponder_cost for stage in stages(resolve(CognateConfig()))]
+    assert default == [0.003, 0.003, 0.003, 0.05]
+    given = resolve(CognateConfig(ponder_costs=[0.2, 0.1, 0.0]))
+    assert [stage.ponder_cost for stage in stages(given)] == [0.0, 0.2, 0.1, 0.0]
 
 
 def test_a_specialization_named_twice_has_two_names() -> None:

@@ -8,19 +8,22 @@ from agent_forge.cognate.draws import Draws
 
 from .problem import Problem
 
-DESCRIPTION = "Letters with a digit each, then noise longer than the attention window, then questions for digits."
+DESCRIPTION = (
+    "Letters with a capital each, then noise longer than the attention window, then questions for the capitals."
+)
 
 _NOISE = ".,;:"
+_VALUES = "ABCDEFGHIJ"
 
 
 def generate(draws: Draws, difficulty: int, window: int) -> Problem:
-    """`k7q2....?q` → `2`: 2 + 2·difficulty pairs; the noise puts every pair out of the window of every question.
+    """`kHqC....?q` → `C`: 2 + 2·difficulty pairs; the noise puts every pair out of the window of every question.
 
     Every letter is asked for once; all but the last are answered in the prompt, and are labels in training. Length:
     window + 10 + 10·difficulty characters.
     """
     keys = draws.sample(ascii_lowercase, 2 + 2 * difficulty)
-    pairs = [(key, str(draws.below(10))) for key in keys]
+    pairs = [(key, draws.choice(_VALUES)) for key in keys]
     # A question's letter reads `window` tokens back, itself included: with this much noise the last pair is older.
     noise = "".join(draws.choice(_NOISE) for _ in range(window))
     asked = draws.sample(pairs, len(pairs))
