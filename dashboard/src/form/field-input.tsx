@@ -114,7 +114,15 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
           </Checkbox.Group>
         );
       }
-      return <ListInput {...common} list={list} numeric={items.type === 'integer'} onChange={onChange} />;
+      return (
+        <ListInput
+          {...common}
+          list={list}
+          kind={items.type === 'integer' || items.type === 'number' ? items.type : 'string'}
+          placeholder={nullable ? emptyMeaning(field) : ''}
+          onChange={(next) => onChange(next.length === 0 && nullable ? null : next)}
+        />
+      );
     }
     case 'object':
       return (

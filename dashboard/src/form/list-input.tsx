@@ -7,23 +7,30 @@ interface ListInputProps {
   error: string | undefined;
   name: string;
   list: readonly unknown[];
-  numeric: boolean;
+  kind: keyof typeof NUMBERS | 'string';
+  placeholder: string;
   onChange: (list: unknown[]) => void;
 }
 
+const NUMBERS = {
+  integer: { pattern: /^\d+$/, name: 'whole number' },
+  number: { pattern: /^(\d+\.?\d*|\.\d+)$/, name: 'number' },
+};
+
 /** A list written with commas. What is no number is left out of a list of numbers, and said. */
-export function ListInput({ description, error, list, numeric, onChange, ...rest }: ListInputProps) {
+export function ListInput({ description, error, list, kind, onChange, ...rest }: ListInputProps) {
   const [text, setText] = useState(list.join(', '));
   const parts = text
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean);
-  const wrong = numeric ? parts.filter((part) => !/^\d+$/.test(part)) : [];
+  const number = kind === 'string' ? null : NUMBERS[kind];
+  const wrong = number ? parts.filter((part) => !number.pattern.test(part)) : [];
   return (
     <TextInput
       {...rest}
       description={`${description} · separated by commas`}
-      error={error ?? (wrong.length > 0 ? `not a whole number: ${wrong.join(', ')}` : undefined)}
+      error={error ?? (wrong.length > 0 ? `not a ${number?.name}: ${wrong.join(', ')}` : undefined)}
       value={text}
       onChange={(event) => {
         const next = event.currentTarget.value;
@@ -32,7 +39,7 @@ export function ListInput({ description, error, list, numeric, onChange, ...rest
           .split(',')
           .map((part) => part.trim())
           .filter(Boolean);
-        onChange(numeric ? items.filter((part) => /^\d+$/.test(part)).map(Number) : items);
+        onChange(number ? items.filter((part) => number.pattern.test(part)).map(Number) : items);
       }}
     />
   );
