@@ -1662,8 +1662,14 @@ export interface components {
          * @description A merge op as its own source declares it.
          */
         MergeMethod: {
+            /** Details */
+            details: string;
+            /** Edges */
+            edges: string;
             /** Max Inputs */
             max_inputs: number | null;
+            /** Mergekit */
+            mergekit: string | null;
             /** Min Inputs */
             min_inputs: number;
             /** Name */

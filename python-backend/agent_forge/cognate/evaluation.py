@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent_forge.contract.architecture import Architecture
+from agent_forge.contract.architecture import Architecture, fitted
 from agent_forge.contract.cognate import DatasetChoice, TaskScore
+from agent_forge.registry.tensors import shapes_of
 
 from .batch import Batch, Encoded, collate, encode
 from .catalogue import load_datasets
@@ -57,7 +58,8 @@ class _Prepared:
 
 
 class Evaluator:
-    """Evaluates models of one architecture; problems are drawn, encoded and laid out once for each split.
+    """Evaluates models of one architecture and of stacks of its blocks, whatever their depth; problems are drawn,
+    encoded and laid out once for each split.
 
     Deterministic for a thread count: no sampling, no dropout, fixed order.
     Raises InvalidSetting where a dataset or the tokenizer cannot be loaded.
@@ -78,7 +80,8 @@ class Evaluator:
         self._roots = tuple(roots)
         self._sets = {Split.selection: selection, Split.heldout: heldout}
         self._bf16 = uses_bf16(precision, architecture.preset, self.device)
-        self._model = TinyTitan(architecture).requires_grad_(False)
+        self._models: dict[int, TinyTitan] = {}
+        """Depth → what the tensors of a model are bound to."""
         self._prepared: dict[tuple[ProblemSet, Split], list[_Prepared]] = {}
         self.calibration: dict[str, Any] = {
             "datasets": list(selection.datasets),
@@ -92,9 +95,12 @@ class Evaluator:
     def evaluate(
         self, tensors: Mapping[str, Tensor], split: Literal["selection", "heldout"], *, memory: bool = True
     ) -> Evaluation:
-        """Scores on the fixed problems of a split. Leaves `tensors` unchanged. `memory=False` ablates the memory."""
+        """Scores on the fixed problems of a split. Leaves `tensors` unchanged. `memory=False` ablates the memory.
+
+        Raises RuntimeError where the tensors are of another architecture.
+        """
         which = Split(split)
-        model = self._model.bind({name: tensor.to(self.device) for name, tensor in tensors.items()})
+        model = self._bound({name: tensor.to(self.device) for name, tensor in tensors.items()})
         tasks = []
         all_depth = all_tokens = 0
         with torch.inference_mode(), autocast(self._bf16, self.device):
@@ -104,7 +110,7 @@ class Evaluator:
                 all_depth += depth
                 all_tokens += tokens
         mean_depth = all_depth / all_tokens
-        return Evaluation(tasks, mean_depth, flops_per_token(self.architecture, mean_depth))
+        return Evaluation(tasks, mean_depth, flops_per_token(model.arch, mean_depth))
 
     def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
         """Diagonal empirical Fisher: the mean over problems of the squared gradient of a problem's mean label loss.
@@ -122,10 +128,20 @@ class Evaluator:
         torch.set_num_threads(1)
         try:
             return _fisher(
-                self.architecture, tensors, [p for _, part in encoded for p in part], self._tokenizer(chosen)
+                self._of(tensors), tensors, [p for _, part in encoded for p in part], self._tokenizer(chosen)
             )
         finally:
             torch.set_num_threads(threads)
+
+    def _of(self, tensors: Mapping[str, Tensor]) -> Architecture:
+        """The architecture at the depth of these tensors; itself where they are none of it."""
+        return fitted(self.architecture, shapes_of(tensors)) or self.architecture
+
+    def _bound(self, tensors: Mapping[str, Tensor]) -> TinyTitan:
+        arch = self._of(tensors)
+        if arch.n_layers not in self._models:
+            self._models[arch.n_layers] = TinyTitan(arch).requires_grad_(False)
+        return self._models[arch.n_layers].bind(tensors)
 
     def _tokenizer(self, chosen: ProblemSet) -> Tokenizer:
         return load_tokenizer(chosen.tokenizer, self.architecture.vocab_size, self._roots)

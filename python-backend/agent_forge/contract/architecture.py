@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import Count, Resource
+
+MAX_LAYERS = 128
+_BLOCK = re.compile(r"transformer_blocks\.(0|[1-9][0-9]{0,3})\.(.+)", re.DOTALL)
 
 
 class Preset(StrEnum):
@@ -21,10 +27,17 @@ class Architecture(Resource):
     preset: Preset
     vocab_size: int = Field(ge=2)
     d_model: int = Field(ge=1, description="width of the residual stream")
-    n_layers: int = Field(ge=1, le=128, description="transformer blocks")
+    n_layers: int = Field(ge=1, le=MAX_LAYERS, description="transformer blocks")
     n_heads: int = Field(ge=1)
     d_ff: int = Field(ge=1, description="width of the feed-forward layer")
     window: int = Field(ge=1, description="sliding attention window, tokens; what is older is read from memory")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        # Rotary positions turn the channels of a head in pairs.
+        if self.d_model % (2 * self.n_heads):
+            raise ValueError(f"d_model {self.d_model} is no even multiple of n_heads {self.n_heads}")
+        return self
 
 
 class ModuleParameters(Resource):
@@ -75,6 +88,29 @@ def tensor_shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:
         "output_layer.weight": (vocab, d),
         "output_layer.bias": (vocab,),
     }
+
+
+def block_of(name: str) -> tuple[int, str] | None:
+    """(index, rest of the name) of a block's tensor; None for every other tensor."""
+    found = _BLOCK.fullmatch(name)
+    return (int(found[1]), found[2]) if found else None
+
+
+def depth_of(names: Iterable[str]) -> int:
+    """Number of blocks, counted to the highest."""
+    return max((block[0] + 1 for block in map(block_of, names) if block), default=0)
+
+
+def fitted(arch: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
+    """The architecture with as many blocks as there are: stacks of blocks are merges too.
+
+    None where tensors of these names and shapes are of another architecture altogether.
+    """
+    depth = depth_of(shapes)
+    if not 1 <= depth <= MAX_LAYERS:
+        return None
+    found = arch.model_copy(update={"n_layers": depth})
+    return found if tensor_shapes(found) == shapes else None
 
 
 def module_of(tensor: str) -> str:

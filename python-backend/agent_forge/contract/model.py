@@ -143,6 +143,13 @@ class MergeMethod(Resource):
 
     name: str
     summary: str
+    """Its definition."""
+    details: str
+    """What else belongs to the definition; may be empty."""
+    edges: str
+    """What it does at the ends of its parameters, with unusual weights and with entries that tie or cancel out."""
+    mergekit: str | None
+    """Where mergekit's op of the name or purpose differs, and why; null: it has none."""
     source: str
     """Paper or documentation, and equation."""
     parameters: dict[str, Any]

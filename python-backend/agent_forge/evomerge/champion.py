@@ -6,11 +6,12 @@ import time
 
 from torch import Tensor
 
+from ..contract.architecture import fitted
 from ..contract.evomerge import Candidate, Fitness
 from ..contract.job import Job, ModelDraft
 from ..contract.model import Model, ModelKind
 from ..contract.recipe import MergeOrigin
-from ..registry.tensors import digest_tensors
+from ..registry.tensors import digest_tensors, shapes_of
 from .fitness import Split
 from .refusal import LeafChanged
 from .workbench import Workbench
@@ -35,7 +36,7 @@ def register(
             directory=f"evomerge/{job.run_id}",
             kind=ModelKind.merged,
             specialization=None,
-            architecture=bench.evaluator.architecture,
+            architecture=fitted(bench.evaluator.architecture, shapes_of(tensors)),
             origin=MergeOrigin(run_id=job.run_id, candidate_id=champion.id, recipe=champion.recipe),
             parents=[parent.id for parent in bench.parents],
             metrics=metrics,

@@ -1,19 +1,26 @@
-"""`python -m agent_forge.evomerge.export`: write catalogue.json from the ops' signatures."""
+"""`python -m agent_forge.evomerge.export`: write catalogue.json and ops/README.md from the ops' signatures."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from .handbook import handbook_text
 from .ops.registry import merge_ops
 
-CATALOGUE = Path(__file__).with_name("catalogue.json")
+HERE = Path(__file__).parent
 
 
-def catalogue_text() -> str:
-    methods = [op.describe().model_dump(mode="json") for op in merge_ops().values()]
-    return json.dumps(methods, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+def exported() -> dict[Path, str]:
+    """File → its text."""
+    methods = [op.describe() for op in merge_ops().values()]
+    listed = [method.model_dump(mode="json") for method in methods]
+    return {
+        HERE / "catalogue.json": json.dumps(listed, indent=2, ensure_ascii=False, sort_keys=True) + "\n",
+        HERE / "ops" / "README.md": handbook_text(methods),
+    }
 
 
 if __name__ == "__main__":
-    CATALOGUE.write_text(catalogue_text(), encoding="utf-8")
+    for path, text in exported().items():
+        path.write_text(text, encoding="utf-8")

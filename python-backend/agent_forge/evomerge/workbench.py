@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
+from ..contract.architecture import depth_of
 from ..contract.evomerge import EvoMergeConfig, Fitness
 from ..contract.job import Job
 from ..contract.recipe import Leaf, MergeNode, Recipe
@@ -14,7 +15,6 @@ from .alignment import aligned, reference_of
 from .fitness import Evaluator, MakeEvaluator, Reference, Scores, Split, fitness
 from .foundation import common_foundation
 from .genome import Frame, node
-from .layers import depth_of
 from .ops.registry import refuse_non_finite, same_shapes
 from .recipe import Recall, materialise
 from .refusal import LeafChanged, WrongInputs

@@ -8,11 +8,16 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from ..contract.architecture import ARCHITECTURES, Architecture, ModuleParameters, parameter_table, tensor_shapes
+from ..contract.architecture import (
+    ARCHITECTURES,
+    Architecture,
+    ModuleParameters,
+    fitted,
+    parameter_table,
+    tensor_shapes,
+)
 from .error import RegistryError
 from .header import Header, file_bytes, float32
-
-_BLOCK = re.compile(r"transformer_blocks\.(\d+)\.")
 
 
 class WrongShapeError(RegistryError):
@@ -50,13 +55,9 @@ def recognise(header: Header) -> Architecture | None:
     if any(spec.dtype != "F32" for spec in header.tensors.values()):
         return None
     shapes = header.shapes
-    layers = len({match[1] for name in shapes if (match := _BLOCK.match(name))})
-    candidates = [preset.model_copy(update={"n_layers": layers}) for preset in ARCHITECTURES.values()]
     named = _named(header.metadata.get("architecture"))
-    for candidate in [named, *candidates] if named else candidates:
-        if candidate.n_layers == layers and tensor_shapes(candidate) == shapes:
-            return candidate
-    return None
+    candidates = [*([named] if named else []), *ARCHITECTURES.values()]
+    return next(filter(None, (fitted(candidate, shapes) for candidate in candidates)), None)
 
 
 def modules(header: Header) -> list[ModuleParameters]:

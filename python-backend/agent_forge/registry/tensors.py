@@ -49,6 +49,10 @@ def bytes_of(tensor: Tensor) -> memoryview:
     return flat.view(torch.uint8).numpy().data
 
 
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
 def digest_tensors(tensors: Mapping[str, Tensor]) -> str:
     """Model digest (see `digest`) of tensors in memory: equal to that of the file that would be written."""
     return digest_buffers({name: (spec_of(tensor), bytes_of(tensor)) for name, tensor in tensors.items()})

@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel
 
 from ..cognate.errors import InvalidSetting
+from ..contract.architecture import fitted
 from ..contract.base import now
 from ..contract.evomerge import Candidate
 from ..contract.job import ModelDraft
@@ -28,7 +29,7 @@ from ..registry.error import RegistryError
 from ..registry.files import ModelFiles
 from ..registry.rebuild import RecipeRebuilder, Tensors, leaves
 from ..registry.store import convert_to_pt, store
-from ..registry.tensors import load_tensors
+from ..registry.tensors import load_tensors, shapes_of
 from ..registry.verify import verify_candidate, verify_model
 from ..settings import Settings
 from . import engine, logs, shelf
@@ -123,7 +124,7 @@ class Interactive:
             directory=f"evomerge/{candidate.run_id}",
             kind=ModelKind.merged,
             specialization=None,
-            architecture=first.architecture if first is not None else None,
+            architecture=fitted(first.architecture, shapes_of(tensors)) if first and first.architecture else None,
             origin=MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe),
             parents=parents,
             metrics={"fitness": candidate.fitness.total},

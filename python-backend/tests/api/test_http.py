@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,10 +12,14 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from registry.test_header import MALFORMED
 
 from agent_forge.api.app import create_app, create_backend
 from agent_forge.api.problems import KINDS
 from agent_forge.contract.problem import Problem
+from agent_forge.evomerge.ops.registry import merge_ops
+from agent_forge.evomerge.refusal import MergeRefused
+from agent_forge.registry.error import RegistryError
 from agent_forge.settings import Settings
 
 OPERATIONS = [
@@ -156,12 +161,11 @@ def test_a_run_keeps_the_trace_of_its_caller(client: TestClient) -> None:
     assert client.get("/v1/runs/x", headers=headers).json()["trace_id"] == trace
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 100, (50).to_bytes(8, "little") + b"{" * 50])
-def test_what_is_no_model_is_refused_and_nothing_is_left(
-    client: TestClient, settings: Settings, content: bytes
-) -> None:
-    answer = client.post("/v1/models/import?name=x", content=content)
-    assert (answer.status_code, answer.json()["code"]) == (422, "malformed_file")
+def test_what_is_no_model_is_refused_and_nothing_is_left(client: TestClient, settings: Settings) -> None:
+    for what, _, content in MALFORMED:
+        answer = client.post("/v1/models/import?name=x", content=content)
+        assert (answer.status_code, answer.json()["code"]) == (422, "malformed_file"), what
+        assert answer.json()["detail"], what
     assert client.get("/v1/models").json()["items"] == []
     assert [path for path in settings.models.rglob("*") if path.is_file()] == []
 
@@ -172,6 +176,24 @@ def test_what_a_command_cannot_do_now_is_said(client: TestClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert "cancel, pause" in answer.json()["detail"]
     assert client.post(f"/v1/runs/{run}/cancel").json()["status"] == "cancelled"
+
+
+def test_merge_methods_are_the_same_everywhere(client: TestClient) -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "agent_forge", "ops", "--json"], capture_output=True, text=True, check=True
+    ).stdout
+    served = client.get("/v1/merge-methods").json()
+    assert served == json.loads(printed)
+    assert [method["name"] for method in served] == sorted(merge_ops())
+    assert all(method["edges"] and method["source"] for method in served)
+
+
+def test_everything_that_is_refused_on_purpose_has_a_kind() -> None:
+    def kinds(error: type[Any]) -> set[str]:
+        return {error.code}.union(*map(kinds, error.__subclasses__()))
+
+    # The first is raised only as one of its kinds; the second becomes a check of the verification.
+    assert kinds(RegistryError) | kinds(MergeRefused) <= KINDS.keys() | {"registry_error", "not_rebuildable"}
 
 
 def test_every_kind_of_problem_has_a_status_that_routes_document() -> None:

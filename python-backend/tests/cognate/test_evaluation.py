@@ -11,10 +11,11 @@ from agent_forge.cognate.batch import Encoded, collate, encode
 from agent_forge.cognate.catalogue import builtin
 from agent_forge.cognate.datasets.problem import Split
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
+from agent_forge.cognate.flops import flops_per_token
 from agent_forge.cognate.model import TinyTitan
 from agent_forge.cognate.predict import predict
 from agent_forge.cognate.tokenizer import ByteTokenizer
-from agent_forge.contract.architecture import tensor_shapes
+from agent_forge.contract.architecture import block_of, tensor_shapes
 
 NAMES = ("arithmetic", "recall", "deduction")
 SET = ProblemSet(NAMES, 1, 12)
@@ -98,21 +99,60 @@ def test_fisher_is_the_mean_squared_gradient(evaluator: Evaluator) -> None:
     assert torch.get_num_threads() == threads
 
 
-def test_prediction_is_greedy_and_tells_what_the_model_did() -> None:
-    tensors = weights()
-    found = predict("m", TINY, tensors, "what follows this?", 5)
-    assert found == predict("m", TINY, tensors, "what follows this?", 5).model_copy(update={"seconds": found.seconds})
-    assert 0 < len(found.tokens) <= 5
+def stacked(tensors: dict[str, torch.Tensor], depth: int) -> dict[str, torch.Tensor]:
+    """Its blocks over and over, to another depth."""
+    arch = TINY.model_copy(update={"n_layers": depth})
+    out = {}
+    for name in tensor_shapes(arch):
+        block = block_of(name)
+        out[name] = tensors[f"transformer_blocks.{block[0] % TINY.n_layers}.{block[1]}" if block else name]
+    return out
+
+
+@pytest.mark.parametrize("depth", [1, 4, 32])
+def test_a_stack_of_blocks_is_evaluated_as_what_it_is(evaluator: Evaluator, depth: int) -> None:
+    arch, stack = TINY.model_copy(update={"n_layers": depth}), stacked(weights(halting=-8.0), depth)
+    found = evaluator.evaluate(stack, "selection")
+    assert found == Evaluator(arch, SET, SET).evaluate(stack, "selection")
+    assert min(depth - 0.5, 16) < found.mean_depth <= depth
+    assert found.flops_per_token == flops_per_token(arch, found.mean_depth)
+    calibration = dict(evaluator.calibration) | {"datasets": ["parity"], "problems": 1}
+    measured = evaluator.fisher(stack, calibration)
+    assert {name: tuple(tensor.shape) for name, tensor in measured.items()} == tensor_shapes(arch)
+    assert evaluator.evaluate(weights(), "selection") == Evaluator(TINY, SET, SET).evaluate(weights(), "selection")
+
+
+def test_tensors_of_another_architecture_are_refused(evaluator: Evaluator) -> None:
+    gap = {name.replace("blocks.2.", "blocks.7."): tensor for name, tensor in weights().items()}
+    wide = weights() | {"act_halting.weight": torch.zeros(1, 5)}
+    for wrong in (gap, wide, {"layer.weight": torch.zeros(2)}):
+        with pytest.raises(RuntimeError):
+            evaluator.evaluate(wrong, "selection")
+
+
+@pytest.mark.parametrize("halting", [-1.0, 1.0, -8.0])
+def test_a_prediction_tells_what_the_model_did(halting: float) -> None:
+    """Against one pass over the whole text, without skipping: causality makes it the same, token by token."""
+    tensors, prompt = weights(halting=halting), "what follows this?"
+    found = predict("m", TINY, tensors, prompt, 6)
+    assert found == predict("m", TINY, tensors, prompt, 6).model_copy(update={"seconds": found.seconds})
     titan = TinyTitan(TINY).bind(tensors).requires_grad_(False)
-    batch = collate([encode_plain("what follows this?")], 256)
-    logits = titan(batch.tokens, batch.layout, batch.labels).logits[0]
-    assert found.tokens[0].probability == pytest.approx(float(logits.softmax(-1).max()), rel=1e-4)
-    for token in found.tokens:
-        assert 0 <= token.probability <= 1
-        assert 1 <= token.depth <= TINY.n_layers
-        assert 0 < token.memory_gate < 1
-
-
-def encode_plain(text: str) -> Encoded:
-    ids = list(text.encode())
-    return Encoded(ids, [len(ids) - 1], [257], [True])
+    ids, chosen = list(prompt.encode()), list[int]()
+    for _ in found.tokens:
+        text = [*ids, *chosen]
+        batch = collate([Encoded(text, [len(text) - 1], [0], [True])], 256)
+        chosen.append(int(titan(batch.tokens, batch.layout, batch.labels, skip=False).logits[0].argmax()))
+    assert found.answer == ByteTokenizer().decode(chosen)
+    text = [*ids, *chosen[:-1]]
+    places = list(range(len(ids) - 1, len(text)))
+    batch = collate([Encoded(text, places, [0] * len(places), [True] * len(places))], 256)
+    output = titan(batch.tokens, batch.layout, batch.labels, skip=False, with_gate=True)
+    probabilities = output.logits.softmax(-1)
+    assert [token.depth for token in found.tokens] == [float(output.depth[place]) for place in places]
+    assert [token.probability for token in found.tokens] == pytest.approx(
+        [float(row[token]) for row, token in zip(probabilities, chosen, strict=True)], rel=1e-4
+    )
+    assert output.gate is not None
+    assert [token.memory_gate for token in found.tokens] == pytest.approx(
+        [float(output.gate[place]) for place in places], rel=1e-4
+    )

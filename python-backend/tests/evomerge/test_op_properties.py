@@ -19,13 +19,11 @@ from agent_forge.evomerge.refusal import (
     MergeRefused,
     NonFinite,
     ShapesDiffer,
-    UnsupportedDtype,
     WrongInputs,
 )
 
 OPS = sorted(merge_ops())
 ABOUT_BASE = [name for name in OPS if "base" in merge_ops()[name].needs]
-SCALED = [name for name in OPS if "scale" in merge_ops()[name].settings.model_fields]
 ORDERED = {"slerp", "nuslerp", "nearswap", "arcee_fusion", "align", "frankenmerge", "mutate"} | {
     name for name in OPS if "draw" in merge_ops()[name].needs
 }
@@ -60,8 +58,7 @@ def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 class TestEveryOp:
     def test_is_documented(self, name: str) -> None:
         method = merge_ops()[name].describe()
-        assert len(method.summary) > 20
-        assert method.source
+        assert min(len(method.summary), len(method.edges), len(method.source)) > 20
         for field, schema in method.parameters["properties"].items():
             assert schema["description"], field
             assert "default" in schema or field == "weights"
@@ -99,9 +96,6 @@ class TestEveryOp:
 
     def test_refuses_other_shapes_names_and_types(self, name: str) -> None:
         op = merge_ops()[name]
-        whole = {key: tensor.long() for key, tensor in model(1).items()}
-        with pytest.raises(UnsupportedDtype):
-            apply(op, [whole, whole, whole], whole)
         if op.inputs.most == 1:
             return
         with pytest.raises(ShapesDiffer, match=r"output_layer\.bias"):
@@ -153,51 +147,6 @@ class TestEveryOp:
             apply(op, models, base, weights=[1, 1, 1])
 
 
-@pytest.mark.parametrize("name", SCALED)
-def test_lambda_0_gives_the_base(name: str) -> None:
-    assert equal(apply(merge_ops()[name], [model(1), model(2)], model(0), scale=0), model(0))
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("ties", {"density": 0}),
-        ("breadcrumbs", {"density": 0}),
-        ("breadcrumbs_ties", {"density": 0}),
-        ("sce", {"selected": 0}),
-        ("nearswap", {"t": 0}),
-        *((name, {"drop_rate": 1}) for name in ("dare_linear", "dare_ties", "della", "della_linear")),
-    ],
-)
-def test_nothing_kept_gives_the_base(name: str, settings: dict[str, float]) -> None:
-    assert equal(apply(merge_ops()[name], [model(1), model(2)], model(0), **settings), model(0))
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("task_arithmetic", {}),
-        ("ties", {"density": 1}),
-        *((name, {"drop_rate": 0}) for name in ("dare_linear", "dare_ties", "della", "della_linear")),
-        ("ram", {"epsilon": 0}),
-        ("breadcrumbs", {"density": 1}),
-        ("breadcrumbs_ties", {"density": 1}),
-        ("sce", {}),
-    ],
-)
-def test_everything_kept_of_one_model_gives_that_model(name: str, settings: dict[str, float]) -> None:
-    assert equal(apply(merge_ops()[name], [model(1)], model(0), **settings), model(1))
-
-
-@pytest.mark.parametrize("name", ["linear", "slerp", "nuslerp", "multislerp", "karcher", "fisher", "dfs"])
-def test_endpoints(name: str) -> None:
-    for which in (0, 1):
-        weights = [1.0 - which, float(which)]
-        merged = apply(merge_ops()[name], [model(1), model(2)], weights=weights)
-        for key, tensor in model(1 + which).items():
-            torch.testing.assert_close(merged[key], tensor, rtol=1e-6, atol=1e-7)
-
-
 def test_slerp_is_linear_where_no_circle_is_defined() -> None:
     slerp = merge_ops()["slerp"]
     a = {"w": torch.tensor([1.0, 2.0])}
@@ -219,12 +168,6 @@ def test_ties_keeps_entries_that_tie_at_the_edge() -> None:
     assert merged["w"].tolist() == [2.0, -1.0, 1.0, 0.0]
 
 
-@pytest.mark.parametrize("name", ["linear", "slerp", "nuslerp", "multislerp", "karcher"])
-def test_weights_that_sum_to_0_are_refused(name: str) -> None:
-    with pytest.raises(BadParameter, match="sum to 0"):
-        apply(merge_ops()[name], [model(1), model(2)], weights=[1, -1])
-
-
 @pytest.mark.parametrize("name", ["slerp", "multislerp", "karcher"])
 def test_a_weight_of_0_leaves_its_model_out(name: str) -> None:
     op, models = merge_ops()[name], [model(seed) for seed in (1, 2, 3, 4)]
@@ -232,12 +175,6 @@ def test_a_weight_of_0_leaves_its_model_out(name: str) -> None:
     # where all the others are 0 there is no direction either
     nothing = {key: torch.zeros_like(tensor) for key, tensor in model(1).items()}
     assert equal(apply(op, [nothing, *models[:2]], weights=[1, 0, 0]), nothing)
-
-
-def test_overflow_is_refused() -> None:
-    huge = {"w": torch.tensor([3e38])}
-    with pytest.raises(NonFinite, match="overflows"):
-        merge_ops()["task_arithmetic"]([huge], base={"w": torch.tensor([-3e38])}, scale=2)
 
 
 def test_stack_changes_the_depth() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
 from agent_forge.evomerge.catalogue import merge_methods
-from agent_forge.evomerge.export import CATALOGUE, catalogue_text
+from agent_forge.evomerge.export import exported
 from agent_forge.evomerge.recipe import Recall, materialise
 from agent_forge.evomerge.refusal import BadParameter, UnknownOp, WrongInputs
 from agent_forge.evomerge.tree import recipe_digest
@@ -51,7 +51,8 @@ def load(leaf: Leaf) -> Mapping[str, Tensor]:
 
 
 def test_catalogue_is_what_the_signatures_say() -> None:
-    assert CATALOGUE.read_text(encoding="utf-8") == catalogue_text(), "run python -m agent_forge.evomerge.export"
+    for path, text in exported().items():
+        assert path.read_text(encoding="utf-8") == text, "run python -m agent_forge.evomerge.export"
 
 
 def test_catalogue_loads_without_torch() -> None:

@@ -34,10 +34,12 @@ def align(
     """Permute the first model's units so that its weights come closest to the second's; what it computes stays.
 
     Residual channels, heads, their value channels, then each block's feed-forward units: assignment by SciPy,
-    round after round until nothing gains (symmetry.py says why these and no others). Units whose tensors are not
-    all there stay. `heads` must be what the models were made with: it is refused where their shapes are a preset's
-    that has other heads; of other shapes the caller alone can know, and a wrong number makes a model that computes
-    something else.
+    round after round until nothing gains (symmetry.py says why these and no others). `heads` must be what the models
+    were made with: of shapes that are no preset's the caller alone can know, and a wrong number makes a model that
+    computes something else.
+
+    Edges: equal models, and units whose tensors are not all there, stay as they are. `heads` that don't divide the
+    width are refused, as are others than the preset's where the shapes are a preset's.
     """
     model, reference = dict(models[0]), models[1]
     _check_heads(model, heads)

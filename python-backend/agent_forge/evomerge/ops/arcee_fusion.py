@@ -37,13 +37,16 @@ def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor) -> Tens
     """Take over only the model's most important entries: importance is |τ| times the divergence of the row's
     softmax from the base's, the threshold its median + 1.5 interquartile ranges.
 
-    Per tensor. Quantiles are those of all entries, where mergekit samples a million; a vector is one row. Where the
-    importance is 0 throughout, as in a tensor of one entry, the model is taken whole.
+    Per tensor; a vector is one row.
+
+    Edges: where the importance is 0 throughout, as in a tensor of one entry, the model is taken whole. Entries at the
+    threshold are taken.
+
+    mergekit: takes the quantiles of a random million of a larger tensor's entries, here they are those of all; works
+    in the inputs' precision, where the divergence of near models is lost in rounding.
     """
     (model,) = models
     count, columns = model.numel(), row_shape(model)[1]
-    if count == 0:
-        return base
     divergence = _divergences(model, base)
     flat, origin = model.reshape(-1), base.reshape(-1)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor
 
 from .trim import Floor, kept_count, magnitude
+
+Gamma = Annotated[float, Field(ge=0, le=1, description="share of the largest entries that is removed")]
 
 
 def bands(count: int, inputs: int, density: float, gamma: float, floor: Floor) -> list[tuple[float, float]]:

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
 from torch import Tensor
 
-from .band import bands, keep_band
+from .band import Gamma, bands, keep_band
 from .chunks import by_chunks, lincomb
 from .registry import Density, Scale, Tensors, Weights, merge_op
 from .trim import Floor
@@ -19,13 +16,20 @@ def breadcrumbs(
     *,
     weights: Weights = (),
     density: Density = 0.9,
-    gamma: Annotated[float, Field(ge=0, le=1, description="share of the largest entries that is removed")] = 0.01,
+    gamma: Gamma = 0.01,
     scale: Scale = 1.0,
 ) -> Tensor:
     """Remove the γ largest and then the smallest entries of each task vector until `density` remains,
     then θ₀ + λ Σ wᵢτᵢ.
 
-    Per tensor. Density 0 gives the base.
+    Per tensor: ⌊density·entries⌋ remain, but one at least. A sum, not a mean: n equal models give n times their task
+    vector.
+
+    Edges: density 0, λ 0 or weights of 0 give the base. At density 1 nothing is removed: γ gives way where both can't
+    be had. Entries that tie with the smallest one kept are kept, those that tie with the smallest large one go with it.
+
+    mergekit: keeps some of the entries that tie at an edge, by the order of its sort, and may keep
+    none.
     """
     if density == 0:
         return base

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
 from torch import Tensor
 
-from .band import bands, keep_band
+from .band import Gamma, bands, keep_band
 from .chunks import by_chunks
 from .consensus import elected_mean
 from .registry import Density, Scale, Tensors, Weights, merge_op
@@ -20,13 +17,18 @@ def breadcrumbs_ties(
     *,
     weights: Weights = (),
     density: Density = 0.9,
-    gamma: Annotated[float, Field(ge=0, le=1, description="share of the largest entries that is removed")] = 0.01,
+    gamma: Gamma = 0.01,
     scale: Scale = 1.0,
 ) -> Tensor:
     """Remove the γ largest and then the smallest entries of each task vector until `density` remains,
     then elect signs and take the mean as ties does.
 
-    Per tensor. Density 0 gives the base. mergekit takes the sum unless told to `normalize`.
+    Per tensor, as breadcrumbs does.
+
+    Edges: density 0, λ 0 or weights of 0 give the base. At density 1 nothing is removed: γ gives way where both can't
+    be had. An entry without an elected sign stays the base's.
+
+    mergekit: takes the sum unless told to `normalize`; otherwise differs as breadcrumbs and ties do.
     """
     if density == 0:
         return base

@@ -21,7 +21,13 @@ def dare_linear(
     """Drop and rescale: each entry of each task vector is dropped with probability p, the others divided by 1 − p;
     then θ₀ + λ Σ wᵢτᵢ.
 
-    Drop rate 1 gives the base.
+    A sum, not a mean: n equal models give about n times their task vector. Each input has random numbers of its own, so
+    their order matters.
+
+    Edges: drop rate 1, λ 0 or weights of 0 give the base; drop rate 0 drops nothing. Entries are dropped with p rounded
+    to a multiple of 2⁻¹⁶, so a rate that rounds to 1 gives the base too.
+
+    mergekit: rescales by the ratio of each tensor's L1 norm before and after, which is 1/(1 − p) on average.
     """
     if drop_rate == 1:
         return base

@@ -21,7 +21,12 @@ def dare_ties(
 ) -> Tensor:
     """Drop and rescale each task vector as dare_linear does, then elect signs and take the mean as ties does.
 
-    Drop rate 1 gives the base. mergekit takes the sum unless told to `normalize`.
+    Each input has random numbers of its own, so their order matters.
+
+    Edges: drop rate 1, λ 0 or weights of 0 give the base; drop rate 0 drops nothing. An entry without an elected sign
+    stays the base's.
+
+    mergekit: takes the sum unless told to `normalize`; otherwise differs as dare_linear and ties do.
     """
     if drop_rate == 1:
         return base

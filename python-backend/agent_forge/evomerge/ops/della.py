@@ -22,7 +22,12 @@ def della(
 ) -> Tensor:
     """Drop by magnitude and rescale as della_linear does, then elect signs and take the mean as ties does.
 
-    Drop rate 1 gives the base.
+    Each input has random numbers of its own, so their order matters.
+
+    Edges: drop rate 1, λ 0 or weights of 0 give the base; drop rate 0 drops nothing. An entry without an elected sign
+    stays the base's.
+
+    mergekit: takes the sum unless told to `normalize`; otherwise differs as della_linear and ties do.
     """
     if drop_rate == 1:
         return base

@@ -22,8 +22,15 @@ def della_linear(
     """Drop by magnitude and rescale: the drop probability falls from p + ε for a row's smallest entry to p − ε for
     its largest, entries that stay are divided by their keep probability; then θ₀ + λ Σ wᵢτᵢ.
 
-    Drop rate 1 gives the base. ε gives way where the range would leave [0, 1], which mergekit refuses; it rescales
-    by the tensor's L1 norm instead of each entry's probability, the paper's way.
+    A sum, not a mean. A vector is one row. Of equal magnitudes the earlier column counts as smaller. Each input has
+    random numbers of its own, so their order matters.
+
+    Edges: drop rate 1, λ 0 or weights of 0 give the base; drop rate 0 drops nothing. ε gives way where p ± ε would
+    leave [0, 1]; a row of one entry has p.
+
+    mergekit: rescales by the ratio of each tensor's L1 norm before and after, here each entry is divided by its own
+    probability, the paper's way, which keeps the expectation of large and small entries alike; refuses an ε that leaves
+    [0, 1]; gives NaN for rows of one entry.
     """
     if drop_rate == 1:
         return base

@@ -28,8 +28,11 @@ def dfs(
     """Deep feature selection: each output row is a mean of the inputs' rows, weighted by wᵢ·(row's mean diagonal
     Fisher)^(1/temperature).
 
-    A vector's entries are rows of their own. Where every Fisher is 0: the weights alone. Negative weights are
-    refused.
+    A vector's entries are rows of their own. Measures the inputs, so its bytes are those of the machine type and torch
+    version that measured.
+
+    Edges: where every Fisher of a row is 0, or only inputs of weight 0 have any, the weights alone count. Weights that
+    sum to 0 and negative ones are refused.
     """
     if min(weights) < 0:
         raise BadParameter("weights: dfs takes none below 0")

@@ -24,7 +24,9 @@ def fisher(
 ) -> Tensor:
     """Mean weighted per entry by the diagonal Fisher information: Σ wᵢFᵢθᵢ / Σ wᵢFᵢ.
 
-    Where every Fᵢ is 0: Σ wᵢθᵢ / Σ wᵢ. Negative weights are refused.
+    Measures the inputs, so its bytes are those of the machine type and torch version that measured.
+
+    Edges: where every wᵢFᵢ is 0: Σ wᵢθᵢ / Σ wᵢ. Weights that sum to 0 and negative ones are refused.
     """
     if min(weights) < 0:
         raise BadParameter("weights: fisher takes none below 0")

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from ..layers import block_of, depth_of
+from ...contract.architecture import MAX_LAYERS, block_of, depth_of
 from ..refusal import BadParameter
 from .registry import Models, StateDict, merge_op
 
@@ -21,13 +21,19 @@ def frankenmerge(
     ] = [],  # noqa: B006 - a default of the schema, never changed
     stack: Annotated[
         list[tuple[Source, Source]],
-        Field(max_length=128, description="(input, block) pairs, bottom up: any depth; replaces layer_sources"),
+        Field(max_length=MAX_LAYERS, description="(input, block) pairs, bottom up: any depth; replaces layer_sources"),
     ] = [],  # noqa: B006
     embedding_source: Annotated[Source, Field(description="which input the embedding comes from")] = 0,
     output_source: Annotated[Source, Field(description="which input output layer and heads come from")] = 0,
 ) -> StateDict:
     """Whole blocks by source: each block is copied from one input; `stack` may repeat or leave out blocks,
     which changes the model's size.
+
+    Edges: without `stack` and `layer_sources` all blocks are the first input's. `stack` makes a model of any depth
+    from 1 to 128 that runs as any other. Fewer or more `layer_sources` than blocks are refused, as are sources and
+    blocks that are not there.
+
+    mergekit: `passthrough` over slices, whose `scale` is not here.
     """
     depth = depth_of(models[0])
     blocks = stack or list(zip(layer_sources or [0] * depth, range(depth), strict=False))
@@ -36,9 +42,6 @@ def frankenmerge(
     for source in [embedding_source, output_source, *(source for source, _ in blocks)]:
         if source >= len(models):
             raise BadParameter(f"frankenmerge: source {source} of {len(models)} inputs")
-    for _, layer in blocks:
-        if layer >= depth:
-            raise BadParameter(f"stack: block {layer} of {depth}")
 
     by_layer: dict[int, list[str]] = {}
     before: StateDict = {}
@@ -51,6 +54,9 @@ def frankenmerge(
             before[name] = models[embedding_source][name]
         else:
             after[name] = models[output_source][name]
+    for _, layer in blocks:
+        if layer not in by_layer:
+            raise BadParameter(f"frankenmerge: there is no block {layer}; the inputs have {len(by_layer)}")
     middle = {
         f"transformer_blocks.{position}.{part}": models[source][f"transformer_blocks.{layer}.{part}"]
         for position, (source, layer) in enumerate(blocks)

@@ -22,7 +22,14 @@ def karcher(
 ) -> Tensor:
     """Riemannian mean of the directions on the sphere per flattened tensor, at the weighted mean norm.
 
-    Repeats u ← exp_u(Σ wᵢ log_u(θᵢ/|θᵢ|)) from the normalised mean. Tensors of norm 0 take no part in the direction.
+    Repeats u ← exp_u(Σ wᵢ log_u(θᵢ/|θᵢ|)) from the normalised mean.
+
+    Edges: tensors of a norm up to `tolerance` take no part in the direction; where none does, the weighted
+    mean. Directions that cancel out
+    have no mean: the iteration starts from the first input's and leaves those opposite to it out. A negative weight
+    moves away from its model; weights that sum to 0 are refused.
+
+    mergekit: has no weights.
     """
     count, table, factors = len(models), inner_products(models), shares(weights)
     norms = [math.sqrt(table[index][index]) for index in range(count)]

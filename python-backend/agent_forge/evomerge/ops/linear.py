@@ -20,6 +20,11 @@ def shares(weights: Sequence[float]) -> list[float]:
 
 @merge_op(source="Wortsman et al. 2022, Model soups, arXiv:2203.05482")
 def linear(models: Tensors, *, weights: Weights = ()) -> Tensor:
-    """Weighted mean: Σ wᵢθᵢ / Σ wᵢ."""
+    """Weighted mean: Σ wᵢθᵢ / Σ wᵢ.
+
+    Edges: a negative weight moves away from its model; weights that sum to 0 are refused.
+
+    mergekit: divides by a sum of 0; can leave the division out.
+    """
     factors = shares(weights)
     return by_chunks(lambda parts: lincomb(parts, factors), models)

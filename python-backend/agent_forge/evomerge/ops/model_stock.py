@@ -16,8 +16,12 @@ def model_stock(models: Annotated[Tensors, Inputs(2)], base: Tensor) -> Tensor:
     """Between the base and the models' mean, at the ratio that the angle θ of their task vectors gives:
     t = N cosθ / (1 + (N−1) cosθ), per tensor.
 
-    cosθ is the mean over all pairs, at least 0: below, the ratio leaves [0, 1], which mergekit lets it. Two task
-    vectors of which one is 0 count as orthogonal.
+    cosθ is the mean over all pairs.
+
+    Edges: a cosθ below 0 counts as 0, which gives the base. A task vector of length 0 is orthogonal to all others.
+
+    mergekit: lets a negative cosθ through, for which the ratio leaves [0, 1]: away from the models, without bound as
+    cosθ nears −1/(N−1). The paper derives the ratio for cosθ ≥ 0.
     """
     count = len(models)
     table = inner_products([*models, base])

@@ -15,8 +15,12 @@ SMALL = 1e-8
 def multislerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
     """Barycentre on the sphere per flattened tensor: the weighted mean direction, at the weighted mean norm.
 
-    The tangent-space step about the mean of the unit vectors is zero by construction, so it isn't computed. Tensors
-    of norm 0 take no part in the direction. Directions that cancel out are refused; two of them give the mean.
+    The tangent-space step about the mean of the unit vectors is zero by construction, so it isn't computed.
+
+    Edges: tensors of a norm below 1e-8 take no part in the direction. Two directions that cancel out give the weighted
+    mean, more are refused. A negative weight moves away from its model; weights that sum to 0 are refused.
+
+    mergekit: takes the tangent-space step; can put the sphere's centre at a base.
     """
     factors, table = shares(weights), inner_products(models)
     norms = [table[index][index] ** 0.5 for index in range(len(models))]

@@ -23,7 +23,7 @@ def mutate(
 ) -> Tensor:
     """Add gaussian noise to a random share of the entries, σ relative to each tensor's standard deviation.
 
-    A constant tensor stays as it is.
+    Edges: rate 0, σ 0 and a constant tensor leave all as it is.
     """
     (tensor,) = models
     spread = sigma * deviation(tensor) if rate > 0 else 0.0

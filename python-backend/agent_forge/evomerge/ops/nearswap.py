@@ -16,7 +16,12 @@ def nearswap(
     *,
     t: Annotated[float, Field(ge=0, le=1, description="difference up to which an entry is taken whole")] = 0.001,
 ) -> Tensor:
-    """Take the model's entries where they lie near the base: θ₀ + min(1, t/|τ|)·τ, so none moves further than t."""
+    """Take the model's entries where they lie near the base: θ₀ + min(1, t/|τ|)·τ, so none moves further than t.
+
+    Edges: t 0 gives the base; t above every |τ| gives the model.
+
+    mergekit: does the same.
+    """
 
     def merge(parts: list[Tensor]) -> Tensor:
         origin, model = parts

@@ -18,6 +18,12 @@ def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], *, weights: Weights = ()) 
     """Great-circle interpolation of two models with normalised weights; linear only where they are collinear.
 
     Per flattened tensor, t = w₂/(w₁+w₂).
+
+    Edges: linear too where a norm is below 1e-8. A negative weight goes on along the circle beyond the other model;
+    weights that sum to 0 are refused.
+
+    mergekit: takes weights that sum to 0 as equal ones; takes the sines where a norm is 0; can go row by row and about
+    a base.
     """
     t = shares(weights)[1]
     merged = between(inner_products(models), unit(0, 2), unit(1, 2), t, COLLINEAR)

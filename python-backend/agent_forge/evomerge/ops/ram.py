@@ -21,7 +21,10 @@ def ram(
     """Keep what one model alone has changed as it is, take the mean of what several have: θ₀ + λ Σ τᵢ / n over the
     n models with |τᵢ| > ε, per entry.
 
-    Where no model has changed an entry it stays the base's. mergekit has no λ: its is 1.
+    Edges: where no model has changed an entry it stays the base's; λ 0 gives the base. With ε 0 every difference
+    counts.
+
+    mergekit: has no λ: its is 1.
     """
 
     def merge(parts: list[Tensor]) -> Tensor:

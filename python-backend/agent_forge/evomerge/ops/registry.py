@@ -22,11 +22,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from torch import Tensor
 
+from ...contract.architecture import depth_of
 from ...contract.model import MergeMethod
-from ..layers import GROUPS, depth_of, group_of
+from ..layers import GROUPS, group_of
 from ..refusal import BadParameter, NonFinite, ShapesDiffer, UnknownOp, UnsupportedDtype, WrongInputs
 from .chunks import by_chunks, lincomb
 from .draw import Draw
@@ -35,6 +37,11 @@ from .trim import Floor, kth_largest
 StateDict = dict[str, Tensor]
 Tensors = Sequence[Tensor]
 Models = Sequence[Mapping[str, Tensor]]
+
+
+_EDGES, _MERGEKIT = "Edges:", "mergekit:"
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""What merges. Arithmetic is in float64; the result is rounded once, to the inputs' type."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class _Resolved:
     """Marks a setting that is given per layer group and reaches the op resolved to the tensor's group."""
 
 
-GroupWeights = list[float] | dict[str, list[float]]
+Weight = Annotated[float, Field(ge=-1000, le=1000)]
+GroupWeights = list[Weight] | dict[str, list[Weight]]
 
 Weights = Annotated[Sequence[float], _Resolved]
 """One weight per input for the tensor at hand."""
@@ -84,7 +92,7 @@ class MergeOp:
     def describe(self) -> MergeMethod:
         return MergeMethod(
             name=self.name,
-            summary=inspect.cleandoc(self.function.__doc__ or "").split("\n\n")[0].replace("\n", " "),
+            **_described(self.function),
             source=self.source,
             parameters=self.settings.model_json_schema(),
             min_inputs=self.inputs.least,
@@ -135,7 +143,10 @@ class MergeOp:
             return merged
         depth = depth_of(models[0])
         out: StateDict = {}
-        for name in models[0]:
+        for name, first in models[0].items():
+            if first.numel() == 0:
+                out[name] = first
+                continue
             tensors = [model[name] for model in models]
             values = {
                 key: _weights(value, group_of(name, depth), len(models)) if key in self.resolved else value
@@ -163,6 +174,17 @@ class MergeOp:
         if "fisher" in self.needs and (fisher is None or len(fisher) != len(models)):
             raise WrongInputs(f"{self.name} needs the diagonal Fisher of each input")
         same_shapes(models, base)
+
+
+def _described(function: Callable[..., Any]) -> dict[str, Any]:
+    """A docstring's paragraphs: the summary, details, and those that begin with `Edges:` and `mergekit:`."""
+    summary, *rest = (" ".join(part.split("\n")) for part in inspect.cleandoc(function.__doc__ or "").split("\n\n"))
+
+    def marked(mark: str) -> str | None:
+        return next((part.removeprefix(mark).strip() for part in rest if part.startswith(mark)), None)
+
+    details = " ".join(part for part in rest if not part.startswith((_EDGES, _MERGEKIT)))
+    return {"summary": summary, "details": details, "edges": marked(_EDGES), "mergekit": marked(_MERGEKIT)}
 
 
 def mean_of(tensors: Tensors) -> Tensor:
@@ -214,8 +236,9 @@ def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None) -> Non
                 raise ShapesDiffer(f"{what}: `{name}` is {tuple(tensor.shape)}, input 0 has {tuple(first[name].shape)}")
             if tensor.dtype != first[name].dtype:
                 raise ShapesDiffer(f"{what}: `{name}` is {tensor.dtype}, input 0 has {first[name].dtype}")
-            if not tensor.is_floating_point():
-                raise UnsupportedDtype(f"{what}: `{name}` is {tensor.dtype}; only real floating-point merges")
+            if tensor.dtype not in DTYPES:
+                allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES)
+                raise UnsupportedDtype(f"{what}: `{name}` is {tensor.dtype}; what merges is {allowed}")
 
 
 _REGISTRY: dict[str, MergeOp] = {}

@@ -44,7 +44,14 @@ def sce(
     """Select the positions of the highest variance across the task vectors, calculate one weight per model from
     the mean square of what is left, erase entries against the sign of the sum, take the weighted mean.
 
-    Per tensor. Selected 1 takes all positions; 0 gives the base. Positions that tie with the last one are taken.
+    Per tensor: ⌊selected·varying positions⌋, but one at least.
+
+    Edges: selected 1 takes all positions, 0 gives the base, as does λ 0. Below 1 only positions that vary count: one
+    model alone, or equal ones, then give the base. Positions that tie with the last one are taken. An entry whose
+    sum is 0 stays the base's.
+
+    mergekit: takes some of the positions that tie, by the order of its sort; weighs models alike where their mean
+    squares sum to less than 1e-6; may select none. It has no λ: its is 1.
     """
     starts = range(0, base.numel(), CHUNK)
     least = 0.0

@@ -29,13 +29,17 @@ def between(table: Gram, a: Coefficients, b: Coefficients, t: float, parallel: f
 def slerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
     """Great-circle interpolation per flattened tensor: sin((1−t)Ω)/sinΩ·a + sin(tΩ)/sinΩ·b, t = w₂/(w₁+w₂).
 
-    Linear where |cosΩ| > 0.9995 or a norm is below 1e-8. More than two models are taken in one by one,
-    each at its share of the weights so far; the result then depends on their order. A weight of 0 leaves its model
-    out. One model: itself.
+    More than two models are taken in one by one, each at its share of the weights so far; the result then depends on
+    their order.
+
+    Edges: linear where |cosΩ| > 0.9995 or a norm is below 1e-8. A weight of 0 leaves its model out; a negative one goes
+    on along the circle beyond the others; weights that sum to 0, at any step, are refused. One model: itself.
+
+    mergekit: takes two models; takes the sines where a norm is 0.
     """
+    shares(weights)
     if len(models) == 1:
         return models[0]
-    shares(weights)
     table, count = inner_products(models), len(models)
     merged, total = unit(0, count), weights[0]
     for index in range(1, count):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..layers import depth_of
+from ...contract.architecture import depth_of
 
 
 @dataclass(frozen=True)

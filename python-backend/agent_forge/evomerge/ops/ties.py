@@ -21,8 +21,14 @@ def ties(
     """Trim, elect sign and merge: keep the top `density` of each task vector by magnitude, elect the sign of their
     weighted sum, take the weighted mean of those that agree, and add it λ times to the base.
 
-    Trimmed per tensor, to ⌊density·entries⌋ but one at least. Entries that tie with the smallest one kept are kept
-    too, where mergekit keeps some of them by the order of its sort. Density 0 gives the base.
+    Trimmed per tensor, to ⌊density·entries⌋ but one at least.
+
+    Edges: density 0, λ 0 or weights of 0 give the base. Entries that tie with the smallest one kept are kept too. An
+    entry whose weighted sum is 0 elects no sign and stays the base's. A model of negative weight votes against its own
+    task vector; the mean divides by Σ|wᵢ|.
+
+    mergekit: keeps some of the entries that tie, by the order of its sort; elects + where the sum is 0, which has no
+    basis in the paper; divides by Σwᵢ, which negative weights may bring to 0.
     """
     kept = kept_count(density, base.numel())
     if kept == 0:

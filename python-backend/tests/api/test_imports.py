@@ -1,0 +1,199 @@
+"""Models that users bring: bred, proved, stacked and refused, over HTTP with real processes.
+
+Nothing here was trained: merging and its proof need no skill.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+import torch
+from forge_server import Server, is_status
+from safetensors.torch import load, save
+from torch import Tensor
+
+from agent_forge.cognate.initialization import draw_all
+from agent_forge.contract.architecture import ARCHITECTURES, Preset, parameter_count
+from agent_forge.contract.evomerge import Candidate
+from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
+from agent_forge.evomerge.recipe import materialise
+from agent_forge.registry.tensors import digest_tensors
+from agent_forge.runs import records
+from agent_forge.runs.database import Database
+
+NANO = ARCHITECTURES[Preset.nano]
+slots = count(8)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("imports") / "data")
+    yield started
+    assert started.stop() == 0
+
+
+def bring(server: Server, name: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """As another program writes it: the library's own layout, no word about the architecture."""
+    answer = server.client.post(f"/v1/models/import?name={name}", content=save(tensors))
+    assert answer.status_code == 201, answer.text
+    model: dict[str, Any] = answer.json()
+    return model
+
+
+@pytest.fixture(scope="module")
+def parents(server: Server) -> list[dict[str, Any]]:
+    return [bring(server, f"own-{seed}", draw_all(NANO, seed)) for seed in (1, 2, 3)]
+
+
+@pytest.fixture(scope="module")
+def bred(server: Server, parents: list[dict[str, Any]]) -> dict[str, Any]:
+    ids = [parent["id"] for parent in parents]
+    run = server.post(
+        "/v1/evomerge/runs", {"parents": ids, "generations": 1, "eval_problems": 8, "heldout_problems": 8}
+    )
+    return server.wait(run["id"], is_status("succeeded"))
+
+
+def leaf(model: dict[str, Any]) -> Leaf:
+    return Leaf(model_id=model["id"], digest=model["digest"])
+
+
+def proposed(server: Server, run: dict[str, Any], recipe: Recipe, tensors: dict[str, Tensor]) -> str:
+    """A candidate of the run that no search has proposed. Its id."""
+    known = server.get(f"/v1/runs/{run['id']}/candidates?limit=1")["items"][0]
+    slot = next(slots)
+    candidate = Candidate.model_validate(
+        known
+        | {
+            "id": f"{run['id']}.g0.s{slot}",
+            "slot": slot,
+            "recipe": recipe.model_dump(mode="json"),
+            "digest": digest_tensors(tensors),
+            "parameters": sum(tensor.numel() for tensor in tensors.values()),
+            "bytes": sum(tensor.nbytes for tensor in tensors.values()),
+        }
+    )
+    database = Database(server.data / "forge.db")
+    with database.write() as tx:
+        assert records.add_candidate(tx, candidate)
+    database.close()
+    return candidate.id
+
+
+def files_of(server: Server, models: Sequence[dict[str, Any]]) -> dict[str, dict[str, Tensor]]:
+    return {model["id"]: load(server.client.get(f"/v1/models/{model['id']}/download").content) for model in models}
+
+
+def kept(server: Server, candidate: str) -> dict[str, Any]:
+    model: dict[str, Any] = server.post(f"/v1/candidates/{candidate}/materialize", status=201)
+    return model
+
+
+def proof(server: Server, model: dict[str, Any]) -> dict[str, str]:
+    verification = server.post(f"/v1/models/{model['id']}/verify", status=200)
+    assert verification["ok"], verification
+    return {check["name"]: check["status"] for check in verification["checks"]}
+
+
+def test_imports_are_bred_and_the_champion_is_proved(server: Server, parents: Any, bred: dict[str, Any]) -> None:
+    assert all(parent["architecture"] == NANO.model_dump(mode="json") for parent in parents)
+    champion = server.get(f"/v1/models/{bred['champion_model_id']}")
+    assert proof(server, champion) == {"file_digest": "passed", "parameter_count": "passed", "rebuild": "passed"}
+    assert champion["parents"] == [parent["id"] for parent in parents]
+    assert proof(server, parents[0])["rebuild"] == "skipped"
+    baselines = {one["name"] for one in server.get(f"/v1/runs/{bred['id']}/report")["baselines"]}
+    assert {f"parent:own-{seed}" for seed in (1, 2, 3)} <= baselines
+
+
+@pytest.mark.parametrize("depth", [1, 32])
+def test_a_stack_of_any_depth_is_a_model(server: Server, parents: Any, bred: dict[str, Any], depth: int) -> None:
+    stack = [(block % 3, block % NANO.n_layers) for block in range(depth)]
+    recipe = MergeNode(op="frankenmerge", inputs=[leaf(one) for one in parents], parameters={"stack": stack})
+    files = files_of(server, parents)
+    tensors = materialise(recipe, lambda wanted: files[wanted.model_id])
+    model = kept(server, proposed(server, bred, recipe, tensors))
+    expected = NANO.model_copy(update={"n_layers": depth})
+    assert model["architecture"] == expected.model_dump(mode="json")
+    assert model["parameters"] == parameter_count(expected)
+    detail = server.get(f"/v1/models/{model['id']}")
+    assert sum(row["parameters"] for row in detail["modules"]) == model["parameters"]
+    assert proof(server, model) == {"file_digest": "passed", "parameter_count": "passed", "rebuild": "passed"}
+    whole = server.client.get(f"/v1/models/{model['id']}/download").content
+    assert len(whole) == model["bytes"]
+    assert digest_tensors(load(whole)) == model["digest"]
+    answer = server.post(f"/v1/models/{model['id']}/predict", {"prompt": "1+2=", "max_tokens": 3}, status=200)
+    assert all(1 <= token["depth"] <= depth for token in answer["tokens"])
+    assert server.client.get(f"/v1/models/{model['id']}/download?format=pt").content[:2] == b"PK"
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_foreign_models_merge_by_recipe_but_cannot_be_run(
+    server: Server, bred: dict[str, Any], dtype: torch.dtype
+) -> None:
+    kind = str(dtype).removeprefix("torch.")
+    drawn = [
+        {"layer.weight": torch.randn(6, 4, generator=torch.Generator().manual_seed(seed)).to(dtype)} for seed in (1, 2)
+    ]
+    models = [bring(server, f"foreign-{kind}-{number}", tensors) for number, tensors in enumerate(drawn)]
+    assert [model["architecture"] for model in models] == [None, None]
+    recipe = MergeNode(op="slerp", inputs=[leaf(model) for model in models])
+    files = dict(zip((model["id"] for model in models), drawn, strict=True))
+    tensors = materialise(recipe, lambda wanted: files[wanted.model_id])
+    assert tensors["layer.weight"].dtype == dtype
+    model = kept(server, proposed(server, bred, recipe, tensors))
+    assert model["architecture"] is None
+    assert proof(server, model)["rebuild"] == "passed"
+    assert load(server.client.get(f"/v1/models/{model['id']}/download").content)["layer.weight"].dtype == dtype
+    refused = server.post(f"/v1/models/{model['id']}/predict", {"prompt": "x"}, status=409)
+    assert refused["code"] == "not_runnable"
+    refused = server.post("/v1/evomerge/runs", {"parents": [one["id"] for one in models]}, status=422)
+    assert refused["errors"][0]["field"] == "parents.0"
+    assert "unknown architecture" in refused["detail"]
+
+
+def test_models_of_another_shape_or_type_are_no_parents(server: Server, parents: Any) -> None:
+    shallow = bring(server, "shallow", draw_all(NANO.model_copy(update={"n_layers": 2}), 4))
+    halved = bring(server, "halved", {name: tensor.half() for name, tensor in draw_all(NANO, 5).items()})
+    for other, said in ((shallow, "has other shapes"), (halved, "unknown architecture")):
+        refused = server.post("/v1/evomerge/runs", {"parents": [parents[0]["id"], other["id"]]}, status=422)
+        assert (refused["code"], refused["errors"][0]["field"]) == ("invalid_request", "parents.1")
+        assert said in refused["detail"]
+
+
+def test_a_recipe_that_cannot_be_made_says_why(server: Server, parents: Any, bred: dict[str, Any]) -> None:
+    files = files_of(server, parents[:1])
+    other = bring(server, "other", {"layer.weight": torch.ones(2)})
+    for op, inputs, code in (
+        ("linear", [parents[0], other], "shapes_differ"),
+        ("nuslerp", parents[:1], "wrong_inputs"),
+        ("average", parents[:1], "unknown_op"),
+    ):
+        recipe = MergeNode(op=op, inputs=[leaf(one) for one in inputs])
+        candidate = proposed(server, bred, recipe, files[parents[0]["id"]])
+        refused = server.post(f"/v1/candidates/{candidate}/materialize", status=409)
+        assert refused["code"] == code
+        assert server.post(f"/v1/candidates/{candidate}/verify", status=200)["ok"] is False
+
+
+def test_an_architecture_that_its_heads_do_not_fit_is_not_believed(server: Server) -> None:
+    """The header may claim what it likes; shapes say nothing about heads."""
+    tensors = draw_all(NANO, 6)
+    for name, changes in (("odd-heads", {"n_heads": 3}), ("many-heads", {"n_heads": 128})):
+        claim = NANO.model_copy(update=changes).model_dump_json()
+        answer = server.client.post(f"/v1/models/import?name={name}", content=save(tensors, {"architecture": claim}))
+        assert answer.json()["architecture"] == NANO.model_dump(mode="json")
+        server.post(f"/v1/models/{answer.json()['id']}/predict", {"prompt": "x", "max_tokens": 1}, status=200)
+
+
+def test_an_upload_that_ends_early_leaves_nothing(server: Server) -> None:
+    whole = save(draw_all(NANO, 7))
+    before = server.get("/v1/models?limit=100")["items"]
+    for content in (whole[:-1], whole[: 8 + struct.unpack("<Q", whole[:8])[0]], whole + b"\0"):
+        answer = server.client.post("/v1/models/import?name=cut", content=content)
+        assert (answer.status_code, answer.json()["code"]) == (422, "malformed_file")
+    assert server.get("/v1/models?limit=100")["items"] == before
+    assert list((server.data / "models").rglob("*cut*")) == []
