@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import settings
 
+# How long an example takes says more about the machine's other work than about the code.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 # Tiny tensors gain nothing by threads, and lose much on a busy machine. Before any fixture: bytes depend on it.
 torch.set_num_threads(1)
 

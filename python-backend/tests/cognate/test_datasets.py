@@ -83,7 +83,7 @@ def _check(name: str, difficulty: int, problem: Problem) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("difficulty", [1, 2, 3, 4, 5])
 @given(seed=st.integers(0, 2**53))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_answers_and_hints_are_exact(name: str, difficulty: int, seed: int) -> None:
     for split in Split:
         _check(name, difficulty, builtin(name, difficulty, WINDOW).draw(Draws(seed), split))

@@ -195,7 +195,7 @@ def test_stack_changes_the_depth() -> None:
 finite = st.floats(-100, 100, width=32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(finite, finite, finite), min_size=1, max_size=12),
     name=st.sampled_from([name for name in OPS if name not in ("mutate", "fisher", "dfs")]),

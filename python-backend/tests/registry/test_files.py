@@ -26,7 +26,7 @@ def test_refused(files: ModelFiles, name: str) -> None:
         files.inside(name)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text() | st.text("./a~\\", max_size=8))
 def test_nothing_leads_out(files: ModelFiles, name: str) -> None:
     try:

@@ -57,7 +57,7 @@ def reference_digest(state: dict[str, Tensor]) -> str:
     return hashlib.sha256(out).hexdigest()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(state=STATE_DICTS, metadata=st.none() | st.just({"format": "pt"}))
 def test_files_equal_the_library_s(state: dict[str, Tensor], metadata: dict[str, str] | None) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -79,7 +79,7 @@ def test_files_equal_the_library_s(state: dict[str, Tensor], metadata: dict[str,
             assert bytes_of(tensor) == bytes_of(state[name]) == bytes_of(library[name])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(state=STATE_DICTS, choice=st.randoms(use_true_random=False))
 def test_digest_depends_on_content_alone(state: dict[str, Tensor], choice: object) -> None:
     names = list(state)

@@ -46,7 +46,7 @@ def nothing_left(files: ModelFiles) -> bool:
     return not list(files.scratch.iterdir()) and not orphans(files)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chunk=st.integers(1, 5000))
 def test_any_chunking(files: ModelFiles, tmp_path: Path, chunk: int) -> None:
     state = drawn(1)

@@ -47,7 +47,7 @@ def test_a_real_model(shelf: Shelf) -> None:
     assert (proof.subject, proof.subject_id, proof.time) == ("model", model.id, TIME)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_bit_turns_it_red(shelf: Shelf, data: st.DataObject) -> None:
     model = shelf.rows.get("m") or shelf.parent(1)
