@@ -1108,7 +1108,7 @@ export interface components {
             device?: "auto" | "cpu" | "cuda";
             /**
              * Elitism
-             * @description the champion so far competes as one of the two winners
+             * @description tournament: the champion so far competes as one of the two winners
              * @default true
              */
             elitism?: boolean;
@@ -1148,25 +1148,25 @@ export interface components {
             min_delta?: number;
             /**
              * Min Diversity
-             * @description below this mean pairwise cosine distance the two worst are re-seeded from the parents
+             * @description tournament: below this mean pairwise cosine distance the two worst are re-seeded from the parents
              * @default 0.0001
              */
             min_diversity?: number;
             /**
              * Mutation Rate
-             * @description share of a tensor's entries that weight mutation changes
+             * @description tournament: share of a tensor's entries that weight mutation changes
              * @default 0.01
              */
             mutation_rate?: number;
             /**
              * Mutation Sigma
-             * @description σ of weight mutation, relative to each tensor's standard deviation
+             * @description tournament: σ of weight mutation, relative to each tensor's standard deviation
              * @default 0.01
              */
             mutation_sigma?: number;
             /**
              * Ops
-             * @description merge methods that chaos children and op mutation may draw; empty: all that fit
+             * @description merge methods that the tournament's chaos children and op mutation may draw, or that the other strategies choose from; empty: all that fit, or `breadcrumbs`
              * @default []
              */
             ops?: string[];
@@ -1182,7 +1182,7 @@ export interface components {
             patience?: number | null;
             /**
              * Population
-             * @description candidates a generation; the tournament's scheme is made for 8
+             * @description candidates a generation; 8 for the tournament, from 4 for `de`
              * @default 8
              */
             population?: number;
@@ -1194,11 +1194,11 @@ export interface components {
             seed?: number;
             /**
              * Strategy
-             * @description search strategy
+             * @description search strategy: the tournament breeds whole recipes; CMA-ES, a genetic algorithm (`ga`), differential evolution (`de`) and NSGA-II (`nsga2`, by each data set's accuracy and by size) search the weights of parents by layer group, density and λ of one merge op
              * @default tournament
-             * @constant
+             * @enum {string}
              */
-            strategy?: "tournament";
+            strategy?: "tournament" | "cma_es" | "ga" | "de" | "nsga2";
         };
         /** EvoMergeForecast */
         EvoMergeForecast: {
@@ -1241,6 +1241,8 @@ export interface components {
              * @constant
              */
             kind: "evomerge";
+            /** Pareto Front */
+            pareto_front: components["schemas"]["ParetoPoint"][];
             /** Run Id */
             run_id: string;
             /** Stopped By */
@@ -1279,7 +1281,7 @@ export interface components {
             device?: "auto" | "cpu" | "cuda";
             /**
              * Elitism
-             * @description the champion so far competes as one of the two winners
+             * @description tournament: the champion so far competes as one of the two winners
              * @default true
              */
             elitism?: boolean;
@@ -1319,25 +1321,25 @@ export interface components {
             min_delta?: number;
             /**
              * Min Diversity
-             * @description below this mean pairwise cosine distance the two worst are re-seeded from the parents
+             * @description tournament: below this mean pairwise cosine distance the two worst are re-seeded from the parents
              * @default 0.0001
              */
             min_diversity?: number;
             /**
              * Mutation Rate
-             * @description share of a tensor's entries that weight mutation changes
+             * @description tournament: share of a tensor's entries that weight mutation changes
              * @default 0.01
              */
             mutation_rate?: number;
             /**
              * Mutation Sigma
-             * @description σ of weight mutation, relative to each tensor's standard deviation
+             * @description tournament: σ of weight mutation, relative to each tensor's standard deviation
              * @default 0.01
              */
             mutation_sigma?: number;
             /**
              * Ops
-             * @description merge methods that chaos children and op mutation may draw; empty: all that fit
+             * @description merge methods that the tournament's chaos children and op mutation may draw, or that the other strategies choose from; empty: all that fit, or `breadcrumbs`
              * @default []
              */
             ops?: string[];
@@ -1348,7 +1350,7 @@ export interface components {
             patience?: number | null;
             /**
              * Population
-             * @description candidates a generation; the tournament's scheme is made for 8
+             * @description candidates a generation; 8 for the tournament, from 4 for `de`
              * @default 8
              */
             population?: number;
@@ -1360,11 +1362,11 @@ export interface components {
             seed?: number;
             /**
              * Strategy
-             * @description search strategy
+             * @description search strategy: the tournament breeds whole recipes; CMA-ES, a genetic algorithm (`ga`), differential evolution (`de`) and NSGA-II (`nsga2`, by each data set's accuracy and by size) search the weights of parents by layer group, density and λ of one merge op
              * @default tournament
-             * @constant
+             * @enum {string}
              */
-            strategy?: "tournament";
+            strategy?: "tournament" | "cma_es" | "ga" | "de" | "nsga2";
         };
         /** Failure */
         Failure: {
@@ -1939,6 +1941,20 @@ export interface components {
             shape: string;
         };
         /**
+         * ParetoPoint
+         * @description A candidate that no other one beats in everything.
+         */
+        ParetoPoint: {
+            /** Candidate Id */
+            candidate_id: string;
+            /** Fitness */
+            fitness: number;
+            /** Objectives */
+            objectives: {
+                [key: string]: number;
+            };
+        };
+        /**
          * PathPoint
          * @description A model on the straight line between two parents' weights, on the selection problems.
          */
@@ -2187,7 +2203,7 @@ export interface components {
          * Role
          * @enum {string}
          */
-        Role: "seed" | "winner" | "chaos" | "reseed";
+        Role: "seed" | "winner" | "chaos" | "reseed" | "asked";
         /**
          * Run
          * @description The whole state of a run. Exactly one of `cognate` and `evomerge` is set, as `kind` says.
@@ -2838,6 +2854,7 @@ export type ModelRegistered = components['schemas']['ModelRegistered'];
 export type ModelsSnapshot = components['schemas']['ModelsSnapshot'];
 export type ModelVerified = components['schemas']['ModelVerified'];
 export type ModuleParameters = components['schemas']['ModuleParameters'];
+export type ParetoPoint = components['schemas']['ParetoPoint'];
 export type PathPoint = components['schemas']['PathPoint'];
 export type Pipeline = components['schemas']['Pipeline'];
 export type PipelineConfig = components['schemas']['PipelineConfig'];

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shutil
 import sys
 import time
@@ -25,9 +26,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from statistics import mean
+from threading import Thread
 from typing import Any
 
 import torch
@@ -146,7 +148,7 @@ def specialists(folder: Path) -> list[Model]:
 
 def results(options: argparse.Namespace) -> Iterator[Result]:
     """Of all that was asked for, each as soon as it is there."""
-    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn"), initializer=ends_with_parent) as pool:
         waiting: dict[Future[None], tuple[int, Path, str | None]] = {}
 
         def start(seed: int, place: Path, strategy: str | None, made_by: str, *order: Any) -> None:
@@ -180,6 +182,18 @@ def results(options: argparse.Namespace) -> Iterator[Result]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def ends_with_parent() -> None:
+    """A process whose parent was killed does not go on with what nobody waits for."""
+    parent = parent_process()
+    assert parent is not None  # noqa: S101 - runs in a process of the pool
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def table(found: Sequence[Result], strategies: Sequence[str]) -> str:

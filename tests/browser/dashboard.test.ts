@@ -142,6 +142,57 @@ test('the tournament shows the eight of each generation as they were evaluated',
   await page.keyboard.press('Escape');
 });
 
+test('the Pareto front is drawn by any two objectives, and opens its candidates', async () => {
+  const { id } = (await runs()).find(({ kind }) => kind === 'evomerge') as Run;
+  const found = await stack.api.get('/api/v1/runs/{run_id}/report', { path: { run_id: id } });
+  if (found.kind !== 'evomerge') throw new Error('the report is of another phase');
+  const { pareto_front } = found;
+  const front = page.getByRole('region', { name: 'Pareto front', exact: true });
+  const chart = front.getByRole('img');
+  for (const [across, up] of [
+    ['Accuracy: arithmetic', 'Size'],
+    ['Fitness', 'Accuracy: recall'],
+  ] as const) {
+    await front.getByLabel('Across').selectOption({ label: across });
+    await front.getByLabel('Up').selectOption({ label: up });
+    await front.getByRole('img', { name: `${up} by ${across}: ${pareto_front.length} candidates` }).waitFor();
+    expect(await chart.locator('circle').count()).toBe(pareto_front.length);
+  }
+  const rows = await front.getByRole('row').allTextContents();
+  expect(rows).toHaveLength(pareto_front.length + 1);
+  for (const [place, { fitness }] of pareto_front.entries()) {
+    expect(rows[place + 1]).toContain(fitness.toFixed(4));
+  }
+  await front.getByRole('button').first().click();
+  await page.getByRole('dialog').getByRole('heading', { name: 'Recipe' }).waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('another strategy is chosen in the form, its limits are told, and its candidates are shown', async () => {
+  const { items } = await stack.api.get('/api/v1/models', { query: { kind: 'specialist' } });
+  await page.goto(`${stack.url}/evomerge?parents=${items.map(({ id }) => id).join(',')}`);
+  await page.locator('select[name="strategy"]').selectOption('de');
+  for (const [name, value] of [
+    ['generations', '2'],
+    ['eval_problems', '8'],
+    ['heldout_problems', '8'],
+    ['population', '3'],
+  ]) {
+    await page.locator(`input[name="${name}"]`).fill(value ?? '');
+  }
+  await page.getByText('does not fit the strategy de (allowed: 4 to 64)').first().waitFor();
+  await page.locator('input[name="population"]').fill('4');
+  await page.locator('[data-testid=start-evomerge]:enabled').click();
+  await page.getByText('Differential evolution').waitFor();
+  await page.getByRole('heading', { name: 'Generation 1' }).waitFor();
+  await page.getByTestId('candidate').nth(3).getByText('asked').waitFor();
+  const { id } = (await runs())[0] as Run;
+  const deadline = Date.now() + LIVE_MS;
+  while ((await runs())[0]?.status !== 'succeeded' && Date.now() < deadline) await page.waitForTimeout(200);
+  const found = await stack.api.get('/api/v1/runs/{run_id}', { path: { run_id: id } });
+  expect([found.status, found.settings?.strategy]).toEqual(['succeeded', 'de']);
+});
+
 test('every page: no violation of WCAG by axe, and nothing wider than a phone', async () => {
   const all = await runs();
   const models = (await stack.api.get('/api/v1/models')).items;

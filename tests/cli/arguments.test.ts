@@ -73,7 +73,7 @@ describe('a wrong line is one line that names the flag and what it accepts', () 
     ['--train-steps', '--train-steps needs a value: 0 to 1000000'],
     ['--train-steps --json', '--train-steps needs a value: 0 to 1000000'],
     ['--train-steps=', '--train-steps : must be 0 to 1000000'],
-    ['--population 9', '--population 9: must be 8'],
+    ['--population 1', '--population 1: must be 2 to 64'],
     ['--seeds 1,x', '--seeds x: must be comma-separated, each 0 or more'],
     ['--seeds 1,2,3,4,5,6,7,8,9', '--seeds: 9 values, must be 1 to 8'],
     ['--session-id a/b', '--session-id a/b: must be like ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'],

@@ -40,7 +40,7 @@ export function CandidateCard({ candidate, rank, isChampion, weights, onOpen }: 
         <span>accuracy {percent(fitness.accuracy)}</span>
         <span>depth {fitness.mean_depth.toFixed(2)}</span>
       </span>
-      <span className={classes.parents}>from {parentNames(candidate, parents)}</span>
+      <span className={classes.parents}>from {parentNames(parents)}</span>
     </button>
   );
 }
@@ -63,13 +63,15 @@ const ordinal = (rank: number): string =>
   `${rank}${rank === 1 ? 'st' : rank === 2 ? 'nd' : rank === 3 ? 'rd' : 'th'}`;
 
 /** Candidates by generation and place, `g4·2`; models by their number. */
-function parentNames(candidate: Candidate, parents: readonly string[]): string {
-  if (candidate.generation === 0) return parents.length === 1 ? '1 model' : `${parents.length} models`;
+function parentNames(parents: readonly string[]): string {
+  if (!parents.every((id) => CANDIDATE.test(id))) return `${parents.length} models`;
   return parents.map(shortName).join(', ');
 }
 
-/** The id of a candidate ends in `.g<generation>.s<slot>`. */
+/** The id of a candidate ends so. */
+const CANDIDATE = /\.g(\d+)\.s(\d+)$/;
+
 export function shortName(id: string): string {
-  const found = /\.g(\d+)\.s(\d+)$/.exec(id);
+  const found = CANDIDATE.exec(id);
   return found ? `g${found[1]}·${Number(found[2]) + 1}` : id;
 }

@@ -49,7 +49,10 @@ export default function EvoMergePage() {
     key.current = newIdempotencyKey();
   };
   return (
-    <Page title="EvoMerge" lead="Breed registered models: generations of eight, the champion is never lost.">
+    <Page
+      title="EvoMerge"
+      lead="Breed registered models: generation after generation, the champion is never lost."
+    >
       <div className={classes.split}>
         <Stack gap="md">
           <Panel

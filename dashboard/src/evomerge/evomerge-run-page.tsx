@@ -17,6 +17,8 @@ import { bestHeldout, bestParent } from './baselines.ts';
 import { FitnessChart } from './fitness-chart.tsx';
 import { GenerationBoard } from './generation-board.tsx';
 import { Outcome } from './outcome.tsx';
+import { ParetoFront } from './pareto-front.tsx';
+import { STRATEGIES } from './strategies.ts';
 
 const CandidateDrawer = lazy(() => import('./candidate-drawer.tsx'));
 
@@ -46,7 +48,8 @@ function EvoMergeRun({ view }: { view: RunView }) {
   const newest = candidates.reduce((most, { generation }) => Math.max(most, generation), 0);
   const generation = picked ?? newest;
   const last = generations.at(-1);
-  const planned = run.evomerge?.generations ?? run.settings?.generations;
+  const settings = run.evomerge ?? run.settings;
+  const planned = settings?.generations;
   return (
     <Page title={run.name} lead={<RunLead run={run} here="live" />} actions={<RunCommands run={run} />}>
       <RunFailure run={run} />
@@ -86,6 +89,7 @@ function EvoMergeRun({ view }: { view: RunView }) {
               {figure(heldout.total)}
             </Fact>
           )}
+          {settings?.strategy && <Fact label="Strategy">{STRATEGIES[settings.strategy]}</Fact>}
           <Fact label="Generations" note={planned ? `of ${count(planned)}` : undefined}>
             {count(generations.length)}
           </Fact>
@@ -96,7 +100,7 @@ function EvoMergeRun({ view }: { view: RunView }) {
         </Facts>
       </Panel>
       {candidates.length === 0 ? (
-        <Panel title="Tournament">
+        <Panel title="Candidates">
           <p style={{ margin: 0, color: 'var(--mantine-color-dimmed)', fontSize: 14 }}>
             {run.status === 'queued' && run.depends_on
               ? 'It begins when its parents are trained.'
@@ -114,7 +118,7 @@ function EvoMergeRun({ view }: { view: RunView }) {
           <GenerationBoard
             candidates={candidates}
             generations={generations}
-            weights={run.evomerge?.fitness ?? run.settings?.fitness}
+            weights={settings?.fitness}
             championId={run.champion_id}
             generation={generation}
             newest={newest}
@@ -122,6 +126,14 @@ function EvoMergeRun({ view }: { view: RunView }) {
             onGeneration={setPicked}
             onOpen={show}
           />
+          {outcome && (
+            <ParetoFront
+              report={outcome}
+              candidates={candidates}
+              championId={run.champion_id}
+              onOpen={show}
+            />
+          )}
         </>
       )}
       {outcome && outcome.baselines.length > 0 && <Outcome report={outcome} run={run} />}

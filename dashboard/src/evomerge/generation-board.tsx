@@ -20,7 +20,7 @@ interface GenerationBoardProps {
   onOpen: (candidate: string) => void;
 }
 
-/** The eight of one generation, and the way through all of them. */
+/** The candidates of one generation, and the way through all of them. */
 export function GenerationBoard(props: GenerationBoardProps) {
   const {
     candidates,
@@ -33,7 +33,7 @@ export function GenerationBoard(props: GenerationBoardProps) {
     onGeneration,
     onOpen,
   } = props;
-  const eight = useMemo(
+  const shown = useMemo(
     () =>
       candidates.filter((candidate) => candidate.generation === generation).sort((a, b) => a.slot - b.slot),
     [candidates, generation],
@@ -46,7 +46,7 @@ export function GenerationBoard(props: GenerationBoardProps) {
       note={
         summary
           ? `best ${figure(summary.best)} · mean ${figure(summary.mean)} · ${duration(summary.seconds)}`
-          : `${eight.length} evaluated so far`
+          : `${shown.length} evaluated so far`
       }
       actions={
         !following && (
@@ -86,7 +86,7 @@ export function GenerationBoard(props: GenerationBoardProps) {
         </Group>
       )}
       <div className={classes.cards}>
-        {eight.map((candidate) => (
+        {shown.map((candidate) => (
           <CandidateCard
             key={candidate.id}
             candidate={candidate}

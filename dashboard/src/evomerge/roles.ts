@@ -6,4 +6,5 @@ export const ROLE_TONES: Record<Candidate['role'], Tone> = {
   winner: 'good',
   chaos: 'warn',
   reseed: 'info',
+  asked: 'info',
 };

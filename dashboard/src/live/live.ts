@@ -120,7 +120,7 @@ export function createLive(token: string, cache: QueryClient): Live {
     } else if (topic === 'runs') {
       cache.invalidateQueries({ queryKey: ['system'] });
       if (isRunEvent(event)) cache.invalidateQueries({ queryKey: ['report', event.payload.id] });
-    } else if (event.type === 'generation.completed' && event.payload.index === 0) {
+    } else if (event.type === 'generation.completed') {
       cache.invalidateQueries({ queryKey: ['report', event.payload.run_id] });
     }
   }

@@ -19,24 +19,42 @@ class FitnessWeights(Request):
     memory: Unit = Field(default=0.1, description="weight of the parents' bytes over the candidate's")
 
 
+StrategyName = Literal["tournament", "cma_es", "ga", "de", "nsga2"]
+"""`tournament` breeds recipes of up to three stages and the weights themselves; the others search the weights of one
+op by parent and layer group, its density and its λ, as an optimizer of real numbers does."""
+
+
 class EvoMergeSettings(Request):
     """How candidates are bred, apart from which parents."""
 
-    strategy: Literal["tournament"] = Field(default="tournament", description="search strategy")
+    strategy: StrategyName = Field(
+        default="tournament",
+        description="search strategy: the tournament breeds whole recipes; CMA-ES, a genetic algorithm (`ga`), "
+        "differential evolution (`de`) and NSGA-II (`nsga2`, by each data set's accuracy and by size) search the "
+        "weights of parents by layer group, density and λ of one merge op",
+    )
     generations: int = Field(default=50, ge=1, le=1000, description="generations to breed")
     population: int = Field(
-        default=8, ge=8, le=8, description="candidates a generation; the tournament's scheme is made for 8"
+        default=8, ge=2, le=64, description="candidates a generation; 8 for the tournament, from 4 for `de`"
     )
     seed: Seed = Field(default=42, description="root of all random numbers of the run")
     ops: list[str] = Field(
         default=[],
         max_length=64,
-        description="merge methods that chaos children and op mutation may draw; empty: all that fit",
+        description="merge methods that the tournament's chaos children and op mutation may draw, or that the other "
+        "strategies choose from; empty: all that fit, or `breadcrumbs`",
     )
-    elitism: bool = Field(default=True, description="the champion so far competes as one of the two winners")
-    mutation_rate: Unit = Field(default=0.01, description="share of a tensor's entries that weight mutation changes")
+    elitism: bool = Field(
+        default=True, description="tournament: the champion so far competes as one of the two winners"
+    )
+    mutation_rate: Unit = Field(
+        default=0.01, description="tournament: share of a tensor's entries that weight mutation changes"
+    )
     mutation_sigma: float = Field(
-        default=0.01, ge=0, le=1, description="σ of weight mutation, relative to each tensor's standard deviation"
+        default=0.01,
+        ge=0,
+        le=1,
+        description="tournament: σ of weight mutation, relative to each tensor's standard deviation",
     )
     patience: int | None = Field(
         default=None, ge=1, le=1000, description="stop after this many generations without a gain; null: never"
@@ -46,7 +64,7 @@ class EvoMergeSettings(Request):
         default=0.0001,
         ge=0,
         le=2,
-        description="below this mean pairwise cosine distance the two worst are re-seeded from the parents",
+        description="tournament: below this mean pairwise cosine distance the two worst are re-seeded from the parents",
     )
     fitness: FitnessWeights = Field(default=FitnessWeights(), description="weights of the fitness components")
     eval_problems: int = Field(default=64, ge=8, le=10_000, description="selection problems per dataset")
@@ -77,13 +95,15 @@ class EvoMergeConfig(EvoMergeSettings):
 
 class Role(StrEnum):
     seed = "seed"
-    """One of the 2³ combinations of generation 0."""
+    """What the search begins with: one of the tournament's 2³ combinations, or a point near the plain merges."""
     winner = "winner"
     """A mutation of one of the two best."""
     chaos = "chaos"
     """A merge of three of the six worst."""
     reseed = "reseed"
     """Drawn anew from the parents, since diversity had fallen too low."""
+    asked = "asked"
+    """Asked for by an optimizer, from all that it was told before."""
 
 
 class Fitness(Resource):
@@ -193,6 +213,16 @@ class MergeBarrier(Resource):
     """The same with both aligned; null where they were left as they are."""
 
 
+class ParetoPoint(Resource):
+    """A candidate that no other one beats in everything."""
+
+    candidate_id: str
+    fitness: float
+    """Its total."""
+    objectives: dict[str, float]
+    """`accuracy/<dataset>`, more is better; `bytes`, less is better."""
+
+
 class EvoMergeForecast(Resource):
     settings: EvoMergeSettings
     candidates: Count
@@ -224,6 +254,8 @@ class EvoMergeReport(Resource):
     barriers: list[MergeBarrier]
     """In the order of the parents; empty where none were asked for."""
     generations: list[Generation]
+    pareto_front: list[ParetoPoint]
+    """Over all candidates, the fittest first; of those with the same objectives the fittest."""
     stopped_by: Literal["generations", "patience", "cancelled"] | None
     candidates: Count
     timings: Timings

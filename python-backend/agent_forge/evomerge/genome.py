@@ -75,22 +75,11 @@ class Frame(BaseModel):
 def express(genome: Genome, frame: Frame) -> MergeNode:
     """The recipe of a genome, every parameter filled in."""
     parents: list[Recipe] = frame.parents
-    base: Recipe = frame.foundation or node("linear", parents)
     inputs, weights = parents, {group: row[: len(parents)] for group, row in genome.second_weights.items()}
     if genome.first is not None:
         first = node(genome.first, parents, weights=genome.first_weights)
         inputs, weights = [*parents, first], genome.second_weights
-    root = node(
-        genome.second,
-        inputs,
-        base=base,
-        seed=genome.mask_seed,
-        weights=weights,
-        density=genome.density,
-        drop_rate=round(1 - genome.density, 6),
-        scale=genome.scale,
-        calibration=frame.calibration,
-    )
+    root = one_op(genome.second, inputs, frame, weights, genome.density, genome.scale, genome.mask_seed)
     if genome.third == "frankenmerge":
         root = node("frankenmerge", [root, *parents], layer_sources=genome.layer_sources)
     elif genome.third == "dfs":
@@ -104,6 +93,35 @@ def express(genome: Genome, frame: Frame) -> MergeNode:
     if genome.noise_seed is not None:
         root = node("mutate", [root], seed=genome.noise_seed, rate=frame.mutation_rate, sigma=frame.mutation_sigma)
     return root
+
+
+def one_op(
+    op: str,
+    inputs: list[Recipe],
+    frame: Frame,
+    weights: GroupWeights,
+    density: float,
+    scale: float,
+    mask_seed: int,
+    **others: Any,
+) -> MergeNode:
+    """An op over inputs, about θ₀ where it works on task vectors.
+
+    weights: layer group → weight per input; density: also 1 − drop rate; scale: λ; mask_seed: of random masks;
+    others: parameters that differ from their defaults. An op takes those that it has.
+    """
+    return node(
+        op,
+        inputs,
+        base=frame.foundation or node("linear", frame.parents),
+        seed=mask_seed,
+        weights=weights,
+        density=density,
+        drop_rate=round(1 - density, 6),
+        scale=scale,
+        calibration=frame.calibration,
+        **others,
+    )
 
 
 def node(op: str, inputs: list[Recipe], base: Recipe | None = None, seed: int = 0, **offered: Any) -> MergeNode:

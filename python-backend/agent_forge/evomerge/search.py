@@ -5,10 +5,18 @@ from __future__ import annotations
 from ..contract.evomerge import EvoMergeConfig
 from .genome import Frame
 from .mutation import Scheme
-from .strategy import Strategy
+from .optimizer import Optimizer
+from .refusal import BadParameter
+from .space import Space, chosen_ops
+from .strategy import POPULATIONS, Strategy
 from .tournament import Tournament
 
 
 def strategy_of(config: EvoMergeConfig, frame: Frame) -> Strategy:
-    """Raises `UnknownOp`."""
-    return Tournament(Scheme(config, tuple(config.parents), frame.depth), frame)
+    """Raises `UnknownOp` and `BadParameter`."""
+    least, most = POPULATIONS[config.strategy]
+    if not least <= config.population <= most:
+        raise BadParameter(f"{config.strategy} breeds {least} to {most} candidates, not {config.population}")
+    if config.strategy == "tournament":
+        return Tournament(Scheme(config, tuple(config.parents), frame.depth), frame)
+    return Optimizer(config, Space(frame, chosen_ops(config.ops, len(config.parents)), config.seed))

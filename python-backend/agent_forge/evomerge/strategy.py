@@ -7,8 +7,18 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from ..contract.evomerge import Candidate, Role
+from ..contract.evomerge import Candidate, Role, StrategyName
 from ..contract.recipe import MergeNode
+
+POPULATIONS: dict[StrategyName, tuple[int, int]] = {
+    "tournament": (8, 8),
+    "cma_es": (2, 64),
+    "ga": (2, 64),
+    # its difference is of three others
+    "de": (4, 64),
+    "nsga2": (2, 64),
+}
+"""The fewest and the most candidates of a generation."""
 
 
 class Plan(BaseModel):

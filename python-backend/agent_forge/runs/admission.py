@@ -17,6 +17,8 @@ from ..contract.evomerge import EvoMergeConfig, EvoMergeSettings
 from ..contract.model import Model
 from ..contract.problem import FieldError
 from ..evomerge.catalogue import merge_methods
+from ..evomerge.space import weighing
+from ..evomerge.strategy import POPULATIONS
 from . import shelf
 from .refusal import Refusal
 
@@ -48,11 +50,23 @@ def admit_cognate(
     return resolved
 
 
-def admit_settings(settings: EvoMergeSettings, roots: Sequence[Path], devices: Sequence[str], prefix: str = "") -> None:
+def admit_settings(
+    settings: EvoMergeSettings, parents: int, roots: Sequence[Path], devices: Sequence[str], prefix: str = ""
+) -> None:
+    """parents: how many there are, or will be. Raises `Refusal` naming the field."""
+    least, most = POPULATIONS[settings.strategy]
+    if not least <= settings.population <= most:
+        allowed = f"{least}" if least == most else f"{least} to {most}"
+        message = f"does not fit the strategy {settings.strategy}"
+        raise invalid(f"{prefix}population", settings.population, message, allowed)
     known = [method.name for method in merge_methods()]
     for index, op in enumerate(settings.ops):
         if op not in known:
             raise invalid(f"{prefix}ops.{index}", op, "is no merge method", f"one of {', '.join(known)}")
+    usable = weighing(parents)
+    if settings.strategy != "tournament" and settings.ops and not set(settings.ops) & set(usable):
+        message = f"holds no method that weighs {parents} parents"
+        raise invalid(f"{prefix}ops", settings.ops, message, f"at least one of {', '.join(usable)}, or none")
     if settings.datasets is not None:
         try:
             check_datasets(settings.datasets, roots)

@@ -48,6 +48,7 @@ from ..contract.run import (
     WorkerInfo,
 )
 from ..evomerge.foundation import common_foundation
+from ..evomerge.pareto import pareto_front
 from ..settings import Settings
 from . import admission, cursors, forecast, ledger, outbox, records, shelf
 from .database import Database
@@ -86,7 +87,7 @@ class RunService:
         return run
 
     def create_evomerge(self, config: EvoMergeConfig, *, key: str | None, trace_id: str | None) -> Run:
-        admission.admit_settings(config, self._settings.dataset_roots, self._devices())
+        admission.admit_settings(config, len(config.parents), self._settings.dataset_roots, self._devices())
         with self._creating("evomerge", config, key) as (tx, known):
             if known is not None:
                 return self._found(tx.connection, known)
@@ -124,7 +125,7 @@ class RunService:
             return forecast.cognate(self._settings, connection, resolved, self._calibration())
 
     def forecast_evomerge(self, config: EvoMergeConfig) -> EvoMergeForecast:
-        admission.admit_settings(config, self._settings.dataset_roots, self._devices())
+        admission.admit_settings(config, len(config.parents), self._settings.dataset_roots, self._devices())
         with self._database.read() as connection:
             return self._plan_evomerge(connection, config)
 
@@ -249,8 +250,9 @@ class RunService:
         roots, devices = self._settings.dataset_roots, self._devices()
         resolved = admission.admit_cognate(config.cognate, roots, devices, "cognate.")
         if config.evomerge is not None:
-            admission.admit_settings(config.evomerge, roots, devices, "evomerge.")
-            if len(resolved.specializations) < 2:
+            parents = len(resolved.specializations)
+            admission.admit_settings(config.evomerge, parents, roots, devices, "evomerge.")
+            if parents < 2:
                 raise admission.invalid(
                     "cognate.specializations",
                     [str(s) for s in resolved.specializations],
@@ -430,6 +432,7 @@ def _evomerge_report(connection: Connection, run: Run, part: dict[str, object], 
             "aligned_to": None,
             "barriers": [],
             "generations": records.generations_of(connection, run.id),
+            "pareto_front": pareto_front(found),
             "stopped_by": stopped_by,
             "candidates": len(found),
             "timings": timings,

@@ -80,6 +80,18 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
         "evomerge.ops.0", "slerp",
     ),
     (
+        "population of the tournament", "POST", "/v1/pipelines", {"evomerge": {"population": 9}}, 422,
+        "invalid_request", "evomerge.population", "8",
+    ),
+    (
+        "population of differential evolution", "POST", "/v1/pipelines",
+        {"evomerge": {"strategy": "de", "population": 3}}, 422, "invalid_request", "evomerge.population", "4 to 64",
+    ),
+    (
+        "no op that weighs", "POST", "/v1/pipelines", {"evomerge": {"strategy": "ga", "ops": ["nuslerp"]}}, 422,
+        "invalid_request", "evomerge.ops", "breadcrumbs",
+    ),
+    (
         "nested", "POST", "/v1/pipelines", {"cognate": {"seeds": [1]}}, 422, "invalid_request", "cognate.seeds", "3",
     ),
 ]  # fmt: skip

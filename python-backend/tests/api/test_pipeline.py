@@ -66,6 +66,8 @@ def test_reads_agree_with_each_other(server: Server, pipeline: dict[str, Any]) -
     assert server.get(f"/v1/runs/{cognate}/logs?limit=2")[-1]["message"]
     report = server.get(f"/v1/runs/{bred}/report")
     assert report["candidates"] == 16
+    assert 1 <= len(report["pareto_front"]) <= 16
+    assert "bytes" in report["pareto_front"][0]["objectives"]
     assert report["champion"]["id"] == pipeline["evomerge"]["champion_id"]
     assert report["champion_model_id"] == pipeline["evomerge"]["champion_model_id"]
     assert report["stopped_by"] == "generations"

@@ -51,7 +51,13 @@ def test_a_run(job: tuple[MemoryJob, list[str]]) -> None:
 
     report = EvoMergeReport.model_validate(
         ours.reported
-        | {"run_id": ours.run_id, "generations": [], "candidates": 32, "timings": {"total": 0, "parts": {}}}
+        | {
+            "run_id": ours.run_id,
+            "generations": [],
+            "pareto_front": [],
+            "candidates": 32,
+            "timings": {"total": 0, "parts": {}},
+        }
     )
     names = [f"parent:{name}" for name in FAMILIES]
     assert [one.name for one in report.baselines] == [*names, "uniform_average", "best_generation_0"]
@@ -108,6 +114,41 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None
     selections = evaluator.splits.count("selection")
     frame = 7 if interruption <= 4 else max(0, 8 - interruption)
     assert selections <= 24 - before + frame
+
+
+@pytest.mark.parametrize("strategy", ["cma_es", "ga", "de", "nsga2"])
+@pytest.mark.parametrize("interruption", [9, 26])
+def test_every_strategy_resumes_as_if_uninterrupted(tmp_path: Path, strategy: str, interruption: int) -> None:
+    """Interrupted within a generation and at the end; replayed from what is recorded, as the database gives it."""
+    undisturbed, parents = job_with_parents(tmp_path / "a")
+    config = EvoMergeConfig.model_validate(
+        {
+            "parents": parents,
+            "generations": 4,
+            "population": 5,
+            "strategy": strategy,
+            "ops": ["ties", "breadcrumbs"],
+            "barrier_points": 0,
+        }
+    )
+    run(config, undisturbed, tiny_evaluator)
+    assert [one.role for one in undisturbed.candidates()] == [Role.seed] * 5 + [Role.asked] * 15
+
+    job, _ = job_with_parents(tmp_path / "b")
+
+    def stop(count: int) -> None:
+        if count == interruption:
+            raise Paused
+
+    job.on_poll = stop
+    with pytest.raises(Paused):
+        run(config, job, tiny_evaluator)
+    job.found = {key: type(one).model_validate_json(one.model_dump_json()) for key, one in job.found.items()}
+    run(config, job, tiny_evaluator)
+    assert bred(job) == bred(undisturbed)
+    assert summaries(job) == summaries(undisturbed)
+    champions = [ours.load_model(ours.reported["champion_model_id"])[0].digest for ours in (job, undisturbed)]
+    assert champions[0] == champions[1]
 
 
 @pytest.mark.parametrize(("interruption", "changed"), [(31, "run.g1.s2"), (31, "run.g2.s1"), (9, "run.g0.s0")])

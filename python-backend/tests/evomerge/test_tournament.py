@@ -1,27 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from evomerge.recorded import FRAME, PARENTS
 
 from agent_forge.contract.evomerge import EvoMergeSettings, Role
 from agent_forge.contract.recipe import Leaf
-from agent_forge.evomerge.genome import Frame, Genome, express, second_stage_ops
+from agent_forge.evomerge.genome import Genome, express, second_stage_ops
 from agent_forge.evomerge.mutation import SCALE_RANGE, WEIGHT_RANGE, Scheme, mutated
 from agent_forge.evomerge.ops.registry import merge_op_named
 from agent_forge.evomerge.refusal import UnknownOp
 from agent_forge.evomerge.stopping import Gains
 from agent_forge.evomerge.tournament import Ranked, first_generation, next_generation, rank
 from agent_forge.evomerge.tree import nodes
-
-PARENTS = ("a", "b", "c")
-LEAVES = [Leaf(model_id=name, digest=name * 64) for name in PARENTS]
-FRAME = Frame(
-    parents=LEAVES,
-    foundation=Leaf(model_id="f", digest="f" * 64),
-    depth=4,
-    calibration={"problems": 16},
-    mutation_rate=0.01,
-    mutation_sigma=0.01,
-)
 
 
 def scheme(**settings: object) -> Scheme:

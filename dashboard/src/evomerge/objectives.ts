@@ -1,0 +1,55 @@
+import type { Candidate, EvoMergeReport } from '../api/schema.ts';
+import { bytes, figure, percent } from '../format/number.ts';
+
+/** Something that candidates can be compared by. */
+export interface Objective {
+  /** As the report's front names it; `fitness` beside. */
+  name: string;
+  label: string;
+  format: (value: number) => string;
+  of: (scored: Scored) => number | undefined;
+}
+
+/** A candidate, or a baseline's scores on the same problems. */
+export type Scored = Pick<Candidate, 'fitness' | 'bytes'>;
+
+const ACCURACY = 'accuracy/';
+
+const FITNESS: Objective = { name: 'fitness', label: 'Fitness', format: figure, of: (s) => s.fitness.total };
+const SIZE: Objective = { name: 'bytes', label: 'Size', format: bytes, of: (s) => s.bytes };
+
+/** Fitness, the accuracy of each task, and size, as far as the front knows them. */
+export function objectivesOf(front: EvoMergeReport['pareto_front']): Objective[] {
+  const names = Object.keys(front[0]?.objectives ?? {});
+  const tasks = names
+    .filter((name) => name.startsWith(ACCURACY))
+    .map((name): Objective => {
+      const task = name.slice(ACCURACY.length);
+      return {
+        name,
+        label: `Accuracy: ${task}`,
+        format: (share) => percent(share, 1),
+        of: ({ fitness }) => fitness.tasks[task]?.accuracy,
+      };
+    });
+  return [FITNESS, ...tasks, ...(names.includes(SIZE.name) ? [SIZE] : [])];
+}
+
+/** Round marks between two values, a handful of them. */
+export function ticks(low: number, high: number, most = 5): number[] {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, index) => (first + index) * step);
+}
+
+/** The values' range with some air; one value alone stands in the middle. */
+export function domain(values: readonly number[]): [number, number] {
+  const low = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const high = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  if (low > high) return [0, 1];
+  const air = (high - low || Math.abs(high) || 1) * 0.06;
+  return [low - air, high + air];
+}

@@ -1,0 +1,110 @@
+import { Anchor, Group, NativeSelect, Stack, Table } from '@mantine/core';
+import { useMemo, useState } from 'react';
+import type { Candidate, EvoMergeReport } from '../api/schema.ts';
+import { Panel } from '../shell/panel.tsx';
+import { ScrollFrame } from '../shell/scroll-frame.tsx';
+import { baselineName, isParent } from './baselines.ts';
+import { shortName } from './candidate-card.tsx';
+import { type Dot, FrontChart } from './front-chart.tsx';
+import { objectivesOf } from './objectives.ts';
+
+interface ParetoFrontProps {
+  report: EvoMergeReport;
+  candidates: readonly Candidate[];
+  championId: string | null;
+  onOpen: (candidate: string) => void;
+}
+
+/** The candidates that no other one beats in everything, by two objectives of the reader's choice. */
+export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFrontProps) {
+  const { pareto_front, baselines } = report;
+  const objectives = useMemo(() => objectivesOf(pareto_front), [pareto_front]);
+  const [names, setNames] = useState<{ x?: string; y?: string }>({});
+  const front = useMemo<Dot[]>(() => {
+    const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]));
+    return pareto_front.flatMap(({ candidate_id }) => {
+      const scored = byId.get(candidate_id);
+      return scored ? [{ id: candidate_id, name: shortName(candidate_id), scored }] : [];
+    });
+  }, [pareto_front, candidates]);
+  const parents = useMemo<Dot[]>(
+    () =>
+      baselines.filter(isParent).map((baseline) => ({
+        id: baseline.name,
+        name: baselineName(baseline),
+        scored: { fitness: baseline.selection, bytes: baseline.bytes },
+      })),
+    [baselines],
+  );
+  // two tasks where there are two: what one number hides
+  const x = objectives.find(({ name }) => name === names.x) ?? objectives[1];
+  const y = objectives.find(({ name }) => name === names.y) ?? objectives[objectives.length > 3 ? 2 : 0];
+  if (!x || !y || front.length === 0) return null;
+  const choices = objectives.map(({ name, label }) => ({ value: name, label }));
+  return (
+    <Panel
+      title="Pareto front"
+      note={`${front.length} of ${candidates.length} no other one beats in everything`}
+    >
+      <Stack gap="md">
+        <Group gap="sm">
+          <NativeSelect
+            label="Across"
+            data={choices}
+            value={x.name}
+            onChange={(event) => setNames({ ...names, x: event.currentTarget.value })}
+          />
+          <NativeSelect
+            label="Up"
+            data={choices}
+            value={y.name}
+            onChange={(event) => setNames({ ...names, y: event.currentTarget.value })}
+          />
+        </Group>
+        <FrontChart
+          x={x}
+          y={y}
+          all={candidates}
+          front={front}
+          parents={parents}
+          championId={championId}
+          onOpen={onOpen}
+        />
+        <ScrollFrame label="Table of the Pareto front" style={{ overflow: 'auto', maxHeight: 260 }}>
+          <Table fz="sm" stickyHeader style={{ minWidth: 140 * objectives.length }}>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Candidate</Table.Th>
+                {objectives.map(({ name, label }) => (
+                  <Table.Th key={name} ta="right">
+                    {label}
+                  </Table.Th>
+                ))}
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {front.map(({ id, name, scored }) => (
+                <Table.Tr key={id}>
+                  <Table.Td>
+                    <Anchor component="button" type="button" size="sm" onClick={() => onOpen(id)}>
+                      {name}
+                    </Anchor>
+                    {id === championId && ' champion'}
+                  </Table.Td>
+                  {objectives.map((objective) => {
+                    const value = objective.of(scored);
+                    return (
+                      <Table.Td key={objective.name} ta="right">
+                        {value === undefined ? '–' : objective.format(value)}
+                      </Table.Td>
+                    );
+                  })}
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </ScrollFrame>
+      </Stack>
+    </Panel>
+  );
+}
