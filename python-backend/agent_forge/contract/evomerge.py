@@ -135,7 +135,7 @@ class Candidate(Resource):
     op: str
     """The op at the root of the recipe, below any mutation."""
     parents: list[str]
-    """Ids of the candidates that it came from; of models, in generation 0."""
+    """Ids of the candidates that it came from; of models, where it came from these."""
     recipe: Recipe
     digest: Digest
     """Of the tensors that were evaluated."""
@@ -172,7 +172,7 @@ class Baseline(Resource):
     """Something that the champion is compared with."""
 
     name: str
-    """`parent:<model name>`, `uniform_average`, `best_generation_0`."""
+    """`parent:<model name>`, `uniform_average`, `foundation` where there is one, `best_generation_0`."""
     model_id: str | None
     parameters: Count
     bytes: Count

@@ -1,4 +1,4 @@
-"""What the champion is compared with: parents, their average, the best of generation 0."""
+"""What the champion is compared with: parents, their average, their foundation, the best of generation 0."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from .workbench import Tensors, Workbench, entries_of, size_of
 
 
 def first_baselines(bench: Workbench, poll: Callable[[], None]) -> tuple[list[Baseline], Reference]:
-    """Parents in order, then their uniform average, on the selection split; and what fitness is measured against.
+    """Parents in order, then their uniform average, then the foundation where they share one, on the selection split;
+    and what fitness is measured against.
 
     poll: called before each evaluation.
     """
-    models = [*bench.parent_tensors(), bench.make(bench.average())]
+    models = _models(bench)
     scores = [_polled(bench, tensors, "selection", poll) for tensors in models]
-    reference = bench.reference(scores[:-1])
+    reference = bench.reference(scores[: len(bench.parents)])
     names: list[tuple[str, str | None]] = [(f"parent:{parent.name}", parent.id) for parent in bench.parents]
+    names.append(("uniform_average", None))
+    if bench.frame.foundation is not None:
+        names.append(("foundation", bench.frame.foundation.model_id))
     return [
         _baseline(name, model_id, tensors, bench.fitness(score, tensors, reference))
-        for (name, model_id), tensors, score in zip([*names, ("uniform_average", None)], models, scores, strict=True)
+        for (name, model_id), tensors, score in zip(names, models, scores, strict=True)
     ], reference
 
 
@@ -40,22 +44,27 @@ def generation_0(best: Candidate) -> Baseline:
 def on_heldout(
     bench: Workbench, baselines: Sequence[Baseline], champion: dict[str, Tensor], poll: Callable[[], None]
 ) -> tuple[list[Baseline], Fitness]:
-    """Parents, average and champion on the held-out split, against the parents' means there.
+    """What `first_baselines` gave and the champion on the held-out split, against the parents' means there.
 
     baselines: as `first_baselines` gave them, then others, which stay as they are. poll: before each evaluation.
     """
-    models: list[Tensors] = [*bench.parent_tensors(), bench.make(bench.average()), champion]
+    models = [*_models(bench), champion]
     scores = [_polled(bench, tensors, "heldout", poll) for tensors in models]
-    reference = bench.reference(scores[:-2])
-    measured = [bench.fitness(score, tensors, reference) for score, tensors in zip(scores, models, strict=True)]
-    compared = len(measured) - 1
+    reference = bench.reference(scores[: len(bench.parents)])
+    *measured, own = [bench.fitness(score, tensors, reference) for score, tensors in zip(scores, models, strict=True)]
     return [
         *(
-            baseline.model_copy(update={"heldout": own})
-            for baseline, own in zip(baselines[:compared], measured[:-1], strict=True)
+            baseline.model_copy(update={"heldout": fitness})
+            for baseline, fitness in zip(baselines, measured, strict=False)
         ),
-        *baselines[compared:],
-    ], measured[-1]
+        *baselines[len(measured) :],
+    ], own
+
+
+def _models(bench: Workbench) -> list[Tensors]:
+    """Those that there are before any candidate."""
+    foundation = [bench.base] if bench.frame.foundation is not None else []
+    return [*bench.parent_tensors(), bench.make(bench.average()), *foundation]
 
 
 def _polled(bench: Workbench, tensors: Tensors, split: Split, poll: Callable[[], None]) -> Scores:

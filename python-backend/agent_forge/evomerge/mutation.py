@@ -126,6 +126,26 @@ def drawn_anew(scheme: Scheme, generation: int, slot: int) -> Genome:
     )
 
 
+def alone(scheme: Scheme, parent: int) -> Genome:
+    """One parent as it is, but for the rounding of θ₀ + τ: its children add to it what the others know."""
+    pool, parents = scheme.pool, len(scheme.parents)
+    row = [1.0 if other == parent else 0.0 for other in range(parents)]
+    return Genome(
+        first=None,
+        first_weights=even(parents),
+        second="task_arithmetic" if "task_arithmetic" in pool or not pool else pool[0],
+        second_weights={group: [*row, 0.0] for group in GROUPS},
+        density=1.0,
+        scale=1.0,
+        third=None,
+        third_weights=even(parents + 1),
+        layer_sources=[0] * scheme.depth,
+        temperature=1.0,
+        mask_seed=derived_seed(scheme.settings.seed, 0, parent, "alone"),
+        noise_seed=None,
+    )
+
+
 def _switched(genome: Genome, stage: str, scheme: Scheme, drawn: np.random.Generator) -> Genome:
     """Another op in this stage; an outer stage may also be left out."""
     enabled = set(scheme.settings.ops)

@@ -34,8 +34,12 @@ class Optimizer:
     def __init__(self, config: EvoMergeConfig, space: Space) -> None:
         self._config, self._space = config, space
         self._algorithm: Algorithm | None = None
-        self._points = space.first_points(config.population)
+        self._points = space.first_points(config.population, 0)
         self._asked: Population | None = None
+
+    def meet(self, rivals: Sequence[float]) -> None:
+        best = max(range(len(rivals)), key=lambda parent: rivals[parent])
+        self._points = self._space.first_points(self._config.population, best)
 
     def ask(self) -> list[Plan]:
         role = Role.seed

@@ -66,6 +66,7 @@ class _Evolution:
         """By digest."""
         for one in self.recorded.values():
             self.measured.setdefault(one.digest, one.fitness)
+            self.champion = better(self.champion, one)
 
     def breed(self) -> None:
         saved = self.job.load_checkpoint()
@@ -100,7 +101,11 @@ class _Evolution:
             index=0, diversities=[], baselines=baselines, reference=(reference.flops_per_token, reference.bytes)
         )
         self.job.save_checkpoint({}, state.model_dump(mode="json"))
+        self._meet(state)
         return state
+
+    def _meet(self, state: _State) -> None:
+        self.strategy.meet([parent.selection.total for parent in state.baselines[: len(self.bench.parents)]])
 
     def _survey(self, state: _State) -> _State:
         """Measure what parts the parents, each pair once, however often the run is resumed."""
@@ -112,12 +117,12 @@ class _Evolution:
 
     def _replay(self, state: _State) -> None:
         """Ask and tell the strategy again what is recorded, so that it stands where it stood."""
+        self._meet(state)
         for index in range(state.index):
             plans = self.strategy.ask()
             candidates = [self.recorded[index, slot] for slot in range(len(plans))]
             for plan, candidate in zip(plans, candidates, strict=True):
                 _same(plan, candidate)
-                self.champion = better(self.champion, candidate)
             self._tell(candidates, state.diversities[index])
 
     def _generation(self, state: _State) -> _State:

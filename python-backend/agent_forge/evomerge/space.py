@@ -50,12 +50,17 @@ class Space:
         low, high = np.array(rows, dtype=np.float64).T
         return low, high
 
-    def first_points(self, count: int) -> Points:
-        """The plain merges that everybody would try, then random ones about them."""
+    def first_points(self, count: int, best: int) -> Points:
+        """The best parent and the plain merges that everybody would try, then random ones about them.
+
+        best: index of that parent. It stands there alone, so no search ends below it.
+        """
         drawn = chance(self.seed, 0, 0, "first points")
         parents = len(self.frame.parents)
         plain = [(1.0, EVEN, 1.0), (1 / parents, 1.0, 1.0), (1.0, 1.0, 1.0)]
-        points = [self._point([weight] * parents * len(GROUPS), density, scale, 0) for weight, density, scale in plain]
+        alone = [1.0 if parent == best else 0.0 for parent in range(parents)]
+        points = [self._point(alone * len(GROUPS), 1.0, 1.0, 0)]
+        points += [self._point([weight] * parents * len(GROUPS), density, scale, 0) for weight, density, scale in plain]
         while len(points) < count:
             by_parent = drawn.uniform(0.25, 1.5, parents)
             weights = (by_parent + drawn.normal(0, 0.2, (len(GROUPS), parents))).reshape(-1)

@@ -41,6 +41,9 @@ class Strategy(Protocol):
     beginning, with recorded candidates, and none has a state that is stored.
     """
 
+    def meet(self, rivals: Sequence[float]) -> None:
+        """The parents' fitness, in order: told once, before anything is asked."""
+
     def ask(self) -> list[Plan]:
         """The candidates of the next generation, in slot order."""
 

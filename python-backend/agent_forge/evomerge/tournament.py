@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..contract.evomerge import Candidate, Role
 from .chance import chance, derived_seed
 from .genome import Frame, Genome, express
-from .mutation import Scheme, averaged, drawn_anew, even, layer_source, mutated
+from .mutation import Scheme, alone, averaged, drawn_anew, even, layer_source, mutated
 from .strategy import Plan
 
 POPULATION = 8
@@ -101,13 +101,17 @@ def rank(candidates: Sequence[Ranked]) -> list[Ranked]:
 
 
 class Tournament:
-    """Implements `strategy.Strategy`."""
+    """Implements `strategy.Strategy`. Until a candidate is better, the best parent competes as the champion."""
 
     def __init__(self, scheme: Scheme, frame: Frame) -> None:
         self._scheme, self._frame = scheme, frame
         self._index = 0
         self._asked = first_generation(scheme)
         self._champion: Ranked | None = None
+
+    def meet(self, rivals: Sequence[float]) -> None:
+        best = max(range(len(rivals)), key=lambda parent: rivals[parent])
+        self._champion = Ranked(self._scheme.parents[best], alone(self._scheme, best), rivals[best])
 
     def ask(self) -> list[Plan]:
         return [

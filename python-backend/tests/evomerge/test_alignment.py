@@ -61,7 +61,13 @@ def results(job: MemoryJob) -> list[tuple[str, str, float]]:
 
 
 def report_of(job: MemoryJob) -> EvoMergeReport:
-    rest = {"run_id": job.run_id, "generations": [], "candidates": 0, "timings": {"total": 0, "parts": {}}}
+    rest = {
+        "run_id": job.run_id,
+        "generations": [],
+        "pareto_front": [],
+        "candidates": 0,
+        "timings": {"total": 0, "parts": {}},
+    }
     return EvoMergeReport.model_validate(job.reported | rest)
 
 

@@ -60,15 +60,15 @@ def test_a_run(job: tuple[MemoryJob, list[str]]) -> None:
         }
     )
     names = [f"parent:{name}" for name in FAMILIES]
-    assert [one.name for one in report.baselines] == [*names, "uniform_average", "best_generation_0"]
-    assert [one.heldout is None for one in report.baselines] == [False] * 4 + [True]
+    assert [one.name for one in report.baselines] == [*names, "uniform_average", "foundation", "best_generation_0"]
+    assert [one.heldout is None for one in report.baselines] == [False] * 5 + [True]
     assert report.champion == best
     assert report.stopped_by == "generations"
     assert report.champion_heldout is not None
 
-    # the held-out split is touched once each: three parents, the average, the champion
-    assert evaluator.splits.count("heldout") == 5
-    assert evaluator.splits[-5:] == ("heldout",) * 5
+    # the held-out split is touched once each: three parents, the average, the foundation, the champion
+    assert evaluator.splits.count("heldout") == 6
+    assert evaluator.splits[-6:] == ("heldout",) * 6
 
     assert report.champion_model_id is not None
     model, tensors = ours.load_model(report.champion_model_id)
@@ -112,7 +112,7 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None
     }
     # nothing that was recorded is measured twice
     selections = evaluator.splits.count("selection")
-    frame = 7 if interruption <= 4 else max(0, 8 - interruption)
+    frame = 8 if interruption <= 5 else max(0, 9 - interruption)
     assert selections <= 24 - before + frame
 
 
@@ -210,7 +210,7 @@ def test_equal_tensors_are_measured_once(job: tuple[MemoryJob, list[str]]) -> No
     evaluator = TinyEvaluator()
     run(EvoMergeConfig(parents=parents, generations=3, mutation_rate=0, barrier_points=0), ours, lambda *_: evaluator)
     distinct = {one.digest for one in ours.candidates()}
-    assert evaluator.splits.count("selection") == 4 + len(distinct)
+    assert evaluator.splits.count("selection") == 5 + len(distinct)
     assert sum(not one.cached for one in ours.candidates()) == len(distinct)
 
 

@@ -41,21 +41,22 @@ def test_a_point_in_its_recipe() -> None:
 
 def test_every_parameter_of_every_op_is_filled_in() -> None:
     for op in weighing(3):
-        recipe = space(op).recipe(space(op).first_points(1)[0])
+        recipe = space(op).recipe(space(op).first_points(1, 0)[0])
         assert merge_op_named(op).parameters(recipe.parameters) == recipe.parameters
 
 
 def test_the_first_points_hold_the_plain_merges() -> None:
     ours = space()
-    points = ours.first_points(8)
+    points = ours.first_points(8, 1)
     models = [MODELS[name]["embedding.weight"].double() for name in PARENTS]
     origin = MODELS["f"]["embedding.weight"].double()
-    average, sums = made(ours, list(points[1])), made(ours, list(points[2]))
+    best, average, sums = made(ours, list(points[0])), made(ours, list(points[2])), made(ours, list(points[3]))
+    torch.testing.assert_close(best.double(), models[1])
     torch.testing.assert_close(average.double(), sum(models) / 3, rtol=0, atol=1e-5)  # type: ignore[arg-type]
     torch.testing.assert_close(sums.double(), origin + sum(model - origin for model in models))
     assert len({tuple(point) for point in points}) == 8
-    np.testing.assert_array_equal(points, ours.first_points(8))
-    assert (points[3:] != space(seed=1).first_points(8)[3:]).all()
+    np.testing.assert_array_equal(points, ours.first_points(8, 1))
+    assert (points[4:] != space(seed=1).first_points(8, 1)[4:]).all()
 
 
 @pytest.mark.parametrize("count", [2, 3, 64])
@@ -63,7 +64,7 @@ def test_the_first_points_hold_the_plain_merges() -> None:
 def test_first_points_lie_within_the_limits(count: int, ops: tuple[str, ...]) -> None:
     ours = space(*ops)
     low, high = ours.limits
-    points = ours.first_points(count)
+    points = ours.first_points(count, 0)
     assert points.shape == (count, COORDINATES + (len(ops) > 1))
     assert (points >= low).all()
     assert (points <= high).all()
@@ -94,8 +95,8 @@ def test_a_mean_without_weights_is_the_plain_one(op: str, weight: float) -> None
 
 
 def test_masks_stay_the_same_over_a_run() -> None:
-    first, second = (space("dare_linear").recipe(point) for point in space("dare_linear").first_points(2))
-    assert first.seed == second.seed != space("dare_linear", seed=1).recipe(space().first_points(1)[0]).seed
+    first, second = (space("dare_linear").recipe(point) for point in space("dare_linear").first_points(2, 0))
+    assert first.seed == second.seed != space("dare_linear", seed=1).recipe(space().first_points(1, 0)[0]).seed
 
 
 def test_ops_that_may_be_chosen() -> None:
@@ -112,7 +113,7 @@ def test_ops_that_may_be_chosen() -> None:
 
 def test_without_a_foundation_the_base_is_the_mean() -> None:
     ours = Space(FRAME.model_copy(update={"foundation": None}), ("ties",), 0)
-    base = ours.recipe(ours.first_points(1)[0]).base
+    base = ours.recipe(ours.first_points(1, 0)[0]).base
     assert base is not None
     assert not isinstance(base, Leaf)
     assert (base.op, base.inputs) == ("linear", FRAME.parents)

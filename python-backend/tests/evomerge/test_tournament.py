@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import pytest
-from evomerge.recorded import FRAME, PARENTS
+import torch
+from evomerge.recorded import FRAME, PARENTS, all_measured
 
 from agent_forge.contract.evomerge import EvoMergeSettings, Role
 from agent_forge.contract.recipe import Leaf
 from agent_forge.evomerge.genome import Genome, express, second_stage_ops
-from agent_forge.evomerge.mutation import SCALE_RANGE, WEIGHT_RANGE, Scheme, mutated
+from agent_forge.evomerge.mutation import SCALE_RANGE, WEIGHT_RANGE, Scheme, alone, mutated
 from agent_forge.evomerge.ops.registry import merge_op_named
+from agent_forge.evomerge.recipe import materialise
 from agent_forge.evomerge.refusal import UnknownOp
 from agent_forge.evomerge.stopping import Gains
-from agent_forge.evomerge.tournament import Ranked, first_generation, next_generation, rank
+from agent_forge.evomerge.tournament import Ranked, Tournament, first_generation, next_generation, rank
 from agent_forge.evomerge.tree import nodes
 
 
@@ -176,3 +178,23 @@ def test_patience(bests: list[float], patience: int | None, stops_after: int | N
             stopped = count
             break
     assert stopped == stops_after
+
+
+def test_the_best_parent_competes_until_a_candidate_is_better() -> None:
+    ours = Tournament(scheme(), FRAME)
+    ours.meet([0.2, 0.9, 0.3])
+    for generation, best, expected in ((0, 0.8, "b"), (1, 0.95, "run.g1.s7")):
+        totals = [best - 0.1 * (7 - slot) for slot in range(8)]
+        ours.tell(all_measured(ours.ask(), totals, generation), 1.0)
+        assert ours.ask()[0].parents == [expected]
+
+
+def test_a_parent_alone_is_that_parent() -> None:
+    tensors = {"embedding.weight": torch.linspace(-1, 1, 12).reshape(3, 4)}
+    models = {
+        name: {key: value * scale for key, value in tensors.items()}
+        for name, scale in zip("abcf", range(1, 5), strict=True)
+    }
+    for parent, name in enumerate(PARENTS):
+        made = materialise(express(alone(scheme(), parent), FRAME), lambda leaf: models[leaf.model_id])
+        torch.testing.assert_close(made, models[name])
