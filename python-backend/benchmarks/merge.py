@@ -6,17 +6,15 @@ The floor of an op is the time to read its inputs once and write its output once
 all threads reaches here. Ops that need order statistics of the task vectors are timed twice: with the statistics
 to be found, and with those found before, as in every merge of a run but the first.
 mergekit is never a dependency: give the python of a virtual environment that has it. Its functions get the same
-tensors, one by one; times are for the whole set, and the largest difference of any entry is given relative to the
-largest entry of the tensor.
-Of random ops it is shown what their masks do on average. `align` has to be asked for: it is no pass over the tensors
-but a search. The last line is JSON.
+tensors, one by one; times are for the whole set. _agreement.py says whether the results are the same; where they
+are not, and no difference of definition explains it, the exit code is 1.
+`align` has to be asked for: it is no pass over the tensors but a search. The last line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,12 +25,13 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from agent_forge.contract.architecture import ARCHITECTURES, Preset, tensor_shapes
 from agent_forge.evomerge.ops.registry import merge_op_named, merge_ops
 from agent_forge.evomerge.ops.trim import kth_largest
-from agent_forge.registry.tensors import load_tensors, write_tensors
+
+from ._agreement import DOUBLE, ERRORS, RANDOM, TOLERANCE, Agreement, deterministic, random
+from ._mergekit import Peer, PeerError, State
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "linear": {"weights": [0.5, 0.3, 0.2]},
@@ -51,10 +50,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "nuslerp": {"weights": [0.6, 0.4]},
     "frankenmerge": {"embedding_source": 1, "output_source": 2},
 }
-RANDOM = ("dare_linear", "dare_ties", "della_linear", "della")
 NOT_THEIRS = ("align", "dfs", "fisher", "frankenmerge", "mutate")
 """Ops that mergekit has none of, or that copy whole tensors."""
-PEERS = Path(__file__).with_name("mergekit_peer.py")
 
 
 @dataclass
@@ -65,10 +62,8 @@ class Row:
     first_seconds: float | None = None
     """With order statistics still to be found."""
     mergekit_seconds: float | None = None
-    difference: float | None = None
-    """Largest of any entry, relative to the largest entry of its tensor."""
-    share_differing: float | None = None
-    """Share of all entries that differ by more than 1e-5 of that."""
+    agreement: Agreement | None = None
+    """With mergekit's result."""
     notes: list[str] = field(default_factory=list)
 
     def shown(self) -> dict[str, Any]:
@@ -79,8 +74,8 @@ class Row:
         if self.mergekit_seconds is not None:
             row["mergekit_seconds"] = round(self.mergekit_seconds, 3)
             row["times_faster"] = round(self.mergekit_seconds / self.seconds, 1)
-        if self.difference is not None:
-            row |= {"max_relative_difference": self.difference, "share_differing": self.share_differing}
+        if self.agreement is not None:
+            row |= {"agrees": self.agreement.passed, "agreement": self.agreement.said}
         if self.notes:
             row["notes"] = "; ".join(self.notes)
         return row
@@ -100,7 +95,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def family(preset: Preset) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
+def family(preset: Preset) -> tuple[State, list[State]]:
     """A base and three models near it, as a foundation and its specialists are."""
     generator = torch.Generator().manual_seed(0)
     shapes = tensor_shapes(ARCHITECTURES[preset])
@@ -115,11 +110,11 @@ def family(preset: Preset) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
     return base, models
 
 
-def inputs(name: str, models: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+def inputs(name: str, models: list[State]) -> list[State]:
     return models[: 2 if name == "slerp" else merge_op_named(name).inputs.most]
 
 
-def measure(name: str, base: dict[str, Tensor], models: list[dict[str, Tensor]], rate: float, repeats: int) -> Row:
+def measure(name: str, base: State, models: list[State], rate: float, repeats: int) -> Row:
     op = merge_op_named(name)
     chosen = inputs(name, models)
     extra: dict[str, Any] = {}
@@ -149,50 +144,57 @@ def measure(name: str, base: dict[str, Tensor], models: list[dict[str, Tensor]],
     return row
 
 
-def compare(
-    rows: list[Row], python: str, base: dict[str, Tensor], models: list[dict[str, Tensor]], place: Path
-) -> None:
+def compare(rows: list[Row], python: str, base: State, models: list[State], directory: Path) -> None:
     """Time mergekit on the same tensors and compare its results with ours."""
-    write_tensors(place / "base.safetensors", base, durable=False)
-    for index, model in enumerate(models):
-        write_tensors(place / f"model{index}.safetensors", model, durable=False)
+    single = Peer(python, directory / "single", base, models)
+    double = Peer(python, directory / "double", doubled(base), [doubled(model) for model in models])
     for row in rows:
         if row.op in NOT_THEIRS:
             continue
-        op, chosen = merge_op_named(row.op), inputs(row.op, models)
-        settings = SETTINGS.get(row.op, {})
-        request = {"op": row.op, "settings": settings, "models": len(chosen), "base": "base" in op.needs}
-        order = [python, str(PEERS), json.dumps(request), str(place)]
-        done = subprocess.run(order, capture_output=True, text=True, check=False)  # noqa: S603 - the caller's own python
-        if done.returncode:
-            row.notes.append(f"mergekit: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'failed'}")
+        op, settings = merge_op_named(row.op), SETTINGS.get(row.op, {})
+        chosen = inputs(row.op, models)
+        try:
+            row.mergekit_seconds, theirs = single.merge(row.op, settings, len(chosen))
+            peer = single
+            if row.op in DOUBLE:
+                peer = double
+                _, theirs = double.merge(row.op, settings, len(chosen))
+        except PeerError as error:
+            row.agreement = Agreement(False, f"mergekit gave no result: {error}")
             continue
-        row.mergekit_seconds = json.loads(done.stdout.splitlines()[-1])["seconds"]
-        theirs = load_tensors(place / "result.safetensors")
-        ours = op(chosen, base=base if "base" in op.needs else None, **settings)
-        if row.op in RANDOM:
-            row.notes.append(f"masks are random: {changes(ours, base)}; mergekit {changes(theirs, base)}")
-        else:
-            row.difference, row.share_differing = difference(ours, theirs)
+        chosen = peer.models[: len(chosen)]
+        ours = op(chosen, base=peer.base if "base" in op.needs else None, **settings)
+        check = random if row.op in RANDOM else deterministic
+        row.agreement = check(row.op, ours, theirs, chosen, peer.base, settings)
 
 
-def changes(merged: dict[str, Tensor], base: dict[str, Tensor]) -> str:
-    """What a random mask shows of itself."""
-    moved = torch.cat([(merged[name] - origin).reshape(-1) for name, origin in base.items()])
-    left = float((moved == 0).double().mean())
-    return f"{left:.4%} of the entries left at the base, mean square change {float(moved.double().square().mean()):.4e}"
+def doubled(model: State) -> State:
+    return {name: tensor.double() for name, tensor in model.items()}
 
 
-def difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> tuple[float, float]:
-    worst, differing = 0.0, 0
-    for name, tensor in ours.items():
-        relative = (tensor - theirs[name]).abs() / tensor.abs().max().clamp_min(1e-12)
-        worst = max(worst, float(relative.max()))
-        differing += int((relative > 1e-5).sum())
-    return worst, differing / sum(tensor.numel() for tensor in ours.values())
+def table(rows: list[Row]) -> str:
+    """What `compare` found, to read."""
+    compared = [(row, row.agreement) for row in rows if row.agreement is not None]
+    lines = [
+        f"{row.op:17}{row.seconds:8.3f} s{row.mergekit_seconds or 0:9.3f} s  "
+        f"{'agrees' if agreement.passed else 'DIFFERS'}: {agreement.said}"
+        for row, agreement in compared
+    ]
+    failed = sum(not agreement.passed for _, agreement in compared)
+    others = [row.op for row in rows if row.agreement is None]
+    return "\n".join(
+        [
+            "op                   ours   mergekit",
+            *lines,
+            f"{len(lines) - failed} agree, {failed} differ: by more than {TOLERANCE:g} of a tensor's largest entry, or "
+            f"random ones' statistics by more than {ERRORS:g} standard errors",
+            f"not compared, mergekit has none such or copies whole tensors: {', '.join(others)}",
+            "",
+        ]
+    )
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", type=Preset, default=Preset.tinytitan)
     parser.add_argument("--ops", default=",".join(name for name in merge_ops() if name != "align"))
@@ -210,6 +212,7 @@ def main() -> None:
     if options.mergekit:
         with tempfile.TemporaryDirectory(dir=options.directory) as place:
             compare(rows, options.mergekit, base, models, Path(place))
+        sys.stderr.write(table(rows))
     result = {
         "preset": options.preset,
         "bandwidth_gbytes": round(rate / 1e9, 2),
@@ -217,7 +220,8 @@ def main() -> None:
         "ops": [row.shown() for row in rows],
     }
     sys.stdout.write(json.dumps(result) + "\n")
+    return 1 if any(row.agreement is not None and not row.agreement.passed for row in rows) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from mergekit.merge_methods import TensorGroup, get
 
 
@@ -54,6 +55,7 @@ def main(request: dict[str, Any], place: Path) -> None:
     if with_base:
         models.insert(0, safetensors.torch.load((place / "base.safetensors").read_bytes()))
     method, given = get(op), parameters(op, request["settings"])
+    torch.manual_seed(0)
     result = {}
     start = time.perf_counter()
     for name in models[0]:

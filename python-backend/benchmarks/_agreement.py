@@ -1,0 +1,190 @@
+"""Whether a merge is mergekit's, entry by entry; of random ones, whether it is in the mean.
+
+An entry of a deterministic op agrees where it differs by at most `TOLERANCE` of its tensor's largest entry. Where the
+definitions differ (see agent_forge/evomerge/ops/README.md), the entries that this can change are worked out from
+the inputs, apart from both merges; only those may differ, and are counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from agent_forge.evomerge.ops.registry import merge_op_named
+
+TOLERANCE = 1e-6
+ERRORS = 5.0
+"""Standard errors of the difference that two random merges' statistics may lie apart."""
+
+State = Mapping[str, Tensor]
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    passed: bool
+    said: str
+
+
+@dataclass(frozen=True)
+class Excuse:
+    """Entries that differ by definition."""
+
+    reason: str
+    entries: Callable[[Sequence[Tensor], Tensor, Settings], Tensor]
+    """(models' tensors, base's tensor, settings) → mask."""
+
+
+def _deltas(models: Sequence[Tensor], base: Tensor) -> list[Tensor]:
+    return [model - base for model in models]
+
+
+def _band_edges(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
+    """Entries whose magnitude is that of the smallest or largest entry that is kept or of their neighbours beyond."""
+    at_edge = torch.zeros_like(base, dtype=torch.bool)
+    count = base.numel()
+    kept = int(settings["density"] * count)
+    large = min(int(settings.get("gamma", 0.0) * count), count - kept)
+    for delta in _deltas(models, base):
+        size = delta.abs()
+        ordered = size.reshape(-1).sort(descending=True).values
+        for rank in (large - 1, large, large + kept - 1, large + kept):
+            if 0 <= rank < count:
+                tied = size == ordered[rank]
+                if int(tied.sum()) > 1 or kept == 0:
+                    at_edge |= tied
+    return at_edge
+
+
+def _variance_edge(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
+    spread = torch.stack([delta.double() for delta in _deltas(models, base)]).var(dim=0, unbiased=False)
+    kept = int(settings["selected"] * int(spread.count_nonzero()))
+    if kept == 0:
+        return torch.ones_like(base, dtype=torch.bool)
+    last = spread.reshape(-1).topk(kept).values[-1]
+    return (spread / last - 1).abs() < 1e-5
+
+
+def _opposed(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
+    """All of a tensor whose task vectors point apart on average."""
+    flat = [delta.reshape(-1).double() for delta in _deltas(models, base)]
+    cosines = [float(F.cosine_similarity(a, b, dim=0)) for a, b in combinations(flat, 2)]
+    return torch.full_like(base, sum(cosines) < 0, dtype=torch.bool)
+
+
+def _threshold(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
+    (model,) = models
+    p, q = (tensor.double().softmax(-1) + 1e-8 for tensor in (model, base))
+    importance = (model - base).double().abs() * (p * (p / q).log()).sum(-1, keepdim=True)
+    ordered = importance.reshape(-1).sort().values
+    first, middle, third = (ordered[int(share * (len(ordered) - 1))] for share in (0.25, 0.5, 0.75))
+    return (importance / (middle + 1.5 * (third - first)) - 1).abs() < 1e-5
+
+
+_TIES = Excuse(
+    "entries tie at the edge of what is kept: mergekit keeps some of them, by the order of its sort", _band_edges
+)
+EXCUSES = {
+    "ties": _TIES,
+    "breadcrumbs": _TIES,
+    "breadcrumbs_ties": _TIES,
+    "sce": Excuse("positions whose variance is the last selected one's, to float32", _variance_edge),
+    "model_stock": Excuse("task vectors point apart: mergekit's ratio leaves [0, 1], ours is 0", _opposed),
+    "arcee_fusion": Excuse("importance is the threshold, to float32", _threshold),
+}
+DOUBLE = {"arcee_fusion": "in float64: in float32 mergekit loses the divergence of near models"}
+"""Ops that are compared on float64 tensors, and why."""
+RANDOM = ("dare_linear", "dare_ties", "della_linear", "della")
+
+
+def deterministic(
+    name: str, ours: State, theirs: State, models: Sequence[State], base: State, settings: Settings
+) -> Agreement:
+    excuse = EXCUSES.get(name)
+    worst, plain, excused = 0.0, 0.0, 0
+    for key, tensor in ours.items():
+        relative = (tensor - theirs[key]).abs() / tensor.abs().max().clamp_min(1e-12)
+        worst = max(worst, float(relative.max()))
+        if excuse is not None and bool((relative > TOLERANCE).any()):
+            allowed = excuse.entries([model[key] for model in models], base[key], settings)
+            excused += int((allowed & (relative > TOLERANCE)).sum())
+            relative = relative.masked_fill(allowed, 0.0)
+        plain = max(plain, float(relative.max()))
+    parts = [f"largest difference {plain:.1e}"]
+    if excused and excuse is not None:
+        count = sum(tensor.numel() for tensor in ours.values())
+        parts.append(f"but for {excused:,} of {count:,} entries (up to {worst:.1e}): {excuse.reason}")
+    if name in DOUBLE:
+        parts.append(DOUBLE[name])
+    return Agreement(plain <= TOLERANCE, "; ".join(parts))
+
+
+@dataclass(frozen=True)
+class Statistic:
+    name: str
+    value: float
+    error: float
+
+
+def statistics(merged: State, base: State, expected: State) -> Iterator[Statistic]:
+    """expected: the merge without dropping."""
+    moved, full = (
+        torch.cat([(model[key].double() - origin.double()).reshape(-1) for key, origin in base.items()])
+        for model in (merged, expected)
+    )
+    count = len(moved)
+    left = float((moved == 0).double().mean())
+    yield Statistic("left at the base", left, math.sqrt(left * (1 - left) / count))
+    slope = float(moved @ full / (full @ full))
+    yield Statistic(
+        "mean change", slope, float((full.square() * (moved - slope * full).square()).sum().sqrt() / (full @ full))
+    )
+    yield Statistic("mean square", float(moved.square().mean()), float(moved.square().std() / math.sqrt(count)))
+
+
+def random(
+    name: str, ours: State, theirs: State, models: Sequence[State], base: State, settings: Settings
+) -> Agreement:
+    op = merge_op_named(name)
+    expected = op(models, base=base, **(dict(settings) | {"drop_rate": 0}))
+    passed, parts = True, []
+    if name.startswith("della"):
+        slope = list(statistics(ours, base, expected))[1]
+        if name == "della_linear":
+            passed = abs(slope.value - 1) <= ERRORS * slope.error
+        parts.append(
+            f"divided by each entry's own probability: mean change {slope.value:.4f}; rescaled as mergekit does:"
+        )
+        ours = _rescaled_by_norm(name, models, base, settings)
+    for mine, other in zip(statistics(ours, base, expected), statistics(theirs, base, expected), strict=True):
+        apart = abs(mine.value - other.value) / math.hypot(mine.error, other.error)
+        passed &= apart <= ERRORS
+        parts.append(f"{mine.name} {mine.value:.4g} / {other.value:.4g} ({apart:.1f} σ)")
+    return Agreement(passed, " ".join(parts))
+
+
+def _rescaled_by_norm(name: str, models: Sequence[State], base: State, settings: Settings) -> State:
+    """Our masks, rescaled by the ratio of a tensor's L1 norms as mergekit does, then merged."""
+    op = merge_op_named(name)
+    masked = [op([model], base=base, seed=seed, **settings) for seed, model in enumerate(models)]
+    out = {}
+    for key, origin in base.items():
+        deltas = []
+        for model, kept in zip(models, masked, strict=True):
+            whole = model[key].double() - origin.double()
+            part = whole * (kept[key] != origin)
+            deltas.append(part * (whole.abs().sum() / part.abs().sum()) if bool(part.any()) else part)
+        stacked = torch.stack(deltas)
+        merged = stacked.sum(0)
+        if name == "della":
+            agreeing = stacked.sign() == merged.sign()
+            merged = (stacked * agreeing).sum(0) / agreeing.sum(0).clamp_min(1)
+        out[key] = (origin.double() + merged).to(origin.dtype)
+    return out
