@@ -16,7 +16,8 @@ interface FrontChartProps {
   all: readonly Scored[];
   front: readonly Dot[];
   parents: readonly Dot[];
-  championId: string | null;
+  /** On the front or not: by fitness it is the best. */
+  champion: Dot | null;
   onOpen: (candidate: string) => void;
 }
 
@@ -24,7 +25,7 @@ const HEIGHT = 300;
 const EDGE = { top: 10, right: 14, bottom: 42, left: 64 };
 
 /** Two objectives against each other: all candidates, those of the front, and the parents. */
-export function FrontChart({ x, y, all, front, parents, championId, onOpen }: FrontChartProps) {
+export function FrontChart({ x, y, all, front, parents, champion, onOpen }: FrontChartProps) {
   const { ref, width } = useElementSize<HTMLDivElement>();
   const every = useMemo(
     () => [...all, ...[...front, ...parents].map(({ scored }) => scored)],
@@ -95,12 +96,12 @@ export function FrontChart({ x, y, all, front, parents, championId, onOpen }: Fr
                 <title>{title(dot)}</title>
               </rect>
             ))}
-            {front.map((dot) => (
+            {[...front, ...(champion ? [champion] : [])].map((dot, index) => (
               // biome-ignore lint/a11y/noStaticElementInteractions: the table beside opens the same by the keyboard
               <circle
-                key={dot.id}
-                className={classes.front}
-                data-champion={dot.id === championId || undefined}
+                // the champion comes last, and again where it is on the front
+                key={index < front.length ? dot.id : 'champion'}
+                className={index < front.length ? classes.front : classes.champion}
                 cx={across.at(dot.scored)}
                 cy={up.at(dot.scored)}
                 r={5}

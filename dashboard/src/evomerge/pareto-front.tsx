@@ -20,13 +20,16 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
   const { pareto_front, baselines } = report;
   const objectives = useMemo(() => objectivesOf(pareto_front), [pareto_front]);
   const [names, setNames] = useState<{ x?: string; y?: string }>({});
-  const front = useMemo<Dot[]>(() => {
-    const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]));
-    return pareto_front.flatMap(({ candidate_id }) => {
-      const scored = byId.get(candidate_id);
-      return scored ? [{ id: candidate_id, name: shortName(candidate_id), scored }] : [];
-    });
-  }, [pareto_front, candidates]);
+  const byId = useMemo(() => new Map(candidates.map((one) => [one.id, one])), [candidates]);
+  const front = useMemo<Dot[]>(
+    () =>
+      pareto_front.flatMap(({ candidate_id }) => {
+        const scored = byId.get(candidate_id);
+        return scored ? [{ id: candidate_id, name: shortName(candidate_id), scored }] : [];
+      }),
+    [pareto_front, byId],
+  );
+  const best = championId === null ? undefined : byId.get(championId);
   const parents = useMemo<Dot[]>(
     () =>
       baselines.filter(isParent).map((baseline) => ({
@@ -44,7 +47,7 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
   return (
     <Panel
       title="Pareto front"
-      note={`${front.length} of ${candidates.length} no other one beats in everything`}
+      note={`${front.length} of ${candidates.length} candidates, dominated by no other`}
     >
       <Stack gap="md">
         <Group gap="sm">
@@ -67,7 +70,7 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
           all={candidates}
           front={front}
           parents={parents}
-          championId={championId}
+          champion={best ? { id: best.id, name: 'Champion', scored: best } : null}
           onOpen={onOpen}
         />
         <ScrollFrame label="Table of the Pareto front" style={{ overflow: 'auto', maxHeight: 260 }}>

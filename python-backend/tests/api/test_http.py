@@ -63,7 +63,7 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
     ("wrong type", "POST", "/v1/cognate/runs", {"dropout": "x"}, 422, "invalid_request", "dropout", "0.0 or more and"),
     ("out of range", "POST", "/v1/cognate/runs", {"own_share": 2}, 422, "invalid_request", "own_share", "0.0 to 1.0"),
     ("a choice", "POST", "/v1/cognate/runs", {"preset": "x"}, 422, "invalid_request", "preset", "nano, tinytitan"),
-    ("seeds", "POST", "/v1/cognate/runs", {"seeds": [1]}, 422, "invalid_request", "seeds", "3 seeds"),
+    ("seeds", "POST", "/v1/cognate/runs", {"seeds": [1]}, 422, "invalid_request", "seeds", "exactly 3"),
     (
         "dataset", "POST", "/v1/cognate/runs", {"datasets": [{"name": "x"}]}, 422, "invalid_request",
         "datasets.0.name", "arithmetic",
@@ -241,3 +241,9 @@ def test_wrong_settings_are_an_error_at_boot(environment: dict[str, str], said: 
     assert ended.returncode != 0
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_api_loads_neither_the_engine_nor_its_optimizers() -> None:
+    code = "import sys, agent_forge.api.serve; print(*{'torch', 'pymoo', 'matplotlib'} & sys.modules.keys())"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == []
