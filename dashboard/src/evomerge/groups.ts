@@ -2,7 +2,7 @@ import type { FieldGroup } from '../form/config-form.tsx';
 
 export const GROUPS: readonly FieldGroup[] = [
   { title: 'Search', names: ['generations', 'population', 'seed', 'strategy', 'elitism', 'ops'] },
-  { title: 'Parents', names: ['align', 'barrier_points'] },
+  { title: 'Alignment', names: ['align', 'barrier_points'] },
   { title: 'Variation', names: ['mutation_rate', 'mutation_sigma', 'min_diversity'] },
   { title: 'Stop', names: ['patience', 'min_delta'] },
   { title: 'Evaluation', names: ['fitness', 'datasets', 'eval_problems', 'heldout_problems', 'device'] },
