@@ -142,6 +142,22 @@ test('the tournament shows the eight of each generation as they were evaluated',
   await page.keyboard.press('Escape');
 });
 
+test('what lies between every two parents is drawn, with the barrier that was measured', async () => {
+  const { id } = (await runs()).find(({ kind }) => kind === 'evomerge') as Run;
+  const report = await stack.api.get('/api/v1/runs/{run_id}/report', { path: { run_id: id } });
+  if (report.kind !== 'evomerge') throw new Error(`the report of ${id} is of a ${report.kind} run`);
+  const paths = page.getByRole('region', { name: 'Between the parents' }).getByTestId('barrier');
+  await paths.first().waitFor();
+  const drawn = await paths.allTextContents();
+  expect(report.barriers).toHaveLength(3);
+  expect(drawn).toHaveLength(3);
+  for (const [index, { before }] of report.barriers.entries()) {
+    expect(drawn[index]).toContain(`${before.barrier.toFixed(2)} nats`);
+    expect(await paths.nth(index).locator('circle').count()).toBe(before.points.length);
+  }
+  expect(drawn[0]).toContain('reasoning – memory integration');
+});
+
 test('the Pareto front is drawn by any two objectives, and opens its candidates', async () => {
   const { id } = (await runs()).find(({ kind }) => kind === 'evomerge') as Run;
   const found = await stack.api.get('/api/v1/runs/{run_id}/report', { path: { run_id: id } });

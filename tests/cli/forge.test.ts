@@ -67,6 +67,10 @@ describe('the whole pipeline, from the command line', () => {
       expect(first.baselines.map(({ name }) => name)).toEqual(
         expect.arrayContaining(['uniform_average', 'best_generation_0']),
       );
+      expect(first.aligned_to).toBeNull();
+      expect(first.barriers.map(({ before, after }) => [before.points.length, after])).toEqual(
+        Array(3).fill([5, null]),
+      );
       expect(new Set(first.proof?.candidates.map(({ subject_id }) => subject_id)).size).toBe(10);
       for (const { checks } of first.proof?.candidates ?? []) {
         expect(checks).toContainEqual(expect.objectContaining({ name: 'rebuild', status: 'passed' }));

@@ -13,6 +13,7 @@ import { Page } from '../shell/page.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
+import { BarrierPaths } from './barrier-paths.tsx';
 import { bestHeldout, bestParent } from './baselines.ts';
 import { FitnessChart } from './fitness-chart.tsx';
 import { GenerationBoard } from './generation-board.tsx';
@@ -136,6 +137,7 @@ function EvoMergeRun({ view }: { view: RunView }) {
           )}
         </>
       )}
+      {outcome && outcome.barriers.length > 0 && <BarrierPaths report={outcome} />}
       {outcome && outcome.baselines.length > 0 && <Outcome report={outcome} run={run} />}
       {query.has('candidate') && (
         <Suspense fallback={null}>

@@ -10,6 +10,9 @@ export type Report = {
   models: ModelLine[];
   champion: Champion | null;
   baselines: S['Baseline'][];
+  /** Id of the model that the parents' units were matched to; null where they were left as they are. */
+  aligned_to: string | null;
+  barriers: S['MergeBarrier'][];
   fitness_history: { generation: number; best: number; mean: number; worst: number; diversity: number }[];
   /** First and last held-out scores of each dataset, by training stage. */
   heldout: { stage: string; dataset: string; first: S['TaskScore']; last: S['TaskScore'] }[];
@@ -82,6 +85,8 @@ export async function makeReport(
           }
         : null,
     baselines: bred?.baselines ?? [],
+    aligned_to: bred?.aligned_to ?? null,
+    barriers: bred?.barriers ?? [],
     fitness_history: (bred?.generations ?? []).map(({ index, best, mean, worst, diversity }) => ({
       generation: index,
       best,

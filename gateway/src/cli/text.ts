@@ -10,6 +10,7 @@ export function reportText(report: Report, width: number): string {
     runLines(report),
     modelLines(report),
     heldoutLines(report),
+    barrierLines(report),
     fitnessLines(report),
     historyLines(report, width),
     report.champion ? championLines(report.champion) : [],
@@ -64,6 +65,21 @@ function heldoutLines({ heldout }: Report): string[] {
 }
 
 const shortDataset = (name: string) => (name.startsWith('file:') ? (name.split('/').at(-1) ?? name) : name);
+
+function barrierLines({ barriers, aligned_to, models }: Report): string[] {
+  if (barriers.length === 0) return [];
+  const name = (id: string) => models.find((model) => model.id === id)?.name ?? id;
+  const rows = barriers.map(({ first, second, before, after }) => [
+    name(first),
+    name(second),
+    figure(before.barrier),
+    ...(aligned_to ? [after ? figure(after.barrier) : ''] : []),
+  ]);
+  return [
+    'Barriers between parents: rise of loss on the straight way, nats; near 0, they can be averaged',
+    ...table([['first', 'second', 'as trained', ...(aligned_to ? ['aligned'] : [])], ...rows], [2, 3]),
+  ];
+}
 
 function fitnessLines({ champion, baselines }: Report): string[] {
   const rows = [

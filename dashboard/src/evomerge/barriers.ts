@@ -1,0 +1,54 @@
+import type { EvoMergeReport } from '../api/schema.ts';
+import { isParent } from './baselines.ts';
+
+export type Barrier = EvoMergeReport['barriers'][number];
+export type Path = Barrier['before'];
+
+/** Nats. Below, the loss on the way is no more than 5 % of a perplexity above what the ends let expect. */
+const FLAT = 0.05;
+/** Nats. Above, the perplexity is more than a third higher. */
+const HILL = 0.3;
+
+/** What tells the parents from each other, by id: their names without the words at either end that all share. */
+export function parentLabels({ baselines }: EvoMergeReport): Map<string, string> {
+  const parents = baselines.filter(isParent);
+  const words = parents.map(({ name }) => name.slice('parent:'.length).split('_'));
+  const shared = (from: (list: string[], index: number) => string | undefined): number => {
+    const shortest = Math.min(...words.map(({ length }) => length));
+    let index = 0;
+    while (index < shortest && new Set(words.map((list) => from(list, index))).size === 1) index += 1;
+    return index;
+  };
+  const start = shared((list, index) => list[index]);
+  const end = shared((list, index) => list.at(-1 - index));
+  return new Map(
+    parents.map(({ name, model_id }, index) => {
+      const own = (words[index] ?? []).slice(start, (words[index]?.length ?? 0) - end).join(' ');
+      return [model_id ?? name, own || name.slice('parent:'.length)];
+    }),
+  );
+}
+
+/** The path that candidates are made on: with the parents aligned, where they are. */
+export const used = ({ before, after }: Barrier): Path => after ?? before;
+
+/** What a barrier means for a merge. */
+export function verdict(barrier: Barrier): string {
+  const height = used(barrier).barrier;
+  if (height <= FLAT) return 'A path without a hill: these parents can be averaged.';
+  const factor = Math.exp(height);
+  const perplexity = factor < 100 ? `${factor.toFixed(1)} times` : 'more than a hundred times';
+  return height <= HILL
+    ? `A low hill: on the way the perplexity is up to ${perplexity} what the ends let expect.`
+    : `A hill: on the way the perplexity is up to ${perplexity} what the ends let expect, so averages lose what both can.`;
+}
+
+/** What aligning has changed; null where the parents stayed as they were. */
+export function change({ before, after }: Barrier): string | null {
+  if (!after) return null;
+  if (before.barrier <= FLAT) return null;
+  const share = 1 - after.barrier / before.barrier;
+  return share >= 0.01
+    ? `Matching their units took ${Math.round(share * 100)} % of it away.`
+    : 'Matching their units did not make it lower.';
+}
