@@ -18,17 +18,17 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from agent_forge.contract.architecture import ARCHITECTURES, Preset, tensor_shapes
+from agent_forge.evomerge.ops.known import Known, Statistic
 from agent_forge.evomerge.ops.registry import merge_op_named, merge_ops
-from agent_forge.evomerge.ops.trim import kth_largest
 
 from ._agreement import DOUBLE, ERRORS, RANDOM, TOLERANCE, Agreement, deterministic, random
 from ._mergekit import Peer, PeerError, State
@@ -126,22 +126,39 @@ def measure(name: str, base: State, models: list[State], rate: float, repeats: i
     if "fisher" in op.needs:
         extra["fisher"] = [{key: value.abs() for key, value in model.items()} for model in chosen]
         read += len(chosen) * size
-    known: dict[tuple[str, int, int], float] = {}
-    if "floor" in op.needs:
+    found: dict[Hashable, Any] = {}
 
-        def floor(tensor: str, index: int, k: int) -> float:
-            if (tensor, index, k) not in known:
-                known[tensor, index, k] = kth_largest(chosen[index][tensor], base[tensor], k)
-            return known[tensor, index, k]
+    def known(tensor: str) -> Known:
+        def statistic(inputs: Sequence[int], what: Hashable, make: Callable[[], Statistic]) -> Statistic:
+            place = (tensor, *inputs, what)
+            if place not in found:
+                found[place] = make()
+            return cast(Statistic, found[place])
 
-        extra["floor"] = floor
-    times = [timed(lambda: op(chosen, seed=1, **extra, **SETTINGS.get(name, {})))[0] for _ in range(repeats + 1)]
+        return statistic
+
+    settings = SETTINGS.get(name, {})
+    compiled(name, settings)
+    times = [timed(lambda: op(chosen, seed=1, known=known, **extra, **settings))[0] for _ in range(repeats + 1)]
     row = Row(name, median(times[1:]), (read + size) / rate)
-    if known:
+    if found:
         row.first_seconds = times[0]
     if op.whole:
         row.notes.append("shares memory with its inputs: only the inputs' check reads them")
     return row
+
+
+def compiled(name: str, settings: dict[str, Any]) -> None:
+    """Run it on something small: kernels are compiled when they are first used on a machine."""
+    op = merge_op_named(name)
+    small = {"w": torch.linspace(-1, 1, 1 << 17).reshape(1 << 8, -1)}
+    models = inputs(name, [small] * 3)
+    op(
+        models,
+        base=small if "base" in op.needs else None,
+        fisher=[{"w": small["w"].abs()}] * len(models) if "fisher" in op.needs else None,
+        **settings,
+    )
 
 
 def compare(rows: list[Row], python: str, base: State, models: list[State], directory: Path) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from ..contract.recipe import Leaf, MergeNode, Recipe
+from .ops.known import Known, Statistic
 from .ops.registry import StateDict, merge_op_named, refuse_non_finite
-from .ops.trim import kth_largest
 from .refusal import WrongInputs
 from .tree import parts, recipe_digest
 
@@ -33,8 +33,8 @@ class Recall:
     """Recipes whose model is kept once it is made."""
     made: dict[str, StateDict] = field(default_factory=dict)
     """Lasting recipe → its model. One model's size each."""
-    floors: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
-    """(leaf or lasting recipe, such a base, tensor, k) → k-th largest magnitude of the task vector."""
+    statistics: dict[Hashable, Any] = field(default_factory=dict)
+    """(tensor, leaves or lasting recipes, what) → what an op has found out about them."""
     fishers: dict[tuple[str, str], Mapping[str, Tensor]] = field(default_factory=dict)
     """(leaf or lasting recipe, calibration) → diagonal Fisher. One model's size each."""
     finite: set[str] = field(default_factory=set)
@@ -97,25 +97,29 @@ class _Work:
             calibration = node.parameters.get("calibration", {})
             diagonals = [self._diagonal(part, m, calibration) for part, m in zip(node.inputs, models, strict=True)]
 
-        def floor(name: str, index: int, k: int) -> float:
-            part, origin = node.inputs[index], node.base
-            assert base is not None and origin is not None  # noqa: S101, PT018 - only asked for where there is one
-            if not (self._comes_again(part) and self._comes_again(origin)):
-                return kth_largest(models[index][name], base[name], k)
-            known = (self._key(part), self._key(origin), name, k)
-            if known not in self._recall.floors:
-                self._recall.floors[known] = kth_largest(models[index][name], base[name], k)
-            return self._recall.floors[known]
-
         return op(
             models,
             base=base,
             fisher=diagonals,
             seed=node.seed,
-            floor=floor if base is not None else None,
+            known=lambda name: self._known(node, name),
             known_finite=True,
             **node.parameters,
         )
+
+    def _known(self, node: MergeNode, tensor: str) -> Known:
+        def known(inputs: Sequence[int], what: Hashable, make: Callable[[], Statistic]) -> Statistic:
+            # without a base θ₀ is the mean of all inputs
+            involved = parts(node) if node.base is None else [*(node.inputs[index] for index in inputs), node.base]
+            if not all(map(self._comes_again, involved)):
+                return make()
+            place = (tensor, *map(self._key, involved), what)
+            if place not in self._recall.statistics:
+                self._recall.statistics[place] = make()
+            found: Statistic = self._recall.statistics[place]
+            return found
+
+        return known
 
     def _diagonal(
         self, part: Recipe, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_forge.evomerge.ops import recycled
-from agent_forge.evomerge.ops.chunks import CHUNK, by_chunks, inner_products
+from agent_forge.evomerge.ops.chunks import CHUNK, made
+from agent_forge.evomerge.ops.combination import combined, deviation, inner_products
 from agent_forge.evomerge.ops.draw import Draw
-from agent_forge.evomerge.ops.trim import kth_largest, trim
+from agent_forge.evomerge.ops.philox import words
+from agent_forge.evomerge.ops.prune import ranks
+from agent_forge.evomerge.ops.registry import merge_op_named
+from agent_forge.evomerge.ops.taskvectors import Outcome, banded
+from agent_forge.evomerge.ops.trim import kth_largest
 
 COUNT = 5 * CHUNK + 17
+FIRST: dict[str, object] = {}
+"""What the first number of threads gave."""
 
 
 def drawn(seed: int, count: int = COUNT) -> torch.Tensor:
@@ -34,53 +43,72 @@ def test_order_statistics_are_exact(model: torch.Tensor) -> None:
 
 @settings(max_examples=200)
 @given(least=st.floats(2**-100, 2**100, width=32), nudge=st.floats(-3, 3))
-def test_trimming_ranks_in_float32(least: float, nudge: float) -> None:
-    """Float64 entries around the floor stay exactly where they round to it or above."""
+def test_bands_are_of_float32_magnitudes(least: float, nudge: float) -> None:
+    """Float64 entries around an edge stay exactly where they round to it or above."""
     value = least * (1 + nudge * 2**-24)
-    delta = torch.tensor([value, -value], dtype=torch.float64)
+    model, base = torch.tensor([value, -value], dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
     kept = bool(np.float32(value) >= np.float32(least))
-    trim([delta], [least])
-    assert delta.tolist() == ([value, -value] if kept else [0, 0])
+    assert banded([model], base, [(least, math.inf)], Outcome([1], 1)).tolist() == (model.tolist() if kept else [0, 0])
+    assert banded([model], base, [(0.0, least)], Outcome([1], 1)).tolist() == ([0, 0] if kept else model.tolist())
 
 
-def test_streams_are_addressed_by_position() -> None:
-    stream = Draw(1, "op", "tensor").stream(0)
-    whole = stream.levels(0, COUNT)
-    for position, count in ((0, 5), (3, 40), (CHUNK - 1, 2), (16 * 77 + 5, 1000)):
-        assert (stream.levels(position, count) == whole[position : position + count]).all()
-    assert (stream.chosen(2, CHUNK, 0.25) == (whole[2 * CHUNK : 3 * CHUNK] < 2**14)).all()
-    assert not stream.chosen(0, 100, 0).any()
-    assert stream.chosen(0, 100, 1).all()
-    assert (stream.levels(0, 64) != Draw(2, "op", "tensor").stream(0).levels(0, 64)).any()
+@pytest.mark.parametrize("first", [0, 4, 4096])
+def test_words_are_those_of_numpy(first: int) -> None:
+    key = Draw(1, "op", "tensor").stream(0)
+    drawn = np.empty(64, dtype=np.uint64)
+    words(drawn, key, first)
+    assert (drawn == np.random.Philox(key=key).random_raw(first + 64)[first:]).all()
+    assert (Draw(2, "op", "tensor").stream(0) != key).any()
 
 
-def test_streams_are_uniform_and_their_normals_normal() -> None:
-    stream = Draw(1, "op", "tensor").stream("noise")
-    counts = np.bincount(stream.levels(0, 1 << 18) >> 8, minlength=256)
-    assert abs((counts - 1024) / 32).max() < 5
-    normals = np.concatenate([stream.normals(chunk, CHUNK) for chunk in range(8)])
-    assert abs(normals.mean()) < 0.01
-    assert abs(normals.std() - 1) < 0.01
+def test_noise_is_normal_and_as_frequent_as_asked_for() -> None:
+    model = torch.zeros(COUNT)
+    model[::2] = 2
+    changed = merge_op_named("mutate")([{"w": model}], rate=0.25, sigma=0.1, seed=3)["w"] - model
+    moved = changed[changed != 0]
+    assert len(moved) / COUNT == pytest.approx(0.25, abs=0.005)
+    assert float(moved.mean()) == pytest.approx(0, abs=0.001)
+    assert float(moved.std()) == pytest.approx(0.1, abs=0.001)
+
+
+def test_ranks_are_those_of_a_stable_sort() -> None:
+    model, base = drawn(1, 300 * 700).reshape(300, 700).round(decimals=2), torch.zeros(300, 700)
+    order = model.abs().sort(dim=1, stable=True).indices
+    want = torch.empty_like(order).scatter_(1, order, torch.arange(700).expand(300, 700))
+    assert torch.equal(torch.from_numpy(ranks(model, base).astype(np.int64)).view(300, 700), want)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_change_no_byte(threads: int) -> None:
     torch.set_num_threads(threads)
-    a, b = drawn(1, 40 * CHUNK + 1), drawn(2, 40 * CHUNK + 1)
-    merged = by_chunks(lambda parts: parts[0].mul_(0.3).add_(parts[1]), [a, b])
-    assert torch.equal(merged, (a.double() * 0.3 + b.double()).float())
+    a, b = drawn(1), drawn(2)
+    assert torch.equal(combined([a, b], [0.3, 1]), (a.double() * 0.3 + b.double()).float())
     expected = [[float(np.dot(x.double().numpy(), y.double().numpy())) for y in (a, b)] for x in (a, b)]
     np.testing.assert_allclose(inner_products([a, b]), expected, rtol=1e-12, atol=1e-7)
+    assert inner_products([a, b]) == FIRST.setdefault("products", inner_products([a, b]))
+    assert deviation(a) == FIRST.setdefault("deviation", deviation(a))
+    assert deviation(a) == pytest.approx(float(a.double().std(correction=0)), rel=1e-12)
+
+
+@pytest.mark.parametrize("value", [0.1, -3e30, 0.0])
+def test_a_constant_has_no_deviation(value: float) -> None:
+    assert deviation(torch.full((COUNT,), value)) == 0
+
+
+def test_kernels_take_many_inputs() -> None:
+    models = [drawn(seed, 1000) for seed in range(11)]
+    want = sum(model.double() * weight for weight, model in enumerate(models))
+    assert torch.equal(combined(models, range(11)), want.float())
 
 
 def test_a_failing_chunk_fails_the_merge() -> None:
     torch.set_num_threads(2)
 
-    def refuse(parts: list[torch.Tensor]) -> torch.Tensor:
+    def refuse(out: object, start: int, stop: int) -> None:
         raise ArithmeticError("no")
 
     with pytest.raises(ArithmeticError):
-        by_chunks(refuse, [drawn(1, 40 * CHUNK)])
+        made(drawn(1), refuse)
 
 
 def test_memory_comes_back_only_when_nobody_holds_it() -> None:

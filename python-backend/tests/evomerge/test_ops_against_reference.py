@@ -158,9 +158,9 @@ def mutated(rate: float, sigma: float) -> list[float]:
     spread = sigma * statistics.pstdev(model)
     which = uniform("mutate", "which", COUNT)
     chosen = [i for i in range(COUNT) if which[i] < rate]
-    noise = [piece / 2**32 for piece in pieces(32, "mutate", "noise", len(chosen))]
-    for i, u in zip(chosen, noise, strict=True):
-        model[i] += spread * float(gaussian.ppf(u + 2**-33))
+    noise = [piece / 2**32 for piece in pieces(32, "mutate", "noise", COUNT)]
+    for i in chosen:
+        model[i] += spread * float(gaussian.ppf(noise[i] + 2**-33))
     return model
 
 

@@ -58,7 +58,7 @@ def test_the_recipes_are_of_all_kinds() -> None:
         len(node.parameters["stack"]) for recipe in RECIPES for node in merges(recipe) if node.op == "frankenmerge"
     }
     assert stacks >= set(range(6))
-    assert ARCHITECTURE.vocab_size * ARCHITECTURE.d_model > 8 * CHUNK, "one thread would take all chunks"
+    assert ARCHITECTURE.vocab_size * ARCHITECTURE.d_model > 2 * CHUNK, "one thread would take all chunks"
 
 
 def test_same_bytes_with_other_threads_and_in_a_fresh_process() -> None:
@@ -74,7 +74,12 @@ def test_same_bytes_with_other_threads_and_in_a_fresh_process() -> None:
 
 def test_same_bytes_as_ever_and_without_vector_instructions() -> None:
     features = [name for name in numpy_core.__cpu_dispatch__ if numpy_core.__cpu_features__[name]]
-    lesser = {"ATEN_CPU_CAPABILITY": "default", "NPY_DISABLE_CPU_FEATURES": " ".join(features)}
+    lesser = {
+        "ATEN_CPU_CAPABILITY": "default",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(features),
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+    }
     recipes = [MergeNode.model_validate(one["recipe"]) for one in PINNED]
     with elsewhere(recipes, lesser, threads=1) as found:
         pass

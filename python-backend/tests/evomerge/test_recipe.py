@@ -98,7 +98,7 @@ def test_recall_changes_no_byte() -> None:
     recall = Recall()
     alone = digest_tensors(materialise(DEEP, load))
     assert [digest_tensors(materialise(DEEP, load, recall=recall)) for _ in range(2)] == [alone, alone]
-    assert recall.floors
+    assert recall.statistics
 
 
 def test_fisher_ops_measure_what_the_recipe_names() -> None:

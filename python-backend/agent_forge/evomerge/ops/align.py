@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...contract.architecture import ARCHITECTURES
 from ..refusal import BadParameter
-from .chunks import inner_products
+from .combination import inner_products
 from .registry import Inputs, Models, StateDict, merge_op
 from .symmetry import Place, Symmetry, symmetries
 

@@ -3,37 +3,20 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .chunks import by_rows, each_chunk, row_shape, rows_at_once
+from .chunks import each_chunk, in_rows, made, row_shape
+from .compiled import Array, flat, kernel
+from .known import Known
 from .registry import Inputs, Tensors, merge_op
-from .trim import kth, magnitude
+from .trim import Magnitudes, kth, magnitudes
 
 _EPSILON = 1e-8
 
 
-def _divergences(model: Tensor, base: Tensor) -> npt.NDArray[np.float32]:
-    """KL(softmax θ ‖ softmax θ₀) of each row, (rows,).
-
-    float32: the last digits of `exp` and `log` differ between machines and must not show.
-    """
-    rows, columns = row_shape(model)
-    flat, origin = model.reshape(rows, columns), base.reshape(rows, columns)
-    out = np.zeros(rows, dtype=np.float32)
-
-    def work(start: int, stop: int) -> None:
-        p = (flat[start:stop].to(torch.float64).softmax(dim=1) + _EPSILON).numpy()
-        q = (origin[start:stop].to(torch.float64).softmax(dim=1) + _EPSILON).numpy()
-        out[start:stop] = np.maximum(np.add.reduce(p * np.log(p / q), axis=1), 0)
-
-    each_chunk(rows, work, rows_at_once(columns))
-    return out
-
-
 @merge_op(source="mergekit, github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md#arcee-fusion-arcee_fusion")
-def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor) -> Tensor:
+def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor, known: Known) -> Tensor:
     """Take over only the model's most important entries: importance is |τ| times the divergence of the row's
     softmax from the base's, the threshold its median + 1.5 interquartile ranges.
 
@@ -46,25 +29,61 @@ def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor) -> Tens
     in the inputs' precision, where the divergence of near models is lost in rounding.
     """
     (model,) = models
-    count, columns = model.numel(), row_shape(model)[1]
-    divergence = _divergences(model, base)
-    flat, origin = model.reshape(-1), base.reshape(-1)
-
-    def importance(at: slice) -> npt.NDArray[np.float32]:
-        size = magnitude(flat[at].to(torch.float64, copy=True).sub_(origin[at])).numpy()
-        rows = np.arange(at.start, min(at.stop, count), at.step or 1) // columns
-        size *= divergence[rows]
-        return size
-
-    first, middle, third = (
-        np.float32(kth(importance, count, count - int(share * (count - 1)))) for share in (0.25, 0.5, 0.75)
+    if model.numel() == 0:
+        return base
+    threshold, divergences = known([0], "importance", lambda: _importance(model, base))
+    values, origin, columns = flat(model), flat(base), row_shape(model)[1]
+    return made(
+        base,
+        lambda out, start, stop: _take(out, values, origin, divergences, threshold, columns, start, stop),
+        in_rows(columns),
     )
-    threshold = middle + np.float32(1.5) * (third - first)
 
-    def merge(parts: list[Tensor], row: int) -> Tensor:
-        origin, model = parts
-        delta = model.sub_(origin)
-        chosen = magnitude(delta).numpy() * divergence[row : row + len(delta), None] >= threshold
-        return origin.add_(delta.mul_(torch.from_numpy(chosen)))
 
-    return by_rows(merge, [base, model])
+def _importance(model: Tensor, base: Tensor) -> tuple[np.float32, Magnitudes]:
+    """The least importance that is taken over, and the rows' divergences, (rows,)."""
+    count, columns = model.numel(), row_shape(model)[1]
+    divergences = _divergences(model, base)
+    importance = magnitudes(model, base)
+    importance.reshape(-1, columns)[...] *= divergences[:, None]
+    first, middle, third = (
+        np.float32(kth(importance, count - int(share * (count - 1)))) for share in (0.25, 0.5, 0.75)
+    )
+    return middle + np.float32(1.5) * (third - first), divergences
+
+
+def _divergences(model: Tensor, base: Tensor) -> Magnitudes:
+    """KL(softmax θ ‖ softmax θ₀) of each row, (rows,).
+
+    float32: the last digits of `exp` and `log` differ between machines and must not show.
+    """
+    rows, columns = row_shape(model)
+    p, q = model.reshape(rows, columns), base.reshape(rows, columns)
+    out = np.zeros(rows, dtype=np.float32)
+
+    def work(start: int, stop: int) -> None:
+        here = slice(start // columns, stop // columns)
+        a = (p[here].to(torch.float64).softmax(dim=1) + _EPSILON).numpy()
+        b = (q[here].to(torch.float64).softmax(dim=1) + _EPSILON).numpy()
+        out[here] = np.maximum(np.add.reduce(a * np.log(a / b), axis=1), 0)
+
+    each_chunk(model.numel(), work, in_rows(columns))
+    return out
+
+
+@kernel
+def _take(
+    out: Array,
+    model: Array,
+    base: Array,
+    divergences: Magnitudes,
+    threshold: np.float32,
+    columns: int,
+    start: int,
+    stop: int,
+) -> None:
+    for at in range(start, stop, columns):
+        divergence = divergences[at // columns]
+        for i in range(at, at + columns):
+            size = np.float32(abs(np.float64(model[i]) - np.float64(base[i])))
+            out[i] = model[i] if size * divergence >= threshold else base[i]

@@ -2,18 +2,17 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .band import Gamma, bands, keep_band
-from .chunks import by_chunks
-from .consensus import elected_mean
+from .band import Gamma, bands
+from .known import Known
 from .registry import Density, Scale, Tensors, Weights, merge_op
-from .trim import Floor
+from .taskvectors import Outcome, banded
 
 
 @merge_op(source="Davari & Belilovsky 2023, arXiv:2312.06795, with the sign election of Yadav et al. 2023")
 def breadcrumbs_ties(
     models: Tensors,
     base: Tensor,
-    floor: Floor,
+    known: Known,
     *,
     weights: Weights = (),
     density: Density = 0.9,
@@ -32,12 +31,5 @@ def breadcrumbs_ties(
     """
     if density == 0:
         return base
-    limits = bands(base.numel(), len(models), density, gamma, floor)
-
-    def merge(parts: list[Tensor]) -> Tensor:
-        origin, *models = parts
-        deltas = [part.sub_(origin) for part in models]
-        keep_band(deltas, limits)
-        return origin.add_(elected_mean(deltas, weights).mul_(scale))
-
-    return by_chunks(merge, [base, *models])
+    limits = bands(models, base, density, gamma, known)
+    return banded(models, base, limits, Outcome(weights, scale, elected=True))

@@ -2,11 +2,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .chunks import by_numbered_chunks
-from .consensus import elected_mean
 from .draw import Draw
-from .drop import drop
 from .registry import DropRate, Scale, Tensors, Weights, merge_op
+from .taskvectors import Outcome, dropped
 
 
 @merge_op(source="Yu et al. 2023, arXiv:2311.03099, with the sign election of Yadav et al. 2023")
@@ -30,13 +28,6 @@ def dare_ties(
     """
     if drop_rate == 1:
         return base
-    factor = scale / (1 - drop_rate)
     streams = [draw.stream(index) for index in range(len(models))]
-
-    def merge(parts: list[Tensor], chunk: int) -> Tensor:
-        origin, *models = parts
-        deltas = [part.sub_(origin) for part in models]
-        drop(deltas, streams, chunk, drop_rate)
-        return origin.add_(elected_mean(deltas, weights).mul_(factor))
-
-    return by_numbered_chunks(merge, [base, *models])
+    outcome = Outcome(weights, scale / (1 - drop_rate), elected=True)
+    return dropped(models, base, streams, drop_rate, outcome)

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .chunks import by_rows, lincomb, row_shape
 from .draw import Draw
-from .prune import Epsilon, MagPrune
+from .known import Known
+from .prune import Epsilon, by_magnitude
 from .registry import DropRate, Scale, Tensors, Weights, merge_op
+from .taskvectors import Outcome
 
 
 @merge_op(source="Deep et al. 2024, DELLA-Merging, arXiv:2406.11617")
@@ -13,6 +14,7 @@ def della_linear(
     models: Tensors,
     base: Tensor,
     draw: Draw,
+    known: Known,
     *,
     weights: Weights = (),
     drop_rate: DropRate = 0.5,
@@ -34,12 +36,5 @@ def della_linear(
     """
     if drop_rate == 1:
         return base
-    prune = MagPrune.of_rows(row_shape(base)[1], drop_rate, epsilon)
-
-    def merge(parts: list[Tensor], row: int) -> Tensor:
-        origin, *models = parts
-        deltas = [part.sub_(origin) for part in models]
-        prune.apply(deltas, draw, row)
-        return origin.add_(lincomb(deltas, weights).mul_(scale))
-
-    return by_rows(merge, [base, *models])
+    outcome = Outcome(weights, scale)
+    return by_magnitude(models, base, draw, known, drop_rate, epsilon, outcome)

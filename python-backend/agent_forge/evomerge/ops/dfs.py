@@ -8,7 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ..refusal import BadParameter
-from .chunks import by_rows
+from .chunks import in_rows, made
+from .compiled import Array, Floats, kernel, many
 from .fisher import Calibration
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
@@ -51,12 +52,23 @@ def dfs(
     total = informed.sum(axis=0)
     # a row that only inputs of weight 0 know about
     share = np.where(total > 0, informed / np.where(total > 0, total, 1), np.array(shares(weights))[:, None])
+    arrays = many(models)
+    columns = rows[0].shape[1]
+    return made(models[0], lambda out, start, stop: _by_row(out, arrays, share, columns, start, stop), in_rows(columns))
 
-    def merge(parts: list[Tensor], row: int) -> Tensor:
-        factors = [torch.from_numpy(one[row : row + len(parts[0]), None]) for one in share]
-        merged = parts[0].mul_(factors[0])
-        for part, factor in zip(parts[1:], factors[1:], strict=True):
-            merged.add_(part.mul_(factor))
-        return merged
 
-    return by_rows(merge, rows).reshape(models[0].shape)
+@kernel
+def _by_row(out: Array, models: tuple[Array, ...], shares: Floats, columns: int, start: int, stop: int) -> None:
+    """shares: (inputs, rows). start and stop are where rows begin."""
+    sums = np.empty(columns)
+    for at in range(start, stop, columns):
+        sums[:] = 0.0
+        for index in range(len(shares)):
+            _add(sums, models[index][at : at + columns], shares[index, at // columns])
+        out[at : at + columns] = sums
+
+
+@kernel
+def _add(sums: Floats, model: Array, share: float) -> None:
+    for i in range(len(sums)):
+        sums[i] = sums[i] + np.float64(model[i]) * share

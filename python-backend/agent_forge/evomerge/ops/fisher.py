@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import torch
+import numpy as np
 from pydantic import Field
 from torch import Tensor
 
 from ..refusal import BadParameter
-from .chunks import by_chunks, lincomb
+from .chunks import made
+from .compiled import BLOCK, Array, Floats, kernel, many
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -30,21 +31,35 @@ def fisher(
     """
     if min(weights) < 0:
         raise BadParameter("weights: fisher takes none below 0")
-    plain = shares(weights)
-    count = len(models)
+    factors = np.array(shares(weights))
+    arrays, importances = many(models), many(fisher)
+    return made(models[0], lambda out, start, stop: _informed(out, arrays, importances, factors, start, stop))
 
-    def merge(parts: list[Tensor]) -> Tensor:
-        models, importances = parts[:count], parts[count:]
-        total = importances[0].mul_(plain[0]).clone()
-        for importance, share in zip(importances[1:], plain[1:], strict=True):
-            total.add_(importance.mul_(share))
-        unknown = total == 0
-        mean = torch.zeros_like(total)
-        if unknown.any():
-            mean = lincomb([model * unknown for model in models], plain)
-            total.add_(unknown)
-        for model, importance in zip(models, importances, strict=True):
-            mean.add_(importance.div_(total).mul_(model))
-        return mean
 
-    return by_chunks(merge, [*models, *fisher])
+@kernel
+def _informed(
+    out: Array, models: tuple[Array, ...], fisher: tuple[Array, ...], shares: Floats, start: int, stop: int
+) -> None:
+    total, mean = np.empty(BLOCK), np.empty(BLOCK)
+    for at in range(start, stop, BLOCK):
+        size = min(BLOCK, stop - at)
+        total[:] = 0.0
+        mean[:] = 0.0
+        for index in range(len(shares)):
+            _sum(total, fisher[index][at : at + size], shares[index])
+        for index in range(len(shares)):
+            _mix(mean, total, models[index][at : at + size], fisher[index][at : at + size], shares[index])
+        out[at : at + size] = mean[:size]
+
+
+@kernel
+def _sum(total: Floats, fisher: Array, share: float) -> None:
+    for i in range(len(fisher)):
+        total[i] = total[i] + np.float64(fisher[i]) * share
+
+
+@kernel
+def _mix(mean: Floats, total: Floats, model: Array, fisher: Array, share: float) -> None:
+    for i in range(len(model)):
+        known = np.float64(fisher[i]) * share / (total[i] if total[i] > 0 else 1.0)
+        mean[i] = mean[i] + (known if total[i] > 0 else share) * np.float64(model[i])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 Gram = list[list[float]]
-"""Inner products of the flattened inputs, see `chunks.inner_products`."""
+"""Inner products of the flattened inputs, see `combination.inner_products`."""
 Coefficients = list[float]
 
 
@@ -19,7 +19,7 @@ def length(table: Gram, a: Coefficients) -> float:
     return math.sqrt(max(0.0, inner(table, a, a)))
 
 
-def combined(a: Coefficients, b: Coefficients, x: float, y: float) -> Coefficients:
+def mixed(a: Coefficients, b: Coefficients, x: float, y: float) -> Coefficients:
     return [x * left + y * right for left, right in zip(a, b, strict=True)]
 
 

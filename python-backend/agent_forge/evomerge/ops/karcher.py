@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from .chunks import by_chunks, inner_products, lincomb
-from .gram import combined, inner, length, unit
+from .combination import combined, inner_products
+from .gram import inner, length, mixed, unit
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -36,12 +36,12 @@ def karcher(
     reach = math.fsum(factor * norm for factor, norm in zip(factors, norms, strict=True))
     known = [index for index in range(count) if norms[index] > tolerance and factors[index] != 0]
     if not known:
-        return by_chunks(lambda parts: lincomb(parts, factors), models)
+        return combined(models, factors)
     unit_vectors = {index: [x / norms[index] for x in unit(index, count)] for index in known}
     plain = dict(zip(known, shares([factors[index] for index in known]), strict=True))
     mean = [0.0] * count
     for index in known:
-        mean = combined(mean, unit_vectors[index], 1, plain[index])
+        mean = mixed(mean, unit_vectors[index], 1, plain[index])
     size = length(table, mean)
     point = [x / size for x in mean] if size >= tolerance else unit_vectors[known[0]]
     for _ in range(iterations):
@@ -50,13 +50,12 @@ def karcher(
             cosine = min(1.0, max(-1.0, inner(table, point, unit_vectors[index])))
             angle = math.acos(cosine)
             if tolerance <= angle < math.pi - tolerance:
-                away = combined(unit_vectors[index], point, 1, -cosine)
-                step = combined(step, away, 1, plain[index] * angle / math.sin(angle))
+                away = mixed(unit_vectors[index], point, 1, -cosine)
+                step = mixed(step, away, 1, plain[index] * angle / math.sin(angle))
         moved = length(table, step)
         if moved < tolerance:
             break
-        point = combined(point, step, math.cos(moved), math.sin(moved) / moved)
+        point = mixed(point, step, math.cos(moved), math.sin(moved) / moved)
         size = length(table, point)
         point = [x / size for x in point]
-    merged = [x * reach for x in point]
-    return by_chunks(lambda parts: lincomb(parts, merged), models)
+    return combined(models, [x * reach for x in point])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ..refusal import BadParameter
-from .chunks import by_chunks, lincomb
+from .combination import combined
 from .registry import Tensors, Weights, merge_op
 
 
@@ -26,5 +26,4 @@ def linear(models: Tensors, *, weights: Weights = ()) -> Tensor:
 
     mergekit: divides by a sum of 0; can leave the division out.
     """
-    factors = shares(weights)
-    return by_chunks(lambda parts: lincomb(parts, factors), models)
+    return combined(models, shares(weights))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from .chunks import by_chunks, inner_products, lincomb
+from .combination import combined, inner_products
 from .gram import inner, unit
 from .registry import Inputs, Tensors, merge_op
 
@@ -32,4 +32,4 @@ def model_stock(models: Annotated[Tensors, Inputs(2)], base: Tensor) -> Tensor:
         cosines.append(inner(table, a, b) / size if size > 1e-12 else 0.0)
     cosine = min(1.0, max(0.0, math.fsum(cosines) / len(cosines)))
     t = count * cosine / (1 + (count - 1) * cosine)
-    return by_chunks(lambda parts: lincomb(parts, [t / count] * count + [1 - t]), [*models, base])
+    return combined([*models, base], [t / count] * count + [1 - t])

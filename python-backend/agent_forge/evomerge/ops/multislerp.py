@@ -3,7 +3,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..refusal import BadParameter
-from .chunks import by_chunks, inner_products, lincomb
+from .combination import combined, inner_products
 from .gram import length
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
@@ -33,4 +33,4 @@ def multislerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
     else:
         reach = sum(factor * norm for factor, norm in zip(factors, norms, strict=True))
         merged = [part * reach / size for part in mean]
-    return by_chunks(lambda parts: lincomb(parts, merged), models)
+    return combined(models, merged)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from .chunks import by_chunks
+from .chunks import made
+from .compiled import Array, flat, kernel
 from .registry import Inputs, Tensors, merge_op
 
 
@@ -22,9 +24,13 @@ def nearswap(
 
     mergekit: does the same.
     """
+    model, origin = flat(models[0]), flat(base)
+    return made(base, lambda out, start, stop: _near(out, model, origin, t, start, stop))
 
-    def merge(parts: list[Tensor]) -> Tensor:
-        origin, model = parts
-        return origin.add_(model.sub_(origin).clamp_(-t, t))
 
-    return by_chunks(merge, [base, *models])
+@kernel
+def _near(out: Array, model: Array, base: Array, t: float, start: int, stop: int) -> None:
+    for i in range(start, stop):
+        origin = np.float64(base[i])
+        delta = np.float64(model[i]) - origin
+        out[i] = origin + min(max(delta, -t), t)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from .chunks import by_chunks, inner_products, lincomb
+from .combination import combined, inner_products
 from .gram import unit
 from .linear import shares
 from .registry import Inputs, Tensors, Weights, merge_op
@@ -27,4 +27,4 @@ def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], *, weights: Weights = ()) 
     """
     t = shares(weights)[1]
     merged = between(inner_products(models), unit(0, 2), unit(1, 2), t, COLLINEAR)
-    return by_chunks(lambda parts: lincomb(parts, merged), models)
+    return combined(models, merged)

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
+import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from .chunks import by_chunks
+from .chunks import made
+from .compiled import BLOCK, Array, Floats, flat, kernel, many
 from .registry import Scale, Tensors, merge_op
 
 
@@ -26,14 +27,43 @@ def ram(
 
     mergekit: has no λ: its is 1.
     """
+    arrays, origin, count = many(models), flat(base), len(models)
+    return made(
+        base, lambda out, start, stop: _mean_of_changes(out, arrays, count, origin, epsilon, scale, start, stop)
+    )
 
-    def merge(parts: list[Tensor]) -> Tensor:
-        origin, *models = parts
-        total, changed = torch.zeros_like(origin), torch.zeros_like(origin)
-        for part in models:
-            delta = torch.hardshrink(part.sub_(origin), epsilon, out=part)
-            total.add_(delta)
-            changed.add_(delta.sign_().abs_())
-        return origin.add_(total.div_(changed.clamp_(min=1)).mul_(scale))
 
-    return by_chunks(merge, [base, *models])
+@kernel
+def _mean_of_changes(
+    out: Array,
+    models: tuple[Array, ...],
+    count: int,
+    base: Array,
+    epsilon: float,
+    scale: float,
+    start: int,
+    stop: int,
+) -> None:
+    total, changed = np.empty(BLOCK), np.empty(BLOCK)
+    for at in range(start, stop, BLOCK):
+        size = min(BLOCK, stop - at)
+        total[:] = 0.0
+        changed[:] = 0.0
+        for index in range(count):
+            _change(total, changed, models[index][at : at + size], base[at : at + size], epsilon)
+        _add(out[at : at + size], base[at : at + size], total, changed, scale)
+
+
+@kernel
+def _change(total: Floats, changed: Floats, model: Array, base: Array, epsilon: float) -> None:
+    for i in range(len(model)):
+        delta = np.float64(model[i]) - np.float64(base[i])
+        total[i] = total[i] + (delta if abs(delta) > epsilon else 0.0)
+        changed[i] = changed[i] + (1.0 if abs(delta) > epsilon else 0.0)
+
+
+@kernel
+def _add(out: Array, base: Array, total: Floats, changed: Floats, scale: float) -> None:
+    for i in range(len(out)):
+        mean = total[i] / (changed[i] if changed[i] > 0 else 1.0)
+        out[i] = np.float64(base[i]) + mean * scale

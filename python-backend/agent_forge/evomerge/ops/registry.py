@@ -5,7 +5,7 @@ Positional parameters say what an op works on, keyword-only ones are its setting
     models: Tensors      the inputs' tensors of one name; `Annotated[Tensors, Inputs(1, 1)]` bounds their number
     base: Tensor         θ₀'s tensor of that name
     fisher: Tensors      the inputs' diagonal Fisher for that name
-    floor: Floor         order statistics of the inputs' task vectors
+    known: Known         statistics of the inputs that may have been made before
     draw: Draw           random numbers keyed by (seed, op, tensor)
 
 A function that takes `models: Models` and returns `StateDict` works on whole models instead.
@@ -30,9 +30,8 @@ from ...contract.architecture import depth_of
 from ...contract.model import MergeMethod
 from ..layers import GROUPS, group_of
 from ..refusal import BadParameter, NonFinite, ShapesDiffer, UnknownOp, UnsupportedDtype, WrongInputs
-from .chunks import by_chunks, lincomb
 from .draw import Draw
-from .trim import Floor, kth_largest
+from .known import Known, nothing_known
 
 StateDict = dict[str, Tensor]
 Tensors = Sequence[Tensor]
@@ -117,7 +116,7 @@ class MergeOp:
         base: Mapping[str, Tensor] | None = None,
         fisher: Models | None = None,
         seed: int = 0,
-        floor: Callable[[str, int, int], float] | None = None,
+        known: Callable[[str], Known] = lambda name: nothing_known,
         known_finite: bool = False,
         **settings: Any,
     ) -> StateDict:
@@ -125,7 +124,7 @@ class MergeOp:
 
         models: name → tensor, all of the same names, shapes and dtypes. base: θ₀, their mean where it is
         absent. fisher: each input's diagonal Fisher, for the ops that need it. seed: key of random numbers.
-        floor: (tensor name, input, k) → k-th largest magnitude of a task vector, where the caller keeps them.
+        known: tensor name → the statistics that the caller keeps.
         known_finite: the caller has looked, so that NaN and infinities need not be sought again.
 
         The result may share memory with the inputs, which are left unchanged.
@@ -159,8 +158,8 @@ class MergeOp:
                 available["draw"] = Draw(seed, self.name, name)
             if "fisher" in self.needs and fisher is not None:
                 available["fisher"] = [diagonal[name] for diagonal in fisher]
-            if "floor" in self.needs:
-                available["floor"] = _floor(floor, name, tensors, available["base"])
+            if "known" in self.needs:
+                available["known"] = known(name)
             out[name] = self.function(**available, **values)
             if not _finite(out[name]):
                 raise NonFinite(f"{self.name}: the result overflows in `{name}`")
@@ -189,13 +188,10 @@ def _described(function: Callable[..., Any]) -> dict[str, Any]:
 
 def mean_of(tensors: Tensors) -> Tensor:
     """θ₀ where none is given."""
-    return by_chunks(lambda parts: lincomb(parts, [1 / len(parts)] * len(parts)), tensors)
+    # imported late: a process that merges nothing needs no compiler
+    from .combination import combined
 
-
-def _floor(known: Callable[[str, int, int], float] | None, name: str, tensors: Tensors, base: Tensor) -> Floor:
-    if known is None:
-        return lambda index, k: kth_largest(tensors[index], base, k)
-    return lambda index, k: known(name, index, k)
+    return combined(tensors, [1 / len(tensors)] * len(tensors))
 
 
 def _weights(given: GroupWeights, group: str, count: int) -> list[float]:

@@ -4,8 +4,8 @@ import math
 
 from torch import Tensor
 
-from .chunks import by_chunks, inner_products, lincomb
-from .gram import Coefficients, Gram, combined, inner, length, unit
+from .combination import combined, inner_products
+from .gram import Coefficients, Gram, inner, length, mixed, unit
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -21,8 +21,8 @@ def between(table: Gram, a: Coefficients, b: Coefficients, t: float, parallel: f
         if abs(cosine) <= parallel:
             angle = math.acos(cosine)
             sine = math.sin(angle)
-            return combined(a, b, math.sin((1 - t) * angle) / sine, math.sin(t * angle) / sine)
-    return combined(a, b, 1 - t, t)
+            return mixed(a, b, math.sin((1 - t) * angle) / sine, math.sin(t * angle) / sine)
+    return mixed(a, b, 1 - t, t)
 
 
 @merge_op(source="Shoemake 1985, Animating rotation with quaternion curves")
@@ -46,4 +46,4 @@ def slerp(models: Tensors, *, weights: Weights = ()) -> Tensor:
         if weights[index] != 0:
             merged = between(table, merged, unit(index, count), shares([total, weights[index]])[1])
             total += weights[index]
-    return by_chunks(lambda parts: lincomb(parts, merged), models)
+    return combined(models, merged)

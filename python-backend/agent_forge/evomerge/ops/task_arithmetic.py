@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .chunks import by_chunks, lincomb
 from .registry import Scale, Tensors, Weights, merge_op
+from .taskvectors import EVERYTHING, Outcome, banded
 
 
 @merge_op(source="Ilharco et al. 2023, Editing models with task arithmetic, arXiv:2212.04089")
@@ -16,10 +16,4 @@ def task_arithmetic(models: Tensors, base: Tensor, *, weights: Weights = (), sca
 
     mergekit: does the same; can divide by the sum of the weights.
     """
-
-    def merge(parts: list[Tensor]) -> Tensor:
-        origin, *models = parts
-        deltas = [part.sub_(origin) for part in models]
-        return origin.add_(lincomb(deltas, weights).mul_(scale))
-
-    return by_chunks(merge, [base, *models])
+    return banded(models, base, [EVERYTHING] * len(models), Outcome(weights, scale))

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
-from .chunks import by_chunks
-from .consensus import elected_mean
+from .known import Known
 from .registry import Density, Scale, Tensors, Weights, merge_op
-from .trim import Floor, kept_count, trim
+from .taskvectors import Outcome, banded
+from .trim import floors, kept_count
 
 
 @merge_op(source="Yadav et al. 2023, TIES-Merging, arXiv:2306.01708, algorithm 1")
 def ties(
     models: Tensors,
     base: Tensor,
-    floor: Floor,
+    known: Known,
     *,
     weights: Weights = (),
     density: Density = 0.2,
@@ -33,13 +35,5 @@ def ties(
     kept = kept_count(density, base.numel())
     if kept == 0:
         return base
-    floors = [floor(index, kept) for index in range(len(models))] if kept < base.numel() else []
-
-    def merge(parts: list[Tensor]) -> Tensor:
-        origin, *models = parts
-        deltas = [part.sub_(origin) for part in models]
-        if floors:
-            trim(deltas, floors)
-        return origin.add_(elected_mean(deltas, weights).mul_(scale))
-
-    return by_chunks(merge, [base, *models])
+    bands = [(floor, math.inf) for floor in floors(models, base, kept, known)]
+    return banded(models, base, bands, Outcome(weights, scale, elected=True))
