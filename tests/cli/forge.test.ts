@@ -75,7 +75,7 @@ describe('the whole pipeline, from the command line', () => {
       for (const { checks } of first.proof?.candidates ?? []) {
         expect(checks).toContainEqual(expect.objectContaining({ name: 'rebuild', status: 'passed' }));
       }
-      expect(new Set(first.heldout.map(({ dataset }) => dataset)).size).toBe(5);
+      expect(new Set(first.heldout.map(({ dataset }) => dataset)).size).toBe(3);
       expect(first.timings.evomerge?.total).toBeGreaterThan(0);
     },
     10 * MINUTES,
