@@ -1025,9 +1025,10 @@ export interface components {
         DatasetChoice: {
             /**
              * Name
-             * @description a built-in (`arithmetic`, `deduction`, `recall`, `parity`, `composition`), `file:<path>` (JSONL of {prompt, answer}, or plain text) or `hf:<id>`
+             * @description a built-in (`arithmetic`, `deduction`, `recall`, `parity`, `composition`), `file:<path>` (JSONL of {prompt, answer}, or plain text) or `hf:<owner>/<name>`, its train split (`hf:<owner>/<name>:<configuration>` where it has several)
              * @example arithmetic
              * @example file:problems.jsonl
+             * @example hf:openai/gsm8k:main
              */
             name: string;
             /**

@@ -11,7 +11,7 @@ from agent_forge.contract.model import DatasetInfo
 
 from .datasets import arithmetic, composition, deduction, parity, recall
 from .datasets.builtin import Builtin
-from .datasets.hub import load_hub
+from .datasets.hub import hub_id, load_hub
 from .datasets.problem import Dataset, Split
 from .datasets.text import load_file, resolve_dataset_path
 from .errors import InvalidSetting
@@ -23,7 +23,7 @@ _BUILTINS: dict[str, tuple[Specialization, ModuleType]] = {
     "parity": (Specialization.adaptive_computation, parity),
     "composition": (Specialization.adaptive_computation, composition),
 }
-_SPOKEN = f"one of {', '.join(_BUILTINS)}, file:<path>, hf:<id>"
+_SPOKEN = f"one of {', '.join(_BUILTINS)}, file:<path>, hf:<owner>/<name>"
 
 
 def builtin(name: str, difficulty: int, window: int) -> Builtin:
@@ -58,7 +58,9 @@ def check_datasets(choices: Sequence[DatasetChoice], roots: Sequence[Path]) -> N
         seen.add(choice.name)
         if choice.name.startswith("file:"):
             resolve_dataset_path(choice.name, roots, field)
-        elif not (choice.name in _BUILTINS or (choice.name.startswith("hf:") and len(choice.name) > 3)):
+        elif choice.name.startswith("hf:"):
+            hub_id(choice.name, field)
+        elif choice.name not in _BUILTINS:
             raise InvalidSetting(field, choice.name, "is no dataset", _SPOKEN)
 
 

@@ -72,6 +72,10 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
         "path outside", "POST", "/v1/cognate/runs", {"datasets": [{"name": "file:/etc/passwd"}]}, 422,
         "invalid_request", "datasets.0.name", ".jsonl",
     ),
+    (
+        "path for a hub id", "POST", "/v1/cognate/runs", {"datasets": [{"name": "hf:/etc"}]}, 422,
+        "invalid_request", "datasets.0.name", "hf:",
+    ),
     ("no cuda", "POST", "/v1/cognate/runs", {"device": "cuda"}, 422, "invalid_request", "device", "cpu"),
     ("one parent", "POST", "/v1/evomerge/runs", {"parents": ["a"]}, 422, "invalid_request", "parents", "2 to 16"),
     ("unknown parent", "POST", "/v1/evomerge/runs", {"parents": ["a", "b"]}, 404, "not_found", "parents.0", None),

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from agent_forge.cognate.catalogue import check_datasets, load_datasets
 from agent_forge.cognate.datasets import text
+from agent_forge.cognate.datasets.hub import hub_id
 from agent_forge.cognate.datasets.problem import Split
 from agent_forge.cognate.errors import InvalidSetting
 from agent_forge.contract.cognate import DatasetChoice
@@ -90,7 +92,6 @@ def test_bytes_that_are_no_text(root: Path) -> None:
         ("file:folder.txt", "is not there"),
         ("file:/etc/passwd", "is not there"),
         ("gsm8k", "is no dataset"),
-        ("hf:", "is no dataset"),
         ("recall ", "is no dataset"),
     ],
 )
@@ -130,7 +131,38 @@ def test_named_twice(root: Path) -> None:
         check_datasets([DatasetChoice(name="recall")] * 2, [root])
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("hf:openai/gsm8k", ("openai/gsm8k", None)),
+        ("hf:openai/gsm8k:main", ("openai/gsm8k", "main")),
+        ("hf:ChilleD/SVAMP", ("ChilleD/SVAMP", None)),
+        ("hf:a_b.c/x--y:2.0-en", ("a_b.c/x--y", "2.0-en")),
+    ],
+)
+def test_names_of_the_hub(name: str, expected: tuple[str, str | None]) -> None:
+    check_datasets([DatasetChoice(name=name)], [])
+    assert hub_id(name) == expected
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "", "/", "gsm8k", "json", "csv", "parquet", "owner/", "/name", "/etc", "/etc/passwd", "~/name", "owner//name",
+        ".", "..", "./folder", "./folder/x", "../x", "a/.", "a/..", "./b", ".hidden/b", "a/b/", "a/b/c", "a/b/../../c",
+        "a\\b", "a/b\0", "a/b\n", "a/b ", " a/b", "a/*", "file:/etc/passwd", "hf://datasets/a/b", "https://x/a",
+        "a/b:", ":main", "a/b:../x", "a/b:/etc", "a/b:c:d", "a/b@main", "zip://x::a/b", "ä/b",
+    ],
+)  # fmt: skip
+def test_no_path_is_a_name_of_the_hub(rest: str) -> None:
+    with pytest.raises(ValidationError, match="pattern"):
+        DatasetChoice(name=f"hf:{rest}")
+    with pytest.raises(InvalidSetting, match="is no dataset of the hub") as caught:
+        hub_id(f"hf:{rest}")
+    assert caught.value.allowed
+
+
 def test_hub_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(InvalidSetting, match="pip install"):
-        load_datasets([DatasetChoice(name="hf:gsm8k")], 2, 32, [])
+        load_datasets([DatasetChoice(name="hf:openai/gsm8k")], 2, 32, [])

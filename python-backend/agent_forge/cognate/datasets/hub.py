@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
 from agent_forge.cognate.errors import InvalidSetting
+from agent_forge.contract.cognate import HUB_DATASET
 
 from .problem import Problem
 from .text import TextDataset, text_dataset
@@ -15,9 +17,21 @@ _PROMPTS = ("prompt", "question", "question_concat", "problem", "input", "instru
 _ANSWERS = ("answer", "Answer", "solution", "output", "response", "completion")
 
 
-def load_hub(name: str, field: str = "datasets") -> TextDataset:
-    """`hf:<id>` or `hf:<id>:<configuration>`, its train split. Raises InvalidSetting with what stands in the way."""
+def hub_id(name: str, field: str = "datasets") -> tuple[str, str | None]:
+    """`<owner>/<name>` and the configuration, if one is named. Raises InvalidSetting."""
+    if re.fullmatch(HUB_DATASET, name) is None:
+        raise InvalidSetting(
+            field, name, "is no dataset of the hub", "hf:<owner>/<name> or hf:<owner>/<name>:<configuration>"
+        )
     identifier, _, configuration = name.removeprefix("hf:").partition(":")
+    return identifier, configuration or None
+
+
+def load_hub(name: str, field: str = "datasets") -> TextDataset:
+    """The train split. Raises InvalidSetting with what stands in the way."""
+    identifier, configuration = hub_id(name, field)
+    # As an address: by its bare id, the library takes a folder of that name for the dataset.
+    address = f"hf://datasets/{identifier}"
     try:
         library: Any = import_module("datasets")
     except ModuleNotFoundError as error:
@@ -25,7 +39,7 @@ def load_hub(name: str, field: str = "datasets") -> TextDataset:
             field, name, "needs the package `datasets`, which is not installed: pip install 'agent-forge[hf]'"
         ) from error
     try:
-        rows = library.load_dataset(identifier, configuration or None, split="train", trust_remote_code=False)
+        rows = library.load_dataset(address, configuration, split="train")
     except Exception as error:  # whatever the library, its cache or the network raises is told to the user
         raise InvalidSetting(field, name, f"cannot be loaded: {type(error).__name__}: {error}") from error
     return text_dataset(name, _problems(name, rows, field), field)
