@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ KINDS: dict[str, Kind] = {
     "disk_full": Kind(507, "The disk is full", "Free some space."),
 }
 _BY_STATUS = {
+    400: "invalid_json",
     401: "unauthorized",
     404: "not_found",
     405: "method_not_allowed",
@@ -102,7 +104,8 @@ def problem(
         extra.setdefault("Retry-After", "2")
     if kind.status == 401:
         extra.setdefault("WWW-Authenticate", "Bearer")
-    return Response(body.model_dump_json(), kind.status, extra, MEDIA_TYPE)
+    # What was sent may be no Unicode: escaped, it can be told all the same.
+    return Response(json.dumps(body.model_dump(mode="json")), kind.status, extra, MEDIA_TYPE)
 
 
 def field_errors(request: Request, error: RequestValidationError) -> list[FieldError]:
@@ -153,9 +156,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return problem(
-            _BY_STATUS.get(error.status_code, "invalid_request"), str(error.detail), request, None, error.headers
-        )
+        code = _BY_STATUS.get(error.status_code, "invalid_request")
+        # Of a body that cannot be parsed, only the cause knows more: too deep, too long a number.
+        return problem(code, f"{error.__cause__ or error.detail}", request, None, error.headers)
 
     @app.exception_handler(OperationalError)
     async def database(request: Request, error: OperationalError) -> Response:

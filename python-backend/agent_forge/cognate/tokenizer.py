@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from tokenizers import Tokenizer as HubTokenizer
+from tokenizers.models import BPE
 
 from .errors import InvalidSetting
+from .userfile import resolve_file
 
 MAX_TOKENIZER_BYTES = 64 * 2**20
+_ABSENT = "(no token for the unknown)"
 
 
 class Tokenizer(Protocol):
@@ -45,7 +49,11 @@ class ByteTokenizer:
 
 
 class FileTokenizer:
-    """A tokenizer.json. Its own `<pad>` and end tokens where it has them, else the two ids after its last."""
+    """A tokenizer.json. Its own `<pad>` and end tokens where it has them, else the two ids after its last.
+
+    Its truncation and padding are off: lengths are ours. What it does not know becomes its unknown token, or is refused
+    where it has none; what its normalizer or pre-tokenizer drops, such as spaces or accents, it means to drop.
+    """
 
     def __init__(self, path: Path, vocab_size: int, field: str = "tokenizer") -> None:
         try:
@@ -53,6 +61,14 @@ class FileTokenizer:
             self._inner = HubTokenizer.from_file(str(path))
         except Exception as error:
             raise InvalidSetting(field, str(path), f"is no tokenizer.json: {error}") from error
+        self._inner.no_truncation()
+        self._inner.no_padding()
+        model = self._inner.model
+        if isinstance(model, BPE) and model.unk_token is None:
+            # Alone among the models it would leave out what it does not know.
+            model.unk_token = _ABSENT
+        described = json.loads(self._inner.to_str())["model"]
+        self._unknown = described.get("unk_id", self._inner.token_to_id(described.get("unk_token") or ""))
         size = self._inner.get_vocab_size(with_added_tokens=True)
         highest = max(self._inner.get_vocab(with_added_tokens=True).values(), default=-1)
         pad = next((i for t in ("<pad>", "[PAD]", "<|pad|>") if (i := self._inner.token_to_id(t)) is not None), None)
@@ -69,12 +85,17 @@ class FileTokenizer:
         self.character = cache(self._character)
 
     def encode(self, text: str) -> list[int]:
-        ids: list[int] = self._inner.encode(text, add_special_tokens=False).ids
+        try:
+            found = self._inner.encode(text, add_special_tokens=False)
+        except Exception as error:  # again a bare one
+            message = f"has no token for something in this text, and none for the unknown: {error}"
+            raise InvalidSetting("tokenizer", text, message, "a tokenizer.json that knows the text") from error
+        ids: list[int] = found.ids
         return ids
 
     def _character(self, character: str) -> int:
         ids = self.encode(character)
-        if not ids:
+        if not ids or ids[-1] == self._unknown:
             raise InvalidSetting("tokenizer", character, "has no token for a character of the built-in problems")
         return ids[-1]
 
@@ -84,18 +105,8 @@ class FileTokenizer:
 
 
 def resolve_tokenizer_path(name: str, roots: Sequence[Path]) -> Path:
-    """As for datasets: a .json file below one of `roots`. Raises InvalidSetting."""
-    resolved_roots = [root.resolve() for root in roots]
-    allowed = f"`bytes`, or file:<path> of a .json file below {', '.join(map(str, resolved_roots)) or 'no directory'}"
-    if not name.startswith("file:") or "\0" in name or len(name) == 5:
-        raise InvalidSetting("tokenizer", name, "is no tokenizer", allowed)
-    for root in resolved_roots:
-        path = (root / name.removeprefix("file:")).resolve()
-        if path.is_relative_to(root) and path.suffix == ".json" and path.is_file():
-            if path.stat().st_size > MAX_TOKENIZER_BYTES:
-                raise InvalidSetting("tokenizer", name, "is too large", f"up to {MAX_TOKENIZER_BYTES} bytes")
-            return path
-    raise InvalidSetting("tokenizer", name, "is not there", allowed)
+    """A .json file. Raises InvalidSetting."""
+    return resolve_file(name, roots, [".json"], MAX_TOKENIZER_BYTES, "tokenizer", "`bytes`, or file:<path> of ")
 
 
 def load_tokenizer(name: str, vocab_size: int, roots: Sequence[Path]) -> Tokenizer:

@@ -27,7 +27,8 @@ Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
 class Request(BaseModel):
     """What a client sends: an unknown field is an error, so that a typing mistake is never ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # With any bound on its length, text must be Unicode: half a surrogate pair, which JSON can say, is an error here.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_min_length=0)
 
 
 class Resource(BaseModel):

@@ -46,7 +46,11 @@ class ModelFiles:
         if len(parts) > 6 or not all(_PART.fullmatch(part) for part in parts):
             raise BadNameError(f"{relative[:200]!r} is no path of a model: letters, digits, `.`, `_` and `-` only")
         path = self.root.joinpath(*parts)
-        if path.resolve() != path:
+        try:
+            linked = path.resolve() != path
+        except RuntimeError:  # links in a circle, before Python 3.13
+            linked = True
+        if linked:
             raise BadNameError(f"{relative!r} leads through a symbolic link")
         return path
 

@@ -76,6 +76,22 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
         "path for a hub id", "POST", "/v1/cognate/runs", {"datasets": [{"name": "hf:/etc"}]}, 422,
         "invalid_request", "datasets.0.name", "hf:",
     ),
+    (
+        "path too long", "POST", "/v1/cognate/runs", {"tokenizer": f"file:{'x' * 300}.json"}, 422,
+        "invalid_request", "tokenizer", ".json",
+    ),
+    (
+        "half a surrogate pair", "POST", "/v1/models/x/predict", {"prompt": "\ud800"}, 422,
+        "invalid_request", "prompt", "1 to 4096",
+    ),
+    (
+        "half a surrogate pair as an id", "POST", "/v1/evomerge/runs", {"parents": ["\ud800", "b"]}, 422,
+        "invalid_request", "parents.0", "text",
+    ),
+    (
+        "half a surrogate pair, unknown field", "POST", "/v1/models/x/predict", {"prompt": "x", "y": "\ud800"}, 422,
+        "invalid_request", "y", "one of prompt, ",
+    ),
     ("no cuda", "POST", "/v1/cognate/runs", {"device": "cuda"}, 422, "invalid_request", "device", "cpu"),
     ("one parent", "POST", "/v1/evomerge/runs", {"parents": ["a"]}, 422, "invalid_request", "parents", "2 to 16"),
     ("unknown parent", "POST", "/v1/evomerge/runs", {"parents": ["a", "b"]}, 404, "not_found", "parents.0", None),
@@ -116,7 +132,9 @@ def test_problems(
     field: str | None,
     allowed: str | None,
 ) -> None:
-    answer = client.request(method, path, json=body)
+    # Escaped, as the client's own JSON is not: half a surrogate pair can be sent.
+    content = None if body is None else json.dumps(body)
+    answer = client.request(method, path, content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = Problem.model_validate(answer.json())
@@ -130,7 +148,16 @@ def test_problems(
 
 @pytest.mark.parametrize(
     ("content", "status", "code"),
-    [(b"{", 422, "invalid_json"), (b"\xff\xfe", 422, "invalid_json"), (b" " * 2_000_000, 413, "too_large")],
+    [
+        (b"{", 422, "invalid_json"),
+        (b"\xff\xfe", 422, "invalid_json"),
+        (b"[" * 100_000, 422, "invalid_json"),
+        (b'{"a":' * 100_000, 422, "invalid_json"),
+        (b'{"seeds": [' + b"9" * 5000 + b"]}", 422, "invalid_json"),
+        (b'{"\\ud800": 1}', 422, "invalid_request"),
+        (b" " * 2_000_000, 413, "too_large"),
+    ],
+    ids=lambda part: str(part)[:20],
 )
 def test_bodies(client: TestClient, content: bytes, status: int, code: str) -> None:
     answer = client.post("/v1/cognate/runs", content=content, headers={"Content-Type": "application/json"})

@@ -55,6 +55,13 @@ def test_plain_text_is_cut_into_windows_that_join_to_the_whole(root: Path) -> No
     assert sum(found) == len((root / "prose.txt").read_text())
 
 
+@pytest.mark.parametrize("name", ["sums.jsonl", "prose.txt"])
+def test_a_byte_order_mark_is_no_text(root: Path, name: str) -> None:
+    marked = root / f"marked-{name}"
+    marked.write_bytes(b"\xef\xbb\xbf" + (root / name).read_bytes())
+    assert _load(root, f"file:marked-{name}").parts == _load(root, f"file:{name}").parts
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -62,6 +69,11 @@ def test_plain_text_is_cut_into_windows_that_join_to_the_whole(root: Path) -> No
         ('{"prompt": "a"}', "line 1 lacks text"),
         ('{"prompt": "a", "answer": 3}', "line 1 lacks text"),
         ("[]", "line 1 lacks text"),
+        ('\n\n{"prompt": "a", "answer": "b"', "not JSON at line 3"),
+        ('{"prompt": "a", "answer": ' + "[" * 100_000, "not JSON at line 1: .*recursion"),
+        ('{"a": ' + "9" * 5000 + "}", "not JSON at line 1: .*digits"),
+        ('{"prompt": "a", "answer": "\\ud800"}', r"line 1 holds half of a surrogate pair, \\ud800"),
+        ('{"prompt": "\\ud83d", "answer": "\\ude00"}', r"line 1 holds half of a surrogate pair, \\ud83d"),
         ('{"prompt": "a", "answer": "b"}', "too few problems"),
         ("", "too few problems"),
     ],
@@ -91,6 +103,9 @@ def test_bytes_that_are_no_text(root: Path) -> None:
         ("file:secret.pem", "suffix .pem"),
         ("file:folder.txt", "is not there"),
         ("file:/etc/passwd", "is not there"),
+        ("file:loop.txt", "leads to no file|is not there"),
+        ("file:loop.txt/x.txt", "leads to no file|is not there"),
+        (f"file:{'x' * 300}.txt", "leads to no file: File name too long"),
         ("gsm8k", "is no dataset"),
         ("recall ", "is no dataset"),
     ],
@@ -100,6 +115,7 @@ def test_names_outside_the_rules_are_refused(root: Path, name: str, message: str
     (root / "link.txt").symlink_to(root.parent / "outside.txt")
     (root / "secret.pem").write_text("key")
     (root / "folder.txt").mkdir()
+    (root / "loop.txt").symlink_to("loop.txt")
     with pytest.raises(InvalidSetting, match=message) as caught:
         check_datasets([DatasetChoice(name="recall"), DatasetChoice(name=name)], [root])
     assert caught.value.field == "datasets.1.name"

@@ -47,6 +47,9 @@ def test_links_are_refused(files: ModelFiles, tmp_path: Path) -> None:
     for name in ("linked/x.safetensors", "file.safetensors"):
         with pytest.raises(BadNameError, match="symbolic link"):
             files.inside(name)
+    (files.root / "loop").symlink_to("loop")
+    with pytest.raises(BadNameError, match="symbolic link"):
+        files.inside("loop/x.safetensors")
     with pytest.raises(BadNameError):
         files.target("linked", "new", ".safetensors")
 

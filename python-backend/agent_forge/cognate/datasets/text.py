@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent_forge.cognate.draws import Draws
 from agent_forge.cognate.errors import InvalidSetting
+from agent_forge.cognate.userfile import resolve_file
 from agent_forge.contract.cognate import Specialization
 
 from .problem import Problem, Split, split_of
@@ -19,28 +20,8 @@ _WINDOW_CHARACTERS = 240
 
 
 def resolve_dataset_path(name: str, roots: Sequence[Path], field: str = "datasets") -> Path:
-    """The file that `file:<path>` names, links resolved: below one of `roots`, .jsonl or .txt, of bounded size.
-
-    A relative path is looked for below each root in turn. Raises InvalidSetting.
-    """
-    resolved_roots = [root.resolve() for root in roots]
-    allowed = f"a {' or '.join(_SUFFIXES)} file below {', '.join(map(str, resolved_roots)) or 'no directory at all'}"
-    text = name.removeprefix("file:")
-    if not text or "\0" in text:
-        raise InvalidSetting(field, name, "is no file name", allowed)
-    path = Path(text)
-    for root in resolved_roots:
-        resolved = (root / path).resolve()
-        if not resolved.is_relative_to(root):
-            continue
-        if resolved.suffix not in _SUFFIXES:
-            raise InvalidSetting(field, name, f"has the suffix {resolved.suffix or '(none)'}", allowed)
-        if resolved.is_file():
-            size = resolved.stat().st_size
-            if size > MAX_FILE_BYTES:
-                raise InvalidSetting(field, name, f"is {size} bytes long", f"up to {MAX_FILE_BYTES} bytes")
-            return resolved
-    raise InvalidSetting(field, name, "is not there", allowed)
+    """A .jsonl or .txt file. Raises InvalidSetting."""
+    return resolve_file(name, roots, _SUFFIXES, MAX_FILE_BYTES, field)
 
 
 @dataclass(frozen=True)
@@ -78,6 +59,8 @@ def load_file(name: str, path: Path, field: str = "datasets") -> TextDataset:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InvalidSetting(field, name, f"is not UTF-8 at byte {error.start}", "UTF-8 text") from error
+    # Some editors begin a file with a byte order mark.
+    text = text.removeprefix("\ufeff")
     return text_dataset(name, _rows(name, text, field) if path.suffix == ".jsonl" else _windows(text), field)
 
 
@@ -88,7 +71,7 @@ def _rows(name: str, text: str, field: str) -> Iterable[Problem]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidSetting(field, name, f"is not JSON at line {number}: {error}") from error
         prompt = row.get("prompt") if isinstance(row, dict) else None
         answer = row.get("answer") if isinstance(row, dict) else None
@@ -96,6 +79,11 @@ def _rows(name: str, text: str, field: str) -> Iterable[Problem]:
             raise InvalidSetting(
                 field, name, f"line {number} lacks text in `prompt` or `answer`", '{"prompt": "…", "answer": "…"}'
             )
+        try:
+            f"{prompt}{answer}".encode()
+        except UnicodeEncodeError as error:
+            half = f"line {number} holds half of a surrogate pair, \\u{ord(error.object[error.start]):x}"
+            raise InvalidSetting(field, name, half, "Unicode text") from error
         yield Problem(prompt, answer)
 
 
