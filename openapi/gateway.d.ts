@@ -1173,7 +1173,7 @@ export interface components {
             ops?: string[];
             /**
              * Parents
-             * @description ids of registered models of one shape
+             * @description ids of registered models of one architecture
              */
             parents: string[];
             /**

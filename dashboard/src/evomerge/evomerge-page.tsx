@@ -57,7 +57,7 @@ export default function EvoMergePage() {
         <Stack gap="md">
           <Panel
             title="Parents"
-            note={parents.length > 0 ? `${parents.length} chosen` : 'two or more of one shape'}
+            note={parents.length > 0 ? `${parents.length} chosen` : 'two or more of one architecture'}
           >
             <ParentPicker
               chosen={parents}

@@ -14,7 +14,7 @@ interface ParentPickerProps {
   onChange: (ids: string[]) => void;
 }
 
-/** Registered models to breed from. Once one is chosen, those of another shape cannot be. */
+/** Registered models to breed from. Once one is chosen, those of another architecture cannot be. */
 export function ParentPicker({ chosen, onChange }: ParentPickerProps) {
   const models = useModels();
   if (!models) return <Waiting for="the models" />;
@@ -44,7 +44,7 @@ export function ParentPicker({ chosen, onChange }: ParentPickerProps) {
           <Table.Tbody>
             {models.map((model) => {
               const here = chosen.includes(model.id);
-              const fits = !first || sameShape(first, model);
+              const fits = !first || sameArchitecture(first, model);
               return (
                 <Table.Tr key={model.id}>
                   <Table.Td style={{ minWidth: 220, overflowWrap: 'anywhere' }}>
@@ -70,13 +70,10 @@ export function ParentPicker({ chosen, onChange }: ParentPickerProps) {
   );
 }
 
-function sameShape(a: Model, b: Model): boolean {
-  if (!a.architecture || !b.architecture) return a.parameters === b.parameters;
-  const { architecture: x } = a;
-  const { architecture: y } = b;
-  return (
-    x.d_model === y.d_model && x.n_layers === y.n_layers && x.vocab_size === y.vocab_size && x.d_ff === y.d_ff
-  );
+function sameArchitecture({ architecture: a }: Model, { architecture: b }: Model): boolean {
+  if (!a || !b) return false;
+  const fields = Object.keys(a) as (keyof typeof a)[];
+  return fields.every((field) => a[field] === b[field]);
 }
 
 function accuracy({ metrics }: Model): string {

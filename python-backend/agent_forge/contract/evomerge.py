@@ -90,7 +90,7 @@ class EvoMergeSettings(Request):
 
 
 class EvoMergeConfig(EvoMergeSettings):
-    parents: list[str] = Field(min_length=2, max_length=16, description="ids of registered models of one shape")
+    parents: list[str] = Field(min_length=2, max_length=16, description="ids of registered models of one architecture")
 
 
 class Role(StrEnum):

@@ -81,7 +81,7 @@ def admit_settings(
 
 
 def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]:
-    """The parents in order: at least two different ones that exist and share a shape that the engine knows."""
+    """The parents in order: at least two different ones that exist and share an architecture."""
     seen: set[str] = set()
     found = shelf.find_many(connection, list(config.parents))
     parents: list[Model] = []
@@ -108,6 +108,16 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
                 f"has other shapes ({parent.parameters:,} parameters) than {first.id} ({first.parameters:,})",
                 "models whose tensors have the same names and shapes",
             )
+        # Shapes say nothing of heads or window: such models would be merged, and read as what they are not.
+        for name, value in first.architecture:
+            own = getattr(parent.architecture, name)
+            if own != value:
+                raise invalid(
+                    f"parents.{index}",
+                    parent.id,
+                    f"has {name} {own}, {first.id} has {value}",
+                    f"models of {name} {value}",
+                )
     return parents
 
 

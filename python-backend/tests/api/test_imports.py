@@ -164,6 +164,20 @@ def test_models_of_another_shape_or_type_are_no_parents(server: Server, parents:
         assert said in refused["detail"]
 
 
+@pytest.mark.parametrize(("name", "value"), [("n_heads", 8), ("window", 64), ("preset", Preset.wide)])
+def test_models_that_read_the_same_shapes_otherwise_are_no_parents(
+    server: Server, parents: Any, name: str, value: int | str
+) -> None:
+    claim = NANO.model_copy(update={name: value}).model_dump_json()
+    content = save(draw_all(NANO, 8), {"architecture": claim})
+    other = server.client.post(f"/v1/models/import?name=other-{name}", content=content).json()
+    assert other["architecture"][name] == value
+    refused = server.post("/v1/evomerge/runs", {"parents": [parents[0]["id"], other["id"]]}, status=422)
+    assert (refused["code"], refused["errors"][0]["field"]) == ("invalid_request", "parents.1")
+    mine = NANO.model_dump(mode="json")[name]
+    assert f"has {name} {value}, {parents[0]['id']} has {mine}" in refused["detail"]
+
+
 def test_a_recipe_that_cannot_be_made_says_why(server: Server, parents: Any, bred: dict[str, Any]) -> None:
     files = files_of(server, parents[:1])
     other = bring(server, "other", {"layer.weight": torch.ones(2)})
