@@ -5,17 +5,16 @@ import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import { candidates } from './http/candidates.js';
 import { catalogue } from './http/catalogue.js';
-import { cognate } from './http/cognate.js';
 import { dashboard } from './http/dashboard.js';
 import { docs } from './http/docs.js';
 import { notFound, problemHandler } from './http/errors.js';
-import { evomerge } from './http/evomerge.js';
 import { type AllowList, cors, hostGuard, tokenGuard } from './http/guard.js';
 import { health } from './http/health.js';
 import { requestLimit } from './http/limits.js';
 import { requestLog } from './http/log.js';
 import { type Metrics, metricsPage, timing } from './http/metrics.js';
 import { models } from './http/models.js';
+import { phases } from './http/phases.js';
 import { pipelines } from './http/pipelines.js';
 import { runs } from './http/runs.js';
 import { security } from './http/security.js';
@@ -60,7 +59,7 @@ export function createApp(settings: AppSettings): Express {
   app.use(['/api', '/metrics'], tokenGuard(isToken));
   app.use(['/api', '/metrics'], express.json({ limit: JSON_BYTES, strict: false }));
   app.use(['/api', '/metrics'], ...validation(specification));
-  for (const resource of [cognate, evomerge, pipelines, runs, candidates, models, catalogue, system]) {
+  for (const resource of [phases, pipelines, runs, candidates, models, catalogue, system]) {
     app.use(resource(services));
   }
   app.get('/api/openapi.json', (_request, response) => {

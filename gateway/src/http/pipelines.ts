@@ -1,7 +1,6 @@
 import { Router } from 'express';
-import { idempotencyKey } from './cognate.js';
 import { problem } from './problem.js';
-import { route } from './route.js';
+import { repeatable, route } from './route.js';
 import { arrived } from './runs.js';
 import type { Services } from './services.js';
 
@@ -14,10 +13,10 @@ export function pipelines(services: Services): Router {
     router,
     'post',
     '/api/v1/pipelines',
-    async ({ body, headers, trace, response }) => {
+    async ({ body, response, ...call }) => {
       const pipeline = await backend.post('/v1/pipelines', {
         body,
-        headers: { ...trace, 'Idempotency-Key': idempotencyKey(headers) },
+        headers: repeatable(call),
         timeout: timeouts.ordinary,
       });
       await arrived(services, pipeline.evomerge ?? pipeline.cognate);

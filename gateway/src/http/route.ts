@@ -38,6 +38,14 @@ export type Call<P extends keyof paths, M extends Method> = {
   response: Response;
 };
 
+type Repeatable = { trace: { traceparent: string }; headers: IncomingHttpHeaders };
+
+/** Headers for a call to the backend that carry the caller's key: a repeat through the gateway is a repeat there. */
+export function repeatable({ trace, headers }: Repeatable) {
+  const key = headers['idempotency-key'];
+  return { ...trace, 'Idempotency-Key': typeof key === 'string' ? key : null };
+}
+
 /** The specification's path as express writes it: `/runs/{run_id}` → `/runs/:run_id`. */
 export function expressPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
