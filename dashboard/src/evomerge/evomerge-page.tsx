@@ -1,24 +1,22 @@
-import { Button, Stack, Text } from '@mantine/core';
+import { Stack } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import { useMutation, useQuery } from '@tanstack/react-query';
-import { useRef, useState } from 'react';
-import { useLocation, useSearchParams } from 'wouter';
-import { gateway, newIdempotencyKey } from '../api/gateway.ts';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { useSearchParams } from 'wouter';
+import { gateway } from '../api/gateway.ts';
 import { evomergeForecast, mergeMethods } from '../api/queries.ts';
 import type { EvoMergeConfig, EvoMergeForecast } from '../api/schema.ts';
 import { ConfigForm, type Values } from '../form/config-form.tsx';
 import { fieldErrors } from '../form/errors.ts';
-import { ResourceFacts, Shortage, shortage } from '../form/forecast.tsx';
+import { ResourceFacts, Shortage } from '../form/forecast.tsx';
 import { fieldsOf } from '../form/schema.ts';
 import classes from '../form/split.module.css';
 import { bytes, count } from '../format/number.ts';
-import { useHealth, useRuns } from '../live/hooks.ts';
-import { RunTable } from '../runs/run-table.tsx';
+import { Launch, useStart } from '../runs/launch.tsx';
+import { PhaseRuns } from '../runs/phase-runs.tsx';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Page } from '../shell/page.tsx';
 import { Panel } from '../shell/panel.tsx';
-import { ProblemNote } from '../shell/problem.tsx';
-import { Waiting } from '../shell/waiting.tsx';
 import { GROUPS } from './groups.ts';
 import { ParentPicker } from './parent-picker.tsx';
 
@@ -28,26 +26,14 @@ export default function EvoMergePage() {
   const [query, setQuery] = useSearchParams();
   const parents = query.get('parents')?.split(',').filter(Boolean) ?? [];
   const [values, setValues] = useState<Values>({});
-  const [, navigate] = useLocation();
   const methods = useQuery(mergeMethods);
   const config = { ...values, parents } as EvoMergeConfig;
   const [settled] = useDebouncedValue(JSON.stringify(config), 250);
   const forecast = useQuery(evomergeForecast(JSON.parse(settled) as EvoMergeConfig));
-  const runs = useRuns()?.filter(({ kind }) => kind === 'evomerge');
-  const key = useRef(newIdempotencyKey());
-  const start = useMutation({
-    mutationFn: () =>
-      gateway.post('/api/v1/evomerge/runs', { body: config, headers: { 'Idempotency-Key': key.current } }),
-    onSuccess: (run) => navigate(`/evomerge/${run.id}`),
-  });
+  const { start, changed } = useStart('evomerge', (headers) =>
+    gateway.post('/api/v1/evomerge/runs', { body: config, headers }),
+  );
   const errors = fieldErrors(forecast.error ?? start.error);
-  const away = useHealth().kind !== 'live';
-  const enough = parents.length >= 2;
-  const plan = forecast.isError || !enough ? undefined : forecast.data;
-  const changed = () => {
-    start.reset();
-    key.current = newIdempotencyKey();
-  };
   return (
     <Page
       title="EvoMerge"
@@ -82,52 +68,18 @@ export default function EvoMergePage() {
           </Panel>
         </Stack>
         <div className={classes.aside}>
-          <Panel title="Forecast">
-            <Stack gap="md" aria-live="polite">
-              {!enough ? (
-                <Text size="sm" c="dimmed">
-                  Choose at least two parents.
-                </Text>
-              ) : forecast.isError ? (
-                <ProblemNote
-                  error={forecast.error}
-                  shownFields={new Set(errors.keys())}
-                  onRetry={() => forecast.refetch()}
-                />
-              ) : plan ? (
-                <Plan plan={plan} />
-              ) : (
-                <Waiting for="the forecast" rows={5} />
-              )}
-              {start.isError && <ProblemNote error={start.error} shownFields={new Set(errors.keys())} />}
-              <Button
-                size="md"
-                onClick={() => start.mutate()}
-                disabled={away || start.isPending || !plan || shortage(plan.resources) !== null}
-                data-testid="start-evomerge"
-              >
-                {start.isPending ? 'Asking the backend…' : 'Breed'}
-              </Button>
-              {away && (
-                <Text size="sm" c="dimmed">
-                  The backend must be there to start a run.
-                </Text>
-              )}
-            </Stack>
-          </Panel>
+          <Launch
+            kind="evomerge"
+            action="Breed"
+            forecast={forecast}
+            start={start}
+            missing={parents.length < 2 ? 'Choose at least two parents.' : undefined}
+          >
+            {(plan) => <Plan plan={plan} />}
+          </Launch>
         </div>
       </div>
-      <Panel title="EvoMerge runs">
-        {!runs ? (
-          <Waiting for="the runs" />
-        ) : runs.length > 0 ? (
-          <RunTable runs={runs.slice(0, 10)} />
-        ) : (
-          <Text size="sm" c="dimmed">
-            None yet.
-          </Text>
-        )}
-      </Panel>
+      <PhaseRuns kind="evomerge" title="EvoMerge runs" />
     </Page>
   );
 }
