@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { candidates } from './http/candidates.js';
 import { catalogue } from './http/catalogue.js';
 import { dashboard } from './http/dashboard.js';
+import { depthLimit } from './http/depth.js';
 import { docs } from './http/docs.js';
 import { notFound, problemHandler } from './http/errors.js';
 import { type AllowList, cors, hostGuard, tokenGuard } from './http/guard.js';
@@ -27,6 +28,8 @@ import { validation } from './http/validation.js';
 import { root } from './root.js';
 
 const JSON_BYTES = 1_048_576;
+/** The deepest body of the specification, a pipeline's, has four. */
+const JSON_LEVELS = 16;
 
 export type AppSettings = {
   services: Services;
@@ -57,7 +60,11 @@ export function createApp(settings: AppSettings): Express {
 
   // From here on to the dashboard everything needs the token, also what does not exist.
   app.use(['/api', '/metrics'], tokenGuard(isToken));
-  app.use(['/api', '/metrics'], express.json({ limit: JSON_BYTES, strict: false }));
+  app.use(
+    ['/api', '/metrics'],
+    express.json({ limit: JSON_BYTES, strict: false }),
+    depthLimit({ levels: JSON_LEVELS }),
+  );
   app.use(['/api', '/metrics'], ...validation(specification));
   for (const resource of [phases, pipelines, runs, candidates, models, catalogue, system]) {
     app.use(resource(services));

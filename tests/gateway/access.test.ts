@@ -181,12 +181,29 @@ describe('wrong requests', () => {
     ]);
   });
 
+  const JSON_TYPE = { 'content-type': 'application/json' };
+  const nested = (open: string, inner: string, close: string, levels: number) =>
+    open.repeat(levels) + inner + close.repeat(levels);
   test.each([
-    ['malformed JSON', { body: '{"a":', headers: { 'content-type': 'application/json' } }, 400, 'malformed'],
+    ['malformed JSON', { body: '{"a":', headers: JSON_TYPE }, 400, 'malformed'],
+    ['nested lists', { body: nested('[', '', ']', 17), headers: JSON_TYPE }, 400, 'malformed'],
+    ['nested objects', { body: nested('{"cognate":', '1', '}', 17), headers: JSON_TYPE }, 400, 'malformed'],
+    [
+      'very deep lists',
+      { body: `{"seeds":${nested('[', '', ']', 250_000)}}`, headers: JSON_TYPE },
+      400,
+      'malformed',
+    ],
+    [
+      'lists within the limit',
+      { body: nested('[', '', ']', 16), headers: JSON_TYPE },
+      422,
+      'invalid_request',
+    ],
     ['another type', { body: 'x', headers: { 'content-type': 'text/plain' } }, 415, 'unsupported_media_type'],
     [
       'too large',
-      { body: `{"session_id":"${'x'.repeat(1_100_000)}"}`, headers: { 'content-type': 'application/json' } },
+      { body: `{"session_id":"${'x'.repeat(1_100_000)}"}`, headers: JSON_TYPE },
       413,
       'content_too_large',
     ],
