@@ -908,6 +908,13 @@ export interface components {
              */
             preset?: components["schemas"]["Preset"];
             /**
+             * Rehearsal
+             * @description what a specialist does with problems of other families. distillation: it goes on answering them as the foundation does (Li & Hoiem 2016), so that it learns its own family alone and task vectors add up; labels: it learns them too
+             * @default distillation
+             * @enum {string}
+             */
+            rehearsal?: "distillation" | "labels";
+            /**
              * Seeds
              * @description one for each specialization: data order, and initial weights where initialization is independent
              * @default [
@@ -2004,6 +2011,7 @@ export interface components {
              *       "dropout": 0,
              *       "difficulty": 2,
              *       "own_share": 0.8,
+             *       "rehearsal": "distillation",
              *       "datasets": [
              *         {
              *           "name": "arithmetic",

@@ -20,7 +20,7 @@ export const GROUPS: readonly FieldGroup[] = [
       'ponder_costs',
     ],
   },
-  { title: 'Data', names: ['datasets', 'difficulty', 'own_share'] },
+  { title: 'Data', names: ['datasets', 'difficulty', 'own_share', 'rehearsal'] },
   {
     title: 'Measurement and output',
     names: [

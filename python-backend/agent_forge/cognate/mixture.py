@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from agent_forge.contract.cognate import Specialization
 
 from .batch import Batch, Encoded, collate, encode
@@ -34,6 +37,24 @@ def shares(
     ]
 
 
+def foreign(datasets: Sequence[Dataset], family: Specialization | None) -> list[bool]:
+    """Which datasets are of other families; none where there would be no other left to learn from."""
+    found = [family is not None and dataset.family not in (family, None) for dataset in datasets]
+    return [False] * len(found) if all(found) else found
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The problems of one training step."""
+
+    batch: Batch
+    """All of them."""
+    rehearsed: Tensor
+    """Labels of `batch` that are rehearsed, bool [M]."""
+    rehearsal: Batch | None
+    """The rehearsed problems alone, where there are any: their labels come in the order that they have in `batch`."""
+
+
 @dataclass(frozen=True)
 class Mixture:
     datasets: Sequence[Dataset]
@@ -41,20 +62,29 @@ class Mixture:
     tokenizer: Tokenizer
     batch_tokens: int
     max_length: int
+    rehearsed: Sequence[bool] = ()
+    """By dataset: whether its problems are not learned, but answered as before; empty: none."""
 
-    def batch(self, seed: int, stage: str, step: int) -> Batch:
+    def lesson(self, seed: int, stage: str, step: int) -> Lesson:
         """Problems of the train split until the next one would exceed `batch_tokens`; at least one."""
         draws = Draws("data", seed, stage, step)
         problems: list[Encoded] = []
+        rehearsed: list[bool] = []
         tokens = 0
         while True:
-            problem = self._draw(draws)
+            chosen, problem = self._draw(draws)
             tokens += len(problem.ids)
             if problems and tokens > self.batch_tokens:
-                return collate(problems, self.tokenizer.pad)
+                break
             problems.append(problem)
+            rehearsed.append(bool(self.rehearsed) and self.rehearsed[chosen])
+        pad = self.tokenizer.pad
+        batch = collate(problems, pad)
+        old = [problem for problem, again in zip(problems, rehearsed, strict=True) if again]
+        return Lesson(batch, torch.tensor(rehearsed)[batch.problems], collate(old, pad) if old else None)
 
-    def _draw(self, draws: Draws) -> Encoded:
+    def _draw(self, draws: Draws) -> tuple[int, Encoded]:
+        """(index of the dataset, problem)"""
         point = draws.unit()
         chosen = len(self.datasets) - 1
         for index, share in enumerate(self.shares):
@@ -63,4 +93,4 @@ class Mixture:
                 break
             point -= share
         dataset = self.datasets[chosen]
-        return encode(dataset.draw(draws, Split.train), self.tokenizer, dataset.by_character, self.max_length)
+        return chosen, encode(dataset.draw(draws, Split.train), self.tokenizer, dataset.by_character, self.max_length)

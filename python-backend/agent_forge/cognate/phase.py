@@ -21,7 +21,7 @@ from .catalogue import load_datasets
 from .creation import create, plain_seconds
 from .evaluation import Evaluation, Evaluator, ProblemSet
 from .initialization import draw_all
-from .mixture import Mixture, shares
+from .mixture import Mixture, foreign, shares
 from .plan import Drafts, Stage, stages
 from .presets import DEFAULTS, architecture, filled, resolve
 from .tokenizer import load_tokenizer
@@ -107,7 +107,10 @@ class _Bench:
         self._datasets = load_datasets(config.datasets, config.difficulty, arch.window, roots)
 
     def trainer(self, stage: Stage, tensors: Mapping[str, Tensor]) -> Trainer:
+        """`tensors`: of the foundation, for what specialises from one."""
         config = self.config
+        specialises = stage.specialization is not None and bool(config.foundation_steps)
+        rehearses = specialises and config.rehearsal == "distillation"
         weights = [choice.weight for choice in config.datasets]
         mixture = Mixture(
             self._datasets,
@@ -115,6 +118,7 @@ class _Bench:
             self._tokenizer,
             filled(config.batch_tokens),
             DEFAULTS[config.preset].max_length,
+            foreign(self._datasets, stage.specialization) if rehearses else (),
         )
         return Trainer(
             self.arch,
@@ -126,7 +130,8 @@ class _Bench:
             total_steps=stage.steps,
             device=self.device,
             ponder_cost=stage.ponder_cost,
-            regime=SPECIALISING if stage.specialization is not None and config.foundation_steps else FROM_SCRATCH,
+            regime=SPECIALISING if specialises else FROM_SCRATCH,
+            teacher=tensors if rehearses else None,
         )
 
 

@@ -16,7 +16,7 @@ from agent_forge.contract.architecture import Architecture, Preset
 from agent_forge.contract.cognate import CognateConfig
 
 from .draws import seed_of
-from .mixture import Mixture
+from .mixture import Lesson, Mixture
 from .model import Dropout, TinyTitan
 from .muon import Muon
 
@@ -66,7 +66,7 @@ def autocast(bf16: bool, device: torch.device) -> AbstractContextManager[Any]:
 @dataclass(frozen=True)
 class StepResult:
     loss: float
-    """Mean cross-entropy over all labels, nats, without the ponder cost."""
+    """Mean over all labels, nats, without the ponder cost: cross-entropy, or divergence where they are rehearsed."""
     ponder: float
     """Mean of N + R over the tokens (Graves 2016)."""
     learning_rate: float
@@ -103,8 +103,10 @@ class Trainer:
         device: torch.device,
         ponder_cost: float = 0.0,
         regime: Regime = FROM_SCRATCH,
+        teacher: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """`config` resolved; `tensors` are copied."""
+        """`config` resolved; `tensors` are copied. `teacher`: of the same shapes, left unchanged; what it says to
+        the problems that the mixture rehearses is kept (Li & Hoiem 2016, Learning without Forgetting)."""
         self.regime = regime
         self.ponder_cost = ponder_cost
         self.config = config
@@ -116,6 +118,10 @@ class Trainer:
         self.steps = 0
         own = {name: t.detach().to(device, torch.float32, copy=True) for name, t in tensors.items()}
         self.model = TinyTitan(arch).bind(own).requires_grad_()
+        self._teacher = None
+        if teacher is not None:
+            kept = {name: tensor.to(device, torch.float32) for name, tensor in teacher.items()}
+            self._teacher = TinyTitan(arch).bind(kept).requires_grad_(False)
         self._bf16 = uses_bf16(config.precision, config.preset, device)
         named = dict(self.model.named_parameters())
         matrices = {
@@ -152,7 +158,8 @@ class Trainer:
         return 1 - (1 - _FINAL_RATE) * (step - warmup) / max(1, self.total_steps - warmup)
 
     def step(self) -> StepResult:
-        batch = self.mixture.batch(self.seed, self.stage, self.steps).to(self.device)
+        lesson = self.mixture.lesson(self.seed, self.stage, self.steps)
+        batch = lesson.batch.to(self.device)
         factor = self.regime.rate * self.rate(self.steps)
         for one in self._optimizers:
             for group in one.optimizer.param_groups:
@@ -164,7 +171,7 @@ class Trainer:
             dropout = Dropout(self.config.dropout, generator)
         with autocast(self._bf16, self.device):
             output = self.model(batch.tokens, batch.layout, batch.labels, dropout=dropout)
-        loss = F.cross_entropy(output.logits.float(), batch.targets)
+        loss = self._loss(output.logits.float(), batch.targets, lesson)
         real = batch.layout.real.count_nonzero()
         ponder = output.ponder.sum() / real
         (loss + self.ponder_cost * ponder).backward()
@@ -185,6 +192,21 @@ class Trainer:
             gradient_norm=norm.item(),
             tokens=int(real),
         )
+
+    def _loss(self, logits: Tensor, targets: Tensor, lesson: Lesson) -> Tensor:
+        """Mean over the labels: of the cross-entropy where they are learned, of the teacher's divergence from the
+        model's answer where they are rehearsed."""
+        if self._teacher is None or lesson.rehearsal is None:
+            return F.cross_entropy(logits, targets)
+        old = lesson.rehearsal.to(self.device)
+        with torch.no_grad(), autocast(self._bf16, self.device):
+            said = self._teacher(old.tokens, old.layout, old.labels).logits
+        rehearsed = lesson.rehearsed.to(self.device)
+        learned = F.cross_entropy(logits[~rehearsed], targets[~rehearsed], reduction="sum")
+        kept = F.kl_div(
+            logits[rehearsed].log_softmax(-1), said.float().log_softmax(-1), reduction="sum", log_target=True
+        )
+        return (learned + kept) / len(targets)
 
     def tensors(self) -> dict[str, Tensor]:
         """The model's parameters, float32, detached but not copied."""

@@ -96,6 +96,12 @@ class CognateConfig(Request):
     own_share: Unit = Field(
         default=0.8, description="share of a specialist's problems from its own family; the rest from the others"
     )
+    rehearsal: Literal["distillation", "labels"] = Field(
+        default="distillation",
+        description="what a specialist does with problems of other families. distillation: it goes on answering them "
+        "as the foundation does (Li & Hoiem 2016), so that it learns its own family alone and task vectors add up; "
+        "labels: it learns them too",
+    )
     datasets: list[DatasetChoice] = Field(
         default=[
             # One of each family. The slow to learn get more: what the foundation lacks does not survive a merge.

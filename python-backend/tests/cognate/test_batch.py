@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent_forge.cognate.batch import Encoded, collate, encode
 from agent_forge.cognate.catalogue import builtin
 from agent_forge.cognate.datasets.problem import Problem
-from agent_forge.cognate.mixture import Mixture, shares
+from agent_forge.cognate.mixture import Mixture, foreign, shares
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.contract.cognate import Specialization
 
@@ -88,9 +88,42 @@ def test_a_family_without_a_dataset_trains_on_all() -> None:
 
 def test_batches_are_a_function_of_seed_stage_and_step() -> None:
     mixture = Mixture(DATASETS, [0.2] * 5, CODEC, 512, 256)
-    first = mixture.batch(1, "foundation", 3)
+    first = mixture.lesson(1, "foundation", 3).batch
     torch.manual_seed(5)
-    assert torch.equal(mixture.batch(1, "foundation", 3).tokens, first.tokens)
+    assert torch.equal(mixture.lesson(1, "foundation", 3).batch.tokens, first.tokens)
     assert int(first.layout.real.sum()) <= 512
-    for other in (mixture.batch(2, "foundation", 3), mixture.batch(1, "x", 3), mixture.batch(1, "foundation", 4)):
-        assert other.tokens.tolist() != first.tokens.tolist()
+    for other in (mixture.lesson(2, "foundation", 3), mixture.lesson(1, "x", 3), mixture.lesson(1, "foundation", 4)):
+        assert other.batch.tokens.tolist() != first.tokens.tolist()
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        (None, [False] * 5),
+        (Specialization.reasoning, [False, False, True, True, True]),
+        (Specialization.memory_integration, [True, True, False, True, True]),
+    ],
+)
+def test_what_is_foreign_to_a_family(family: Specialization | None, expected: list[bool]) -> None:
+    assert foreign(DATASETS, family) == expected
+
+
+def test_nothing_is_foreign_where_nothing_is_ones_own() -> None:
+    assert foreign(DATASETS[:2], Specialization.memory_integration) == [False, False]
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_rehearsed_problems_come_again_alone_with_their_labels_in_order(step: int) -> None:
+    rehearsed = foreign(DATASETS, Specialization.reasoning)
+    lesson = Mixture(DATASETS, [0.2] * 5, CODEC, 512, 256, rehearsed).lesson(1, "reasoning", step)
+    assert lesson.rehearsal is not None
+    assert torch.equal(lesson.batch.targets[lesson.rehearsed], lesson.rehearsal.targets)
+    seen = lesson.batch.tokens[lesson.batch.labels][lesson.rehearsed]
+    assert torch.equal(seen, lesson.rehearsal.tokens[lesson.rehearsal.labels])
+    assert int(lesson.rehearsal.layout.real.sum()) < int(lesson.batch.layout.real.sum())
+
+
+def test_without_rehearsal_every_problem_is_learned() -> None:
+    lesson = Mixture(DATASETS, [0.2] * 5, CODEC, 512, 256).lesson(1, "reasoning", 0)
+    assert lesson.rehearsal is None
+    assert not lesson.rehearsed.any()

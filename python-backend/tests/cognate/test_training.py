@@ -11,6 +11,7 @@ from torch import Tensor
 
 from agent_forge.cognate import phase
 from agent_forge.cognate.catalogue import builtin
+from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture
 from agent_forge.cognate.presets import resolve
@@ -116,6 +117,54 @@ def test_state_of_another_stage_is_refused() -> None:
     tensors, state = _trainer().export_state()
     with pytest.raises(ValueError, match="offered to"):
         _trainer(seed=4).import_state(tensors, state)
+
+
+def _specialist(teacher: dict[str, Tensor] | None, rehearsed: list[bool]) -> Trainer:
+    """Half its problems are parity, half arithmetic."""
+    mixture = Mixture(
+        [builtin("parity", 1, 8), builtin("arithmetic", 1, 8)], [0.5, 0.5], ByteTokenizer(), 512, 256, rehearsed
+    )
+    return Trainer(
+        TINY,
+        draw_all(TINY, 1),
+        resolve(CognateConfig(batch_tokens=512)),
+        mixture,
+        stage="adaptive_computation",
+        seed=3,
+        total_steps=60,
+        device=torch.device("cpu"),
+        teacher=teacher,
+    )
+
+
+def test_a_specialist_goes_on_answering_what_it_rehearses() -> None:
+    foundation = _specialist(None, [])
+    for _ in range(60):
+        foundation.step()
+    known = {name: tensor.clone() for name, tensor in foundation.tensors().items()}
+    problems = ProblemSet(("parity", "arithmetic"), 1, 64)
+    measured = Evaluator(TINY, problems, problems)
+
+    def losses(teacher: dict[str, Tensor] | None, rehearsed: list[bool]) -> tuple[float, float]:
+        """(of what is learned, change of what is rehearsed)"""
+        trainer = _specialist(teacher, rehearsed)
+        trainer.model.load_state_dict(known)
+        for _ in range(60):
+            trainer.step()
+        before, after = (measured.evaluate(one, "selection").tasks for one in (known, trainer.tensors()))
+        return after[0].loss - before[0].loss, after[1].loss - before[1].loss
+
+    kept, learned = losses(known, [False, True]), losses(None, [])
+    assert kept[0] < -0.02
+    assert learned[1] < -0.05
+    assert abs(kept[1]) < abs(learned[1]) / 3
+
+
+def test_what_already_answers_as_its_teacher_has_nothing_to_learn_from_it() -> None:
+    trainer = _specialist(draw_all(TINY, 1), [True, True])
+    result = trainer.step()
+    assert result.loss == pytest.approx(0, abs=1e-6)
+    assert result.gradient_norm == pytest.approx(0, abs=1e-3)
 
 
 def test_training_lowers_the_loss_on_held_out_problems(tmp_path: Path) -> None:
