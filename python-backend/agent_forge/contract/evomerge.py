@@ -143,6 +143,7 @@ class Candidate(Resource):
     bytes: Count
     fitness: Fitness
     merge_seconds: float
+    """While the candidate before was evaluated."""
     evaluate_seconds: float
     cached: bool
     """True where the same digest was evaluated before and the scores were taken from there."""

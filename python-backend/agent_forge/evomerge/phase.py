@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from ..contract.evomerge import Baseline, Candidate, EvoMergeConfig, Fitness, Generation, MergeBarrier
 from ..contract.job import Cancelled, Job
 from ..registry.tensors import digest_tensors
+from .ahead import ahead
 from .barrier import survey
 from .baselines import first_baselines, generation_0, on_heldout
 from .champion import better, register
@@ -51,6 +56,16 @@ def run(config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None
         evolution.keep_champion()
         job.report({"stopped_by": "cancelled"})
         raise
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A candidate that is merged and not yet measured."""
+
+    tensors: dict[str, Tensor]
+    digest: str
+    sketch: Sketch
+    seconds: float
 
 
 class _Evolution:
@@ -131,14 +146,16 @@ class _Evolution:
         reference = Reference(*state.reference)
         candidates: list[Candidate] = []
         sketches: list[Sketch] = []
-        for slot, plan in enumerate(self.strategy.ask()):
-            self.job.poll()
-            done = state.index * self.config.population + slot
-            self.job.progress(done, self.total, "candidates", f"generation {state.index}")
-            candidate, drawn = self._candidate(state.index, slot, plan, reference)
-            candidates.append(candidate)
-            sketches.append(drawn)
-            self._challenge(candidate)
+        plans = self.strategy.ask()
+        with closing(ahead([partial(self._make, plan) for plan in plans])) as coming:
+            for slot, plan in enumerate(plans):
+                self.job.poll()
+                done = state.index * self.config.population + slot
+                self.job.progress(done, self.total, "candidates", f"generation {state.index}")
+                made = next(coming)
+                candidates.append(self._candidate(state.index, slot, plan, made, reference))
+                sketches.append(made.sketch)
+                self._challenge(candidates[-1])
         spread = diversity(sketches)
         best = self._tell(candidates, spread)
         baselines = state.baselines
@@ -150,23 +167,24 @@ class _Evolution:
             update={"index": state.index + 1, "diversities": [*state.diversities, spread], "baselines": baselines}
         )
 
-    def _candidate(self, generation: int, slot: int, plan: Plan, reference: Reference) -> tuple[Candidate, Sketch]:
-        """Make one candidate, and measure it unless it was recorded before a restart."""
+    def _make(self, plan: Plan) -> _Made:
         start = time.perf_counter()
         tensors = self.bench.make(plan.recipe)
-        drawn = sketch(tensors, self.bench.base)
+        drawn, digest = sketch(tensors, self.bench.base), digest_tensors(tensors)
+        return _Made(tensors, digest, drawn, time.perf_counter() - start)
+
+    def _candidate(self, generation: int, slot: int, plan: Plan, made: _Made, reference: Reference) -> Candidate:
+        """Measure what was made, unless it was recorded before a restart."""
+        self.job.timing("merge", made.seconds)
         known = self.recorded.get((generation, slot))
         if known is not None:
             _same(plan, known)
-            self.job.timing("merge", time.perf_counter() - start)
-            return known, drawn
-        digest = digest_tensors(tensors)
-        merged = time.perf_counter()
-        cached = digest in self.measured
+            return known
+        start = time.perf_counter()
+        cached = made.digest in self.measured
         if not cached:
-            scores = self.bench.evaluate(tensors, "selection")
-            self.measured[digest] = self.bench.fitness(scores, tensors, reference)
-        done = time.perf_counter()
+            scores = self.bench.evaluate(made.tensors, "selection")
+            self.measured[made.digest] = self.bench.fitness(scores, made.tensors, reference)
         candidate = Candidate(
             id=f"{self.job.run_id}.g{generation}.s{slot}",
             run_id=self.job.run_id,
@@ -176,17 +194,16 @@ class _Evolution:
             op=plan.op,
             parents=plan.parents,
             recipe=plan.recipe,
-            digest=digest,
-            parameters=entries_of(tensors),
-            bytes=size_of(tensors),
-            fitness=self.measured[digest],
-            merge_seconds=merged - start,
-            evaluate_seconds=done - merged,
+            digest=made.digest,
+            parameters=entries_of(made.tensors),
+            bytes=size_of(made.tensors),
+            fitness=self.measured[made.digest],
+            merge_seconds=made.seconds,
+            evaluate_seconds=time.perf_counter() - start,
             cached=cached,
         )
         self.job.candidate(candidate)
-        self.job.timing("merge", merged - start)
-        return candidate, drawn
+        return candidate
 
     def _tell(self, candidates: Sequence[Candidate], spread: float) -> Candidate:
         """Tell the strategy; the best of this generation."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any
 
 from torch import Tensor
 
@@ -54,6 +56,8 @@ class Workbench:
             lasting={recipe_digest(recipe) for recipe in once if isinstance(recipe, MergeNode)},
             finite={model.digest for model in self.parents},
         )
+        self._computing = Lock()
+        """Measuring Fisher information sets the number of threads of the whole process."""
         self.base: Tensors = {}
         """θ₀, which task vectors are about."""
 
@@ -70,7 +74,8 @@ class Workbench:
         self.base = self.make(self.frame.foundation or self.average())
 
     def make(self, recipe: Recipe) -> dict[str, Tensor]:
-        return materialise(recipe, self._leaf, self.evaluator.fisher, self._recall)
+        """On one thread at a time. It may be another one than that which evaluates."""
+        return materialise(recipe, self._leaf, self._fisher, self._recall)
 
     def parent_tensors(self) -> list[Tensors]:
         return [self._leaves[model.id][1] for model in self.parents]
@@ -80,10 +85,15 @@ class Workbench:
         return node("linear", self.frame.parents)
 
     def evaluate(self, tensors: Tensors, split: Split) -> Scores:
-        start = time.perf_counter()
-        scores = self.evaluator.evaluate(tensors, split)
+        with self._computing:
+            start = time.perf_counter()
+            scores = self.evaluator.evaluate(tensors, split)
         self._job.timing("evaluate", time.perf_counter() - start)
         return scores
+
+    def _fisher(self, tensors: Tensors, calibration: Mapping[str, Any]) -> Tensors:
+        with self._computing:
+            return self.evaluator.fisher(tensors, calibration)
 
     def fitness(self, scores: Scores, tensors: Tensors, reference: Reference) -> Fitness:
         return fitness(scores, size_of(tensors), reference, self._weights)
