@@ -822,7 +822,7 @@ export interface components {
              * @default [
              *       {
              *         "name": "arithmetic",
-             *         "weight": 2
+             *         "weight": 1
              *       },
              *       {
              *         "name": "recall",
@@ -830,7 +830,7 @@ export interface components {
              *       },
              *       {
              *         "name": "composition",
-             *         "weight": 2
+             *         "weight": 1
              *       }
              *     ]
              */
@@ -899,7 +899,7 @@ export interface components {
             muon_learning_rate?: number;
             /**
              * Own Share
-             * @description share of a specialist's problems from its own family; the rest from the others
+             * @description share of a specialist's tokens from its own family; the rest from the others
              * @default 0.8
              */
             own_share?: number;
@@ -1052,7 +1052,7 @@ export interface components {
             name: string;
             /**
              * Weight
-             * @description share in the mixture, relative to the others'
+             * @description share of the mixture's tokens, relative to the others'
              * @default 1
              */
             weight?: number;
@@ -1961,7 +1961,7 @@ export interface components {
              *       "datasets": [
              *         {
              *           "name": "arithmetic",
-             *           "weight": 2
+             *           "weight": 1
              *         },
              *         {
              *           "name": "recall",
@@ -1969,7 +1969,7 @@ export interface components {
              *         },
              *         {
              *           "name": "composition",
-             *           "weight": 2
+             *           "weight": 1
              *         }
              *       ],
              *       "tokenizer": "bytes",

@@ -809,7 +809,7 @@ export interface components {
              * @default [
              *       {
              *         "name": "arithmetic",
-             *         "weight": 2
+             *         "weight": 1
              *       },
              *       {
              *         "name": "recall",
@@ -817,7 +817,7 @@ export interface components {
              *       },
              *       {
              *         "name": "composition",
-             *         "weight": 2
+             *         "weight": 1
              *       }
              *     ]
              */
@@ -886,7 +886,7 @@ export interface components {
             muon_learning_rate?: number;
             /**
              * Own Share
-             * @description share of a specialist's problems from its own family; the rest from the others
+             * @description share of a specialist's tokens from its own family; the rest from the others
              * @default 0.8
              */
             own_share?: number;
@@ -1040,7 +1040,7 @@ export interface components {
             name: string;
             /**
              * Weight
-             * @description share in the mixture, relative to the others'
+             * @description share of the mixture's tokens, relative to the others'
              * @default 1
              */
             weight?: number;
@@ -2015,7 +2015,7 @@ export interface components {
              *       "datasets": [
              *         {
              *           "name": "arithmetic",
-             *           "weight": 2
+             *           "weight": 1
              *         },
              *         {
              *           "name": "recall",
@@ -2023,7 +2023,7 @@ export interface components {
              *         },
              *         {
              *           "name": "composition",
-             *           "weight": 2
+             *           "weight": 1
              *         }
              *       ],
              *       "tokenizer": "bytes",

@@ -15,11 +15,13 @@ from .datasets.problem import Dataset, Split
 from .draws import Draws
 from .tokenizer import Tokenizer
 
+_SAMPLE = 64
+
 
 def shares(
     datasets: Sequence[Dataset], weights: Sequence[float], family: Specialization | None, own_share: float
 ) -> list[float]:
-    """Part of the problems that each dataset gives; sums to 1.
+    """Part of the tokens that each dataset gives; sums to 1.
 
     Without a family by weight alone. With one, `own_share` goes to the datasets of that family and those that
     belong to all, the rest to the others; where one side has no dataset, everything goes to the other.
@@ -35,6 +37,23 @@ def shares(
         own_share * w / own_weight if mine else (1 - own_share) * w / (total - own_weight)
         for w, mine in zip(weights, own, strict=True)
     ]
+
+
+def mean_lengths(datasets: Sequence[Dataset], tokenizer: Tokenizer, max_length: int) -> list[float]:
+    """Tokens of a problem of each dataset, from a fixed sample of the train split."""
+    lengths = []
+    for dataset in datasets:
+        draws = Draws("length", dataset.name)
+        problems = [dataset.draw(draws, Split.train) for _ in range(_SAMPLE)]
+        ids = [len(encode(one, tokenizer, dataset.by_character, max_length).ids) for one in problems]
+        lengths.append(sum(ids) / _SAMPLE)
+    return lengths
+
+
+def problem_shares(token_shares: Sequence[float], lengths: Sequence[float]) -> list[float]:
+    """Part of the problems that gives each dataset its part of the tokens: long problems are drawn less often."""
+    rates = [share / length for share, length in zip(token_shares, lengths, strict=True)]
+    return [rate / sum(rates) for rate in rates]
 
 
 def foreign(datasets: Sequence[Dataset], family: Specialization | None) -> list[bool]:
@@ -59,6 +78,7 @@ class Lesson:
 class Mixture:
     datasets: Sequence[Dataset]
     shares: Sequence[float]
+    """Probability that a problem is of each dataset."""
     tokenizer: Tokenizer
     batch_tokens: int
     max_length: int

@@ -21,7 +21,7 @@ from .catalogue import load_datasets
 from .creation import create, plain_seconds
 from .evaluation import Evaluation, Evaluator, ProblemSet
 from .initialization import draw_all
-from .mixture import Mixture, foreign, shares
+from .mixture import Mixture, foreign, mean_lengths, problem_shares, shares
 from .plan import Drafts, Stage, stages
 from .presets import DEFAULTS, architecture, filled, resolve
 from .tokenizer import load_tokenizer
@@ -105,6 +105,8 @@ class _Bench:
         self.device = device_of(config)
         self._tokenizer = load_tokenizer(config.tokenizer, arch.vocab_size, roots)
         self._datasets = load_datasets(config.datasets, config.difficulty, arch.window, roots)
+        self._max_length = DEFAULTS[config.preset].max_length
+        self._lengths = mean_lengths(self._datasets, self._tokenizer, self._max_length)
 
     def trainer(self, stage: Stage, tensors: Mapping[str, Tensor]) -> Trainer:
         """`tensors`: of the foundation, for what specialises from one."""
@@ -112,12 +114,13 @@ class _Bench:
         specialises = stage.specialization is not None and bool(config.foundation_steps)
         rehearses = specialises and config.rehearsal == "distillation"
         weights = [choice.weight for choice in config.datasets]
+        wanted = shares(self._datasets, weights, stage.specialization, config.own_share)
         mixture = Mixture(
             self._datasets,
-            shares(self._datasets, weights, stage.specialization, config.own_share),
+            problem_shares(wanted, self._lengths),
             self._tokenizer,
             filled(config.batch_tokens),
-            DEFAULTS[config.preset].max_length,
+            self._max_length,
             foreign(self._datasets, stage.specialization) if rehearses else (),
         )
         return Trainer(

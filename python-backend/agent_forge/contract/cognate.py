@@ -33,7 +33,9 @@ class DatasetChoice(Request):
         "(`hf:<owner>/<name>:<configuration>` where it has several)",
         examples=["arithmetic", "file:problems.jsonl", "hf:openai/gsm8k:main"],
     )
-    weight: float = Field(default=1.0, gt=0, le=1000, description="share in the mixture, relative to the others'")
+    weight: float = Field(
+        default=1.0, gt=0, le=1000, description="share of the mixture's tokens, relative to the others'"
+    )
 
 
 class CognateConfig(Request):
@@ -94,7 +96,7 @@ class CognateConfig(Request):
         default=2, ge=1, le=5, description="how hard the built-in problems are: 1 is easy, 5 is beyond small models"
     )
     own_share: Unit = Field(
-        default=0.8, description="share of a specialist's problems from its own family; the rest from the others"
+        default=0.8, description="share of a specialist's tokens from its own family; the rest from the others"
     )
     rehearsal: Literal["distillation", "labels"] = Field(
         default="distillation",
@@ -104,10 +106,10 @@ class CognateConfig(Request):
     )
     datasets: list[DatasetChoice] = Field(
         default=[
-            # One of each family. The slow to learn get more: what the foundation lacks does not survive a merge.
-            DatasetChoice(name="arithmetic", weight=2),
+            # One of each family.
+            DatasetChoice(name="arithmetic"),
             DatasetChoice(name="recall"),
-            DatasetChoice(name="composition", weight=2),
+            DatasetChoice(name="composition"),
         ],
         min_length=1,
         max_length=32,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent_forge.cognate.batch import Encoded, collate, encode
 from agent_forge.cognate.catalogue import builtin
 from agent_forge.cognate.datasets.problem import Problem
-from agent_forge.cognate.mixture import Mixture, foreign, shares
+from agent_forge.cognate.mixture import Mixture, foreign, mean_lengths, problem_shares, shares
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.contract.cognate import Specialization
 
@@ -84,6 +84,33 @@ def test_shares(family: Specialization | None, own: float, expected: list[float]
 
 def test_a_family_without_a_dataset_trains_on_all() -> None:
     assert shares(DATASETS[:2], [1.0, 3.0], Specialization.memory_integration, 0.8) == [0.25, 0.75]
+
+
+@pytest.mark.parametrize("wanted", [[0.2] * 5, [0.5, 0.1, 0.2, 0.1, 0.1], [0.0, 0.0, 1.0, 0.0, 0.0]])
+def test_datasets_get_their_share_of_the_tokens(wanted: list[float]) -> None:
+    lengths = mean_lengths(DATASETS, CODEC, 256)
+    mixture = Mixture(DATASETS, problem_shares(wanted, lengths), CODEC, 50_000, 256)
+    lesson = mixture.lesson(1, "foundation", 0)
+    # Each dataset says itself by its alphabet: count rows by the characters that only it has.
+    found = Counter[str]()
+    start = 0
+    for rows, length in lesson.batch.layout.groups:
+        for row in lesson.batch.tokens[start : start + rows * length].view(rows, length).tolist():
+            text = bytes(id for id in row if id < 256).decode()
+            found[_dataset_of(text)] += len(text)
+        start += rows * length
+    total = sum(found.values())
+    assert [found[name] / total for name in NAMES] == pytest.approx(wanted, abs=0.03)
+
+
+def _dataset_of(text: str) -> str:
+    if "?" in text:
+        return "recall"
+    if ":" in text:
+        return "deduction"
+    if ">" in text:
+        return "composition"
+    return "arithmetic" if "+" in text else "parity"
 
 
 def test_batches_are_a_function_of_seed_stage_and_step() -> None:
