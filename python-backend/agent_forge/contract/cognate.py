@@ -10,10 +10,6 @@ from pydantic import Field
 from .architecture import Preset
 from .base import Count, Request, Resource, Seed, Unit
 
-_HUB_PART = r"[A-Za-z0-9_]+([.-]+[A-Za-z0-9_]+)*"
-HUB_DATASET = rf"hf:{_HUB_PART}/{_HUB_PART}(:{_HUB_PART})?"
-"""No part can be `.` or `..`, and there is always an owner: what is left is never taken for a file or a loader."""
-
 
 class Specialization(StrEnum):
     reasoning = "reasoning"
@@ -27,7 +23,6 @@ class DatasetChoice(Request):
     name: str = Field(
         min_length=1,
         max_length=512,
-        pattern=rf"^([^:]*|file:[\s\S]*|{HUB_DATASET})$",
         description="a built-in (`arithmetic`, `deduction`, `recall`, `parity`, `composition`), "
         "`file:<path>` (JSONL of {prompt, answer}, or plain text) or `hf:<owner>/<name>`, its train split "
         "(`hf:<owner>/<name>:<configuration>` where it has several)",

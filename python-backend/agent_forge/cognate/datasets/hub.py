@@ -8,10 +8,13 @@ from importlib import import_module
 from typing import Any
 
 from agent_forge.cognate.errors import InvalidSetting
-from agent_forge.contract.cognate import HUB_DATASET
 
 from .problem import Problem
 from .text import TextDataset, text_dataset
+
+_PART = r"[A-Za-z0-9_]+([.-]+[A-Za-z0-9_]+)*"
+_NAME = re.compile(rf"hf:{_PART}/{_PART}(:{_PART})?")
+"""No part can be `.` or `..`, and there is always an owner: what is left is never taken for a file or a loader."""
 
 _PROMPTS = ("prompt", "question", "question_concat", "problem", "input", "instruction")
 _ANSWERS = ("answer", "Answer", "solution", "output", "response", "completion")
@@ -19,7 +22,7 @@ _ANSWERS = ("answer", "Answer", "solution", "output", "response", "completion")
 
 def hub_id(name: str, field: str = "datasets") -> tuple[str, str | None]:
     """`<owner>/<name>` and the configuration, if one is named. Raises InvalidSetting."""
-    if re.fullmatch(HUB_DATASET, name) is None:
+    if _NAME.fullmatch(name) is None:
         raise InvalidSetting(
             field, name, "is no dataset of the hub", "hf:<owner>/<name> or hf:<owner>/<name>:<configuration>"
         )
