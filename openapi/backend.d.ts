@@ -830,7 +830,7 @@ export interface components {
              *       },
              *       {
              *         "name": "composition",
-             *         "weight": 1
+             *         "weight": 1.3
              *       }
              *     ]
              */
@@ -1969,7 +1969,7 @@ export interface components {
              *         },
              *         {
              *           "name": "composition",
-             *           "weight": 1
+             *           "weight": 1.3
              *         }
              *       ],
              *       "tokenizer": "bytes",

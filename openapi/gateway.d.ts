@@ -817,7 +817,7 @@ export interface components {
              *       },
              *       {
              *         "name": "composition",
-             *         "weight": 1
+             *         "weight": 1.3
              *       }
              *     ]
              */
@@ -2023,7 +2023,7 @@ export interface components {
              *         },
              *         {
              *           "name": "composition",
-             *           "weight": 1
+             *           "weight": 1.3
              *         }
              *       ],
              *       "tokenizer": "bytes",

@@ -28,7 +28,7 @@ class PresetDefaults:
 
 DEFAULTS: dict[Preset, PresetDefaults] = {
     Preset.nano: PresetDefaults(
-        foundation_steps=140, train_steps=220, batch_tokens=1024, eval_interval=70, max_length=256, fisher_problems=4
+        foundation_steps=110, train_steps=300, batch_tokens=1024, eval_interval=75, max_length=256, fisher_problems=4
     ),
     Preset.tinytitan: PresetDefaults(
         foundation_steps=200, train_steps=180, batch_tokens=1024, eval_interval=60, max_length=512, fisher_problems=4

@@ -101,10 +101,10 @@ class CognateConfig(Request):
     )
     datasets: list[DatasetChoice] = Field(
         default=[
-            # One of each family.
+            # One of each family; the slowest to learn gets more.
             DatasetChoice(name="arithmetic"),
             DatasetChoice(name="recall"),
-            DatasetChoice(name="composition"),
+            DatasetChoice(name="composition", weight=1.3),
         ],
         min_length=1,
         max_length=32,
