@@ -17,8 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..contract.base import Seed
 from ..contract.recipe import Leaf, MergeNode, Recipe
-from .catalogue import merge_methods
-from .refusal import UnknownOp
+from .catalogue import merge_method, weighing
 
 First = Literal["linear", "slerp"]
 Third = Literal["frankenmerge", "dfs"]
@@ -126,9 +125,7 @@ def one_op(
 
 def node(op: str, inputs: list[Recipe], base: Recipe | None = None, seed: int = 0, **offered: Any) -> MergeNode:
     """A node with all parameters of its op: those offered, of which it takes what it has, then the defaults."""
-    method = next((method for method in merge_methods() if method.name == op), None)
-    if method is None:
-        raise UnknownOp(f"`{op}` is no merge method")
+    method = merge_method(op)
     properties: Mapping[str, Any] = method.parameters["properties"]
     parameters = {
         name: offered[name] if name in offered else schema.get("default", []) for name, schema in properties.items()
@@ -147,16 +144,6 @@ def second_stage_ops(enabled: list[str], inputs: int) -> list[str]:
 
     Raises `UnknownOp`.
     """
-    methods = {method.name: method for method in merge_methods()}
     for name in enabled:
-        if name not in methods:
-            raise UnknownOp(f"`{name}` is no merge method; there are {', '.join(methods)}")
-    return [
-        name
-        for name, method in methods.items()
-        if (not enabled or name in enabled)
-        and name != "dfs"
-        and "weights" in method.parameters["properties"]
-        and method.min_inputs <= inputs - 1
-        and (method.max_inputs is None or method.max_inputs >= inputs)
-    ]
+        merge_method(name)
+    return [name for name in weighing(inputs - 1, inputs) if name != "dfs" and (not enabled or name in enabled)]

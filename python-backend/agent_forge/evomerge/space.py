@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.recipe import MergeNode
-from .catalogue import merge_methods
+from .catalogue import merge_method, weighing
 from .chance import chance, derived_seed
 from .genome import Frame, GroupWeights, one_op
 from .layers import GROUPS
-from .refusal import BadParameter, UnknownOp
+from .refusal import BadParameter
 
 Points = npt.NDArray[np.float64]
 """Shape (candidates, coordinates)."""
@@ -84,7 +84,7 @@ class Space:
         weights = {group: values[parents * row : parents * (row + 1)] for row, group in enumerate(GROUPS)}
         density, scale = values[parents * len(GROUPS) : parents * len(GROUPS) + 2]
         op = self.op(point)
-        if not _about_a_base(op):
+        if not merge_method(op).uses_base:
             weights = _summing(weights)
         # one mask for the whole run: under a mask of its own each point would be scored by another function
         mask_seed = derived_seed(self.seed, 0, 0, "mask")
@@ -95,35 +95,18 @@ class Space:
         return [*weights, density, scale, *chosen]
 
 
-def weighing(parents: int) -> tuple[str, ...]:
-    """Merge methods that take a weight for each of so many parents."""
-    return tuple(
-        method.name
-        for method in merge_methods()
-        if "weights" in method.parameters["properties"]
-        and method.min_inputs <= parents
-        and (method.max_inputs is None or parents <= method.max_inputs)
-    )
-
-
 def chosen_ops(enabled: list[str], parents: int) -> tuple[str, ...]:
     """Those of the enabled ones that weigh so many parents. enabled empty: the default.
 
     Raises `UnknownOp`, and `BadParameter` where none is left.
     """
-    known = [method.name for method in merge_methods()]
     for name in enabled:
-        if name not in known:
-            raise UnknownOp(f"`{name}` is no merge method; there are {', '.join(known)}")
-    usable = weighing(parents)
+        merge_method(name)
+    usable = weighing(parents, parents)
     chosen = tuple(name for name in usable if name in (enabled or [OP]))
     if not chosen:
         raise BadParameter(f"ops: none of {', '.join(enabled)} weighs {parents} parents; some of {', '.join(usable)}")
     return chosen
-
-
-def _about_a_base(op: str) -> bool:
-    return next(method.uses_base for method in merge_methods() if method.name == op)
 
 
 def _summing(weights: GroupWeights) -> GroupWeights:

@@ -16,8 +16,7 @@ from ..contract.cognate import CognateConfig, Resources
 from ..contract.evomerge import EvoMergeConfig, EvoMergeSettings
 from ..contract.model import Model
 from ..contract.problem import FieldError
-from ..evomerge.catalogue import merge_methods
-from ..evomerge.space import weighing
+from ..evomerge.catalogue import merge_methods, weighing
 from ..evomerge.strategy import POPULATIONS
 from . import shelf
 from .refusal import Refusal
@@ -63,7 +62,7 @@ def admit_settings(
     for index, op in enumerate(settings.ops):
         if op not in known:
             raise invalid(f"{prefix}ops.{index}", op, "is no merge method", f"one of {', '.join(known)}")
-    usable = weighing(parents)
+    usable = weighing(parents, parents)
     if settings.strategy != "tournament" and settings.ops and not set(settings.ops) & set(usable):
         message = f"holds no method that weighs {parents} parents"
         raise invalid(f"{prefix}ops", settings.ops, message, f"at least one of {', '.join(usable)}, or none")

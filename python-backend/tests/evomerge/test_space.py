@@ -6,11 +6,12 @@ import torch
 from evomerge.recorded import FRAME, PARENTS
 
 from agent_forge.contract.recipe import Leaf
+from agent_forge.evomerge.catalogue import weighing
 from agent_forge.evomerge.layers import GROUPS
 from agent_forge.evomerge.ops.registry import merge_op_named
 from agent_forge.evomerge.recipe import materialise
 from agent_forge.evomerge.refusal import BadParameter, UnknownOp
-from agent_forge.evomerge.space import DENSITY, SCALE, WEIGHTS, Space, chosen_ops, weighing
+from agent_forge.evomerge.space import DENSITY, SCALE, WEIGHTS, Space, chosen_ops
 
 COORDINATES = 3 * len(GROUPS) + 2
 MODELS = {
@@ -40,7 +41,7 @@ def test_a_point_in_its_recipe() -> None:
 
 
 def test_every_parameter_of_every_op_is_filled_in() -> None:
-    for op in weighing(3):
+    for op in weighing(3, 3):
         recipe = space(op).recipe(space(op).first_points(1, 0)[0])
         assert merge_op_named(op).parameters(recipe.parameters) == recipe.parameters
 
@@ -100,9 +101,9 @@ def test_masks_stay_the_same_over_a_run() -> None:
 
 
 def test_ops_that_may_be_chosen() -> None:
-    assert {"linear", "ties", "fisher", "breadcrumbs"} <= set(weighing(3))
-    assert not {"mutate", "frankenmerge", "model_stock", "nuslerp"} & set(weighing(3))
-    assert "nuslerp" in weighing(2)
+    assert {"linear", "ties", "fisher", "breadcrumbs"} <= set(weighing(3, 3))
+    assert not {"mutate", "frankenmerge", "model_stock", "nuslerp"} & set(weighing(3, 3))
+    assert "nuslerp" in weighing(2, 2)
     assert chosen_ops([], 3) == ("breadcrumbs",)
     assert chosen_ops(["ties", "frankenmerge", "linear"], 3) == ("linear", "ties")
     with pytest.raises(UnknownOp, match="tyes"):
