@@ -58,7 +58,9 @@ def breeding_units(
     settings: EvoMergeSettings, datasets: int, parents: int, candidates: int, *, aligned: bool
 ) -> dict[Part, float]:
     """`candidates` are those that were merged and evaluated, `datasets` what they were evaluated on."""
-    framing = parents * (settings.eval_problems + settings.heldout_problems) + settings.heldout_problems
+    # Parents, their average and, where they need no aligning, their foundation; then the champion.
+    rivals = parents + (1 if aligned else 2)
+    framing = rivals * (settings.eval_problems + settings.heldout_problems) + settings.heldout_problems
     paths = len(pairs(parents)) * (2 if aligned else 1)
     framing += paths * settings.barrier_points * settings.eval_problems
     return {

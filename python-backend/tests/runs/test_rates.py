@@ -68,9 +68,9 @@ def test_the_newest_five_count(database: Database, make_run: Callable[..., Run])
 
 def test_units_of_a_tournament() -> None:
     settings = EvoMergeSettings(generations=2, eval_problems=10, heldout_problems=100, barrier_points=3)
-    for aligned, paths in ((False, 3), (True, 6)):
+    for aligned, paths, rivals in ((False, 3, 5), (True, 6, 4)):
         units = rates.breeding_units(settings, datasets=5, parents=3, candidates=16, aligned=aligned)
-        frame = 5 * (3 * 110 + 100 + paths * 3 * 10)
+        frame = 5 * (rivals * 110 + 100 + paths * 3 * 10)
         assert units == {Part.align: 3 * aligned, Part.merge: 16, Part.evaluate: 800, Part.frame: frame}
 
 
