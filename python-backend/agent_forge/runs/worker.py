@@ -15,7 +15,7 @@ from ..contract.job import Cancelled, Paused
 from ..contract.run import Run
 from ..registry.files import ModelFiles
 from ..settings import Settings
-from . import engine, ledger, logs, rates, records
+from . import engine, ledger, logs, memory, rates, records
 from .calibration import calibrate
 from .database import Database
 from .failure import describe
@@ -127,6 +127,7 @@ class Worker:
         finally:
             self._lease = self._job = None
             job.close()
+            memory.give_back()
             self._pipe.send({"kind": "idle"})
         return True
 
