@@ -99,7 +99,10 @@ EXCUSES = {
     "model_stock": Excuse("task vectors point apart: mergekit's ratio leaves [0, 1], ours is 0", _opposed),
     "arcee_fusion": Excuse("importance is the threshold, to float32", _threshold),
 }
-DOUBLE = {"arcee_fusion": "in float64: in float32 mergekit loses the divergence of near models"}
+DOUBLE = {
+    "arcee_fusion": "in float64: in float32 mergekit loses the divergence of near models",
+    "slerp": "in float64: mergekit sums the products of millions of entries in float32",
+}
 """Ops that are compared on float64 tensors, and why."""
 RANDOM = ("dare_linear", "dare_ties", "della_linear", "della")
 
