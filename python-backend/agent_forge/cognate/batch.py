@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,6 +41,16 @@ class Batch:
     """bool [M]"""
     problems: Tensor
     """Index of each label's problem, as it was given, int64 [M]."""
+
+    def relabelled(self, chosen: Tensor) -> Batch:
+        """The same tokens with these labels alone, in this order. chosen: indices, or a mask."""
+        return replace(
+            self,
+            labels=self.labels[chosen],
+            targets=self.targets[chosen],
+            scored=self.scored[chosen],
+            problems=self.problems[chosen],
+        )
 
     def to(self, device: torch.device) -> Batch:
         if device == self.tokens.device:

@@ -173,17 +173,17 @@ def _batches(problems: Sequence[Encoded], pad: int) -> list[Batch]:
     tokens = 0
     for problem in sorted(problems, key=lambda p: len(p.ids)):
         if part and tokens + len(problem.ids) > _TOKENS_PER_CALL:
-            batches.append(_scored(collate(part, pad)))
+            batches.append(_scored(part, pad))
             part, tokens = [], 0
         part.append(problem)
         tokens += len(problem.ids)
-    return [*batches, _scored(collate(part, pad))]
+    return [*batches, _scored(part, pad)]
 
 
-def _scored(batch: Batch) -> Batch:
+def _scored(part: Sequence[Encoded], pad: int) -> Batch:
     """Without the labels that do not count."""
-    keep = batch.scored
-    return Batch(batch.tokens, batch.layout, batch.labels[keep], batch.targets[keep], keep[keep], batch.problems[keep])
+    batch = collate(part, pad)
+    return batch.relabelled(batch.scored)
 
 
 def _score(model: TinyTitan, task: _Prepared, memory: bool) -> tuple[TaskScore, int, int]:

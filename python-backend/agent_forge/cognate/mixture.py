@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from agent_forge.contract.cognate import Specialization
 
@@ -67,9 +66,10 @@ class Lesson:
     """The problems of one training step."""
 
     batch: Batch
-    """All of them."""
-    rehearsed: Tensor
-    """Labels of `batch` that are rehearsed, bool [M]."""
+    """All of them. Labels that are learned come first, those that are rehearsed last: a split costs less than a mask.
+    """
+    learned: int
+    """Labels that are learned."""
     rehearsal: Batch | None
     """The rehearsed problems alone, where there are any: their labels come in the order that they have in `batch`."""
 
@@ -101,7 +101,9 @@ class Mixture:
         pad = self.tokenizer.pad
         batch = collate(problems, pad)
         old = [problem for problem, again in zip(problems, rehearsed, strict=True) if again]
-        return Lesson(batch, torch.tensor(rehearsed)[batch.problems], collate(old, pad) if old else None)
+        again = torch.tensor(rehearsed)[batch.problems]
+        ordered = batch.relabelled(again.int().argsort(stable=True)) if old else batch
+        return Lesson(ordered, int((~again).sum()), collate(old, pad) if old else None)
 
     def _draw(self, draws: Draws) -> tuple[int, Encoded]:
         """(index of the dataset, problem)"""

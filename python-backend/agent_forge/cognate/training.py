@@ -171,7 +171,7 @@ class Trainer:
             dropout = Dropout(self.config.dropout, generator)
         with autocast(self._bf16, self.device):
             output = self.model(batch.tokens, batch.layout, batch.labels, dropout=dropout)
-        loss = self._loss(output.logits.float(), batch.targets, lesson)
+        loss = self._loss(output.logits, batch.targets, lesson)
         real = batch.layout.real.count_nonzero()
         ponder = output.ponder.sum() / real
         (loss + self.ponder_cost * ponder).backward()
@@ -197,15 +197,13 @@ class Trainer:
         """Mean over the labels: of the cross-entropy where they are learned, of the teacher's divergence from the
         model's answer where they are rehearsed."""
         if self._teacher is None or lesson.rehearsal is None:
-            return F.cross_entropy(logits, targets)
+            return F.cross_entropy(logits.float(), targets)
         old = lesson.rehearsal.to(self.device)
         with torch.no_grad(), autocast(self._bf16, self.device):
             said = self._teacher(old.tokens, old.layout, old.labels).logits
-        rehearsed = lesson.rehearsed.to(self.device)
-        learned = F.cross_entropy(logits[~rehearsed], targets[~rehearsed], reduction="sum")
-        kept = F.kl_div(
-            logits[rehearsed].log_softmax(-1), said.float().log_softmax(-1), reduction="sum", log_target=True
-        )
+        new, again = torch.split_with_sizes(logits, [lesson.learned, len(targets) - lesson.learned])
+        learned = F.cross_entropy(new.float(), targets[: lesson.learned], reduction="sum")
+        kept = F.kl_div(again.float().log_softmax(-1), said.float().log_softmax(-1), reduction="sum", log_target=True)
         return (learned + kept) / len(targets)
 
     def tensors(self) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from ulid import ULID
 from ..contract.base import now
 from ..contract.run import Run, WorkerInfo
 from ..settings import Settings
-from . import ledger, records
+from . import ledger, memory, records
 from .database import Database
 from .outbox import Transaction
 
@@ -219,6 +219,8 @@ def worker_environment(settings: Settings) -> dict[str, str]:
             own[f"AGENT_FORGE_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
     if settings.threads is not None:
         own["OMP_NUM_THREADS"] = str(settings.threads)
+    for name, value in memory.environment().items():
+        own.setdefault(name, value)
     # A thread that spins at a barrier starves the API, the gateway and, where cores are few, the thread it waits for.
     own.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return own

@@ -144,13 +144,18 @@ def test_rehearsed_problems_come_again_alone_with_their_labels_in_order(step: in
     rehearsed = foreign(DATASETS, Specialization.reasoning)
     lesson = Mixture(DATASETS, [0.2] * 5, CODEC, 512, 256, rehearsed).lesson(1, "reasoning", step)
     assert lesson.rehearsal is not None
-    assert torch.equal(lesson.batch.targets[lesson.rehearsed], lesson.rehearsal.targets)
-    seen = lesson.batch.tokens[lesson.batch.labels][lesson.rehearsed]
+    assert 0 < lesson.learned < len(lesson.batch.labels)
+    assert torch.equal(lesson.batch.targets[lesson.learned :], lesson.rehearsal.targets)
+    seen = lesson.batch.tokens[lesson.batch.labels][lesson.learned :]
     assert torch.equal(seen, lesson.rehearsal.tokens[lesson.rehearsal.labels])
+    plain = Mixture(DATASETS, [0.2] * 5, CODEC, 512, 256).lesson(1, "reasoning", step).batch
+    assert torch.equal(plain.tokens, lesson.batch.tokens)
+    pairs = [sorted(zip(one.labels.tolist(), one.targets.tolist(), strict=True)) for one in (plain, lesson.batch)]
+    assert pairs[0] == pairs[1]
     assert int(lesson.rehearsal.layout.real.sum()) < int(lesson.batch.layout.real.sum())
 
 
 def test_without_rehearsal_every_problem_is_learned() -> None:
     lesson = Mixture(DATASETS, [0.2] * 5, CODEC, 512, 256).lesson(1, "reasoning", 0)
     assert lesson.rehearsal is None
-    assert not lesson.rehearsed.any()
+    assert lesson.learned == len(lesson.batch.labels)
