@@ -37,6 +37,8 @@ class Evaluation:
     """Blocks, over all tokens of all datasets."""
     flops_per_token: float
     """At that depth, one row of the output projection included."""
+    tokens: int
+    """Read, over all datasets."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Evaluator:
                 all_depth += depth
                 all_tokens += tokens
         mean_depth = all_depth / all_tokens
-        return Evaluation(tasks, mean_depth, flops_per_token(model.arch, mean_depth))
+        return Evaluation(tasks, mean_depth, flops_per_token(model.arch, mean_depth), all_tokens)
 
     def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
         """Diagonal empirical Fisher: the mean over problems of the squared gradient of a problem's mean label loss.

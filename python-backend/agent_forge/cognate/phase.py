@@ -71,7 +71,7 @@ def replay(
     config = CognateConfig.model_validate(origin.config)
     stage = next(stage for stage in stages(config) if stage.name == origin.stage)
     tensors = dict(initial) if initial is not None else draw_all(origin.architecture, stage.seed)
-    trainer = _Bench(config, origin.architecture, dataset_roots).trainer(stage, tensors)
+    trainer = TrainingBench(config, origin.architecture, dataset_roots).trainer(stage, tensors)
     while trainer.steps < stage.steps:
         trainer.step()
     return trainer.tensors()
@@ -96,7 +96,7 @@ def _create(plan: list[Stage], drafts: Drafts, job: Job) -> None:
     job.log(f"created {len(models)} models of {models[0].parameters:,} parameters in {seconds:.2f} s{beside}")
 
 
-class _Bench:
+class TrainingBench:
     """What all stages of a run share, loaded once."""
 
     def __init__(self, config: CognateConfig, arch: Architecture, roots: Sequence[Path]) -> None:
@@ -155,7 +155,7 @@ class _Training:
         self._job = job
         self._drafts = drafts
         self._plan = plan
-        self._bench = _Bench(config, arch, roots)
+        self._bench = TrainingBench(config, arch, roots)
         chosen = ProblemSet(
             tuple(c.name for c in config.datasets), config.difficulty, config.eval_problems, config.tokenizer
         )

@@ -3,13 +3,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from ..refusal import BadParameter
-from .chunks import in_rows, made
-from .compiled import Array, Floats, kernel, many
+from .chunks import each_chunk, in_rows, made
+from .combination import LANES
+from .compiled import Array, Floats, flat, kernel, many
 from .fisher import Calibration
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
@@ -37,24 +37,48 @@ def dfs(
     """
     if min(weights) < 0:
         raise BadParameter("weights: dfs takes none below 0")
-    rows = [model.reshape(model.shape[0] if model.dim() else 1, -1) for model in models]
-    means = np.stack(
-        [
-            np.add.reduce(diagonal.reshape(rows[0].shape).to(torch.float64).numpy(), axis=1) / rows[0].shape[1]
-            for diagonal in fisher
-        ]
-    )
+    rows = models[0].shape[0] if models[0].dim() else 1
+    columns = models[0].numel() // rows
+    means = np.stack([_means(flat(diagonal), rows, columns) for diagonal in fisher])
     largest = means.max(axis=0)
     relative = np.divide(means, largest, out=np.ones_like(means), where=largest > 0)
     # float32: the last digit of `power` differs between machines and must not show
     informed = np.power(relative, 1 / temperature).astype(np.float32).astype(np.float64)
     informed *= np.array(shares(weights))[:, None]
-    total = informed.sum(axis=0)
+    sums = informed.sum(axis=0)
     # a row that only inputs of weight 0 know about
-    share = np.where(total > 0, informed / np.where(total > 0, total, 1), np.array(shares(weights))[:, None])
+    share = np.where(sums > 0, informed / np.where(sums > 0, sums, 1), np.array(shares(weights))[:, None])
     arrays = many(models)
-    columns = rows[0].shape[1]
     return made(models[0], lambda out, start, stop: _by_row(out, arrays, share, columns, start, stop), in_rows(columns))
+
+
+def _means(entries: Array, rows: int, columns: int) -> Floats:
+    """Of each row, (rows,)."""
+    means = np.empty(rows)
+    each_chunk(len(entries), lambda start, stop: _mean_rows(means, entries, columns, start, stop), in_rows(columns))
+    return means
+
+
+@kernel
+def _mean_rows(means: Floats, entries: Array, columns: int, start: int, stop: int) -> None:
+    lanes = np.empty(LANES)
+    for at in range(start, stop, columns):
+        lanes[:] = 0.0
+        for first in range(at, at + columns, LANES):
+            size = min(LANES, at + columns - first)
+            _add(lanes[:size], entries[first : first + size], 1.0)
+        means[at // columns] = _halved(lanes) / columns
+
+
+@kernel
+def _halved(entries: Floats) -> float:
+    """Their sum, which they are used up for: the upper half is added to the lower until one is left."""
+    width = len(entries) // 2
+    while width:
+        for i in range(width):
+            entries[i] = entries[i] + entries[width + i]
+        width //= 2
+    return float(entries[0])
 
 
 @kernel

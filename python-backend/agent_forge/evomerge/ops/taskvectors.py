@@ -120,6 +120,7 @@ def _banded(
             _band(
                 rows[index, :size],
                 sums[0, :size],
+                elected,
                 models[index][at : at + size],
                 origin,
                 weights[index],
@@ -130,11 +131,14 @@ def _banded(
 
 
 @kernel
-def _band(row: Floats, total: Floats, model: Array, base: Array, weight: float, least: float, above: float) -> None:
-    for i in range(len(row)):
+def _band(
+    row: Floats, total: Floats, elected: bool, model: Array, base: Array, weight: float, least: float, above: float
+) -> None:
+    for i in range(len(total)):
         delta = np.float64(model[i]) - np.float64(base[i])
         weighed: float = delta * weight if (abs(delta) >= least) & (abs(delta) < above) else 0.0
-        row[i] = weighed
+        if elected:
+            row[i] = weighed
         total[i] = total[i] + weighed
 
 
@@ -163,6 +167,7 @@ def _dropped(
             _drop(
                 rows[index, :size],
                 sums[0, :size],
+                elected,
                 models[index][at : at + size],
                 origin,
                 weights[index],
@@ -173,11 +178,14 @@ def _dropped(
 
 
 @kernel
-def _drop(row: Floats, total: Floats, model: Array, base: Array, weight: float, levels: Levels, threshold: int) -> None:
-    for i in range(len(row)):
+def _drop(
+    row: Floats, total: Floats, elected: bool, model: Array, base: Array, weight: float, levels: Levels, threshold: int
+) -> None:
+    for i in range(len(total)):
         weighed: float = (np.float64(model[i]) - np.float64(base[i])) * weight
         weighed = weighed if np.int32(levels[i]) >= np.int32(threshold) else 0.0
-        row[i] = weighed
+        if elected:
+            row[i] = weighed
         total[i] = total[i] + weighed
 
 
@@ -209,6 +217,7 @@ def _pruned(
             _prune(
                 rows[index, :size],
                 sums[0, :size],
+                elected,
                 models[index][at : at + size],
                 origin,
                 weights[index],
@@ -225,6 +234,7 @@ def _pruned(
 def _prune(
     row: Floats,
     total: Floats,
+    elected: bool,
     model: Array,
     base: Array,
     weight: float,
@@ -234,17 +244,18 @@ def _prune(
     span: float,
     steps: float,
 ) -> None:
-    for i in range(len(row)):
+    for i in range(len(total)):
         kept = least + np.float64(ranks[i]) / steps * span
         weighed: float = (np.float64(model[i]) - np.float64(base[i])) / (kept if kept > 0 else 1.0) * weight
         weighed = weighed if np.float64(levels[i]) < np.rint(kept * LEVELS) else 0.0
-        row[i] = weighed
+        if elected:
+            row[i] = weighed
         total[i] = total[i] + weighed
 
 
 @kernel
 def _merge(out: Array, base: Array, rows: Floats, weights: Floats, scale: float, elected: bool, sums: Floats) -> None:
-    """rows: (inputs, BLOCK), wᵢτᵢ; sums: (3, BLOCK), their sum and zeros."""
+    """rows: (inputs, BLOCK), wᵢτᵢ where elected; sums: (3, BLOCK), their sum and zeros."""
     size = len(out)
     if not elected:
         _add(out, base, sums[0, :size], scale)
