@@ -5,16 +5,14 @@ from __future__ import annotations
 import ctypes
 import gc
 
-_TUNABLES = {"hugetlb": 1, "mmap_max": 0, "trim_threshold": 1 << 33, "top_pad": 1 << 28}
-
 
 def environment() -> dict[str, str]:
-    """For a process that trains or breeds. glibc alone reads it, when the process starts.
+    """For a process that trains or breeds: memory in pages of 2 MB, where the system has them. glibc alone reads it,
+    when the process starts.
 
-    By default glibc asks the system for every block over some MB and returns it when it is freed. A training step of
-    58 M parameters frees half a GB so, and takes a third longer for the hundred thousand page faults.
+    A training step of 58 M parameters gets and returns half a GB, and would wait for a hundred thousand page faults.
     """
-    return {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in _TUNABLES.items())}
+    return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 def give_back() -> None:

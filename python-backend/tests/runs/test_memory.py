@@ -4,9 +4,9 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
-import pytest
 
 from agent_forge.runs.memory import environment, give_back
 
@@ -36,9 +36,15 @@ print(turn())
 """  # noqa: E501
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_a_large_block_that_is_asked_for_again_costs_no_page_faults_in_a_worker(asked: bool) -> None:
-    own = {**os.environ, **(environment() if asked else {})}
-    faults = int(subprocess.run([sys.executable, "-c", TURNS], env=own, capture_output=True, check=True).stdout)
-    if platform.libc_ver()[0] == "glibc":
-        assert faults < 100 if asked else faults > 10_000
+def _faults(environment: dict[str, str]) -> int:
+    return int(subprocess.run([sys.executable, "-c", TURNS], env=environment, capture_output=True, check=True).stdout)
+
+
+def test_a_worker_gets_memory_in_large_pages_where_there_are_any() -> None:
+    pages = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    plain, ours = _faults(dict(os.environ)), _faults({**os.environ, **environment()})
+    if platform.libc_ver()[0] == "glibc" and pages.exists() and "[madvise]" in pages.read_text():
+        assert plain > 10_000
+        assert ours < plain / 5
+    else:
+        assert ours < plain * 1.1
