@@ -7,8 +7,8 @@ import { install, python, root } from './setup/steps.mjs';
 const BACKEND = join(root, 'python-backend');
 const FOLDER = join(BACKEND, 'benchmarks');
 
-// Half an hour and more: run only by name.
-const LONG = ['evolution', 'strategies'];
+// A quarter of an hour and more: run only by name.
+const LONG = ['ablations', 'evolution', 'strategies'];
 
 // npm run bench                    every benchmark but the long ones
 // npm run bench -- creation …      one, with its own arguments

@@ -95,9 +95,15 @@ class Evaluator:
         }
 
     def evaluate(
-        self, tensors: Mapping[str, Tensor], split: Literal["selection", "heldout"], *, memory: bool = True
+        self,
+        tensors: Mapping[str, Tensor],
+        split: Literal["selection", "heldout"],
+        *,
+        memory: bool = True,
+        early_exit: bool = True,
     ) -> Evaluation:
-        """Scores on the fixed problems of a split. Leaves `tensors` unchanged. `memory=False` ablates the memory.
+        """Scores on the fixed problems of a split. Leaves `tensors` unchanged. `memory=False` ablates the memory;
+        without `early_exit` tokens that have halted are computed all the same, and the result is not used.
 
         Raises RuntimeError where the tensors are of another architecture.
         """
@@ -107,7 +113,7 @@ class Evaluator:
         all_depth = all_tokens = 0
         with torch.inference_mode(), autocast(self._bf16, self.device):
             for task in self._problems(self._sets[which], which):
-                score, depth, tokens = _score(model, task, memory)
+                score, depth, tokens = _score(model, task, memory, early_exit)
                 tasks.append(score)
                 all_depth += depth
                 all_tokens += tokens
@@ -188,11 +194,11 @@ def _scored(part: Sequence[Encoded], pad: int) -> Batch:
     return batch.relabelled(batch.scored)
 
 
-def _score(model: TinyTitan, task: _Prepared, memory: bool) -> tuple[TaskScore, int, int]:
+def _score(model: TinyTitan, task: _Prepared, memory: bool, skip: bool) -> tuple[TaskScore, int, int]:
     losses: list[Tensor] = []
     solved = depth = tokens = 0
     for batch in task.batches:
-        output = model(batch.tokens, batch.layout, batch.labels, memory=memory)
+        output = model(batch.tokens, batch.layout, batch.labels, memory=memory, skip=skip)
         logits = output.logits.float()
         losses.append(F.cross_entropy(logits, batch.targets, reduction="none").double())
         wrong = batch.problems[logits.argmax(dim=-1) != batch.targets]
