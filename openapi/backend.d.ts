@@ -1120,10 +1120,9 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset
-             * @default 64
+             * @description selection problems per dataset, for each candidate; null: 64 for `nano`, 32 for larger models
              */
-            eval_problems?: number;
+            eval_problems?: number | null;
             /**
              * @description weights of the fitness components
              * @default {
@@ -1292,10 +1291,9 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset
-             * @default 64
+             * @description selection problems per dataset, for each candidate; null: 64 for `nano`, 32 for larger models
              */
-            eval_problems?: number;
+            eval_problems?: number | null;
             /**
              * @description weights of the fitness components
              * @default {
@@ -2003,7 +2001,6 @@ export interface components {
              *         "memory": 0.1,
              *         "perplexity": 0.4
              *       },
-             *       "eval_problems": 64,
              *       "heldout_problems": 256,
              *       "align": "auto",
              *       "barrier_points": 3,

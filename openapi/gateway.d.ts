@@ -1122,10 +1122,9 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset
-             * @default 64
+             * @description selection problems per dataset, for each candidate; null: 64 for `nano`, 32 for larger models
              */
-            eval_problems?: number;
+            eval_problems?: number | null;
             /**
              * @description weights of the fitness components
              * @default {
@@ -1295,10 +1294,9 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset
-             * @default 64
+             * @description selection problems per dataset, for each candidate; null: 64 for `nano`, 32 for larger models
              */
-            eval_problems?: number;
+            eval_problems?: number | null;
             /**
              * @description weights of the fitness components
              * @default {
@@ -2057,7 +2055,6 @@ export interface components {
              *         "memory": 0.1,
              *         "perplexity": 0.4
              *       },
-             *       "eval_problems": 64,
              *       "heldout_problems": 256,
              *       "align": "auto",
              *       "barrier_points": 3,

@@ -22,6 +22,8 @@ class PresetDefaults:
     eval_interval: int
     max_length: int
     """Longest problem in tokens; longer ones are cut, see `batch.encode`."""
+    selection_problems: int
+    """Problems per dataset that a candidate of breeding answers."""
     fisher_problems: int
     """Problems per dataset that a diagonal Fisher is measured on, one backward pass each: at 58 M about half a second,
     for every candidate that is weighed by it."""
@@ -29,13 +31,31 @@ class PresetDefaults:
 
 DEFAULTS: dict[Preset, PresetDefaults] = {
     Preset.nano: PresetDefaults(
-        foundation_steps=110, train_steps=300, batch_tokens=1024, eval_interval=75, max_length=256, fisher_problems=4
+        foundation_steps=110,
+        train_steps=300,
+        batch_tokens=1024,
+        eval_interval=75,
+        max_length=256,
+        selection_problems=64,
+        fisher_problems=4,
     ),
     Preset.tinytitan: PresetDefaults(
-        foundation_steps=200, train_steps=180, batch_tokens=1024, eval_interval=60, max_length=512, fisher_problems=1
+        foundation_steps=200,
+        train_steps=180,
+        batch_tokens=1024,
+        eval_interval=60,
+        max_length=512,
+        selection_problems=32,
+        fisher_problems=1,
     ),
     Preset.wide: PresetDefaults(
-        foundation_steps=200, train_steps=180, batch_tokens=1024, eval_interval=60, max_length=512, fisher_problems=1
+        foundation_steps=200,
+        train_steps=180,
+        batch_tokens=1024,
+        eval_interval=60,
+        max_length=512,
+        selection_problems=32,
+        fisher_problems=1,
     ),
 }
 

@@ -67,7 +67,12 @@ class EvoMergeSettings(Request):
         description="tournament: below this mean pairwise cosine distance the two worst are re-seeded from the parents",
     )
     fitness: FitnessWeights = Field(default=FitnessWeights(), description="weights of the fitness components")
-    eval_problems: int = Field(default=64, ge=8, le=10_000, description="selection problems per dataset")
+    eval_problems: int | None = Field(
+        default=None,
+        ge=8,
+        le=10_000,
+        description="selection problems per dataset, for each candidate; null: 64 for `nano`, 32 for larger models",
+    )
     heldout_problems: int = Field(
         default=256, ge=8, le=10_000, description="held-out problems per dataset, for parents and champion at the end"
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from ..cognate.catalogue import check_datasets
 from ..cognate.errors import InvalidSetting
-from ..cognate.presets import check
-from ..contract.architecture import tensor_shapes
+from ..cognate.presets import DEFAULTS, check
+from ..contract.architecture import Preset, tensor_shapes
 from ..contract.cognate import CognateConfig, Resources
 from ..contract.evomerge import EvoMergeConfig, EvoMergeSettings
 from ..contract.model import Model
@@ -20,6 +20,8 @@ from ..evomerge.catalogue import merge_methods, weighing
 from ..evomerge.strategy import POPULATIONS
 from . import shelf
 from .refusal import Refusal
+
+Settled = TypeVar("Settled", bound=EvoMergeSettings)
 
 
 def invalid(field: str, value: Any, message: str, allowed: str | None) -> Refusal:
@@ -77,6 +79,13 @@ def admit_settings(
     if weights.perplexity + weights.accuracy + weights.compute + weights.memory == 0:
         raise invalid(f"{prefix}fitness", weights.model_dump(), "weighs nothing", "at least one weight above 0")
     _admit_device(settings.device, devices, prefix)
+
+
+def settled(settings: Settled, preset: Preset) -> Settled:
+    """With what null means for models of this preset."""
+    if settings.eval_problems is not None:
+        return settings
+    return settings.model_copy(update={"eval_problems": DEFAULTS[preset].selection_problems})
 
 
 def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]:

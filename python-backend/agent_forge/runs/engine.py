@@ -12,6 +12,7 @@ from ..cognate.evaluation import Evaluator, ProblemSet
 from ..cognate.initialization import draw_all
 from ..cognate.phase import device_of
 from ..cognate.predict import predict
+from ..cognate.presets import filled
 from ..contract.architecture import Architecture
 from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeConfig
@@ -25,6 +26,7 @@ from ..evomerge.recipe import Recall, materialise
 from ..evomerge.tree import nodes, recipe_digest
 from ..registry.rebuild import Materialise, Tensors, not_asked_for
 from ..settings import Settings
+from .admission import settled
 from .refusal import Refusal
 
 
@@ -51,12 +53,14 @@ def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], settings: S
     if arch is None:
         raise ValueError(f"{parents[0].name} is of an unknown architecture")
 
+    config = settled(config, arch.preset)
+
     def problems(count: int) -> ProblemSet:
         return ProblemSet(datasets, own.difficulty, count, own.tokenizer)
 
     return Evaluator(
         arch,
-        problems(config.eval_problems),
+        problems(filled(config.eval_problems)),
         problems(config.heldout_problems),
         roots=settings.dataset_roots,
         device=device_of(own.model_copy(update={"device": config.device})),

@@ -14,7 +14,7 @@ from statistics import median
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
-from ..cognate.presets import total_steps
+from ..cognate.presets import filled, total_steps
 from ..contract.architecture import Preset
 from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeSettings
@@ -58,15 +58,16 @@ def breeding_units(
     settings: EvoMergeSettings, datasets: int, parents: int, candidates: int, *, aligned: bool
 ) -> dict[Part, float]:
     """`candidates` are those that were merged and evaluated, `datasets` what they were evaluated on."""
+    selection = filled(settings.eval_problems)
     # Parents, their average and, where they need no aligning, their foundation; then the champion.
     rivals = parents + (1 if aligned else 2)
-    framing = rivals * (settings.eval_problems + settings.heldout_problems) + settings.heldout_problems
+    framing = rivals * (selection + settings.heldout_problems) + settings.heldout_problems
     paths = len(pairs(parents)) * (2 if aligned else 1)
-    framing += paths * settings.barrier_points * settings.eval_problems
+    framing += paths * settings.barrier_points * selection
     return {
         Part.align: parents if aligned else 0,
         Part.merge: candidates,
-        Part.evaluate: datasets * candidates * settings.eval_problems,
+        Part.evaluate: datasets * candidates * selection,
         Part.frame: datasets * framing,
     }
 

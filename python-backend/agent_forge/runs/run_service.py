@@ -91,9 +91,9 @@ class RunService:
         with self._creating("evomerge", config, key) as (tx, known):
             if known is not None:
                 return self._found(tx.connection, known)
-            plan = self._plan_evomerge(tx.connection, config)
+            resolved, plan = self._plan_evomerge(tx.connection, config)
             admission.admit_resources(plan.resources)
-            run = _evomerge_run(_settings_of(config), config, trace_id)
+            run = _evomerge_run(_settings_of(resolved), resolved, trace_id)
             ledger.create(tx, run)
             self._remember(tx, "evomerge", config, key, run.id)
         self._workers.wake()
@@ -127,7 +127,7 @@ class RunService:
     def forecast_evomerge(self, config: EvoMergeConfig) -> EvoMergeForecast:
         admission.admit_settings(config, len(config.parents), self._settings.dataset_roots, self._devices())
         with self._database.read() as connection:
-            return self._plan_evomerge(connection, config)
+            return self._plan_evomerge(connection, config)[1]
 
     def forecast_pipeline(self, config: PipelineConfig) -> PipelineForecast:
         resolved = self._admit_pipeline(config)
@@ -259,11 +259,15 @@ class RunService:
                     "makes fewer than two parents",
                     "at least two, or evomerge null",
                 )
+            settled = admission.settled(config.evomerge, resolved.preset)
+            return config.model_copy(update={"cognate": resolved, "evomerge": settled})
         return config.model_copy(update={"cognate": resolved})
 
-    def _plan_evomerge(self, connection: Connection, config: EvoMergeConfig) -> EvoMergeForecast:
+    def _plan_evomerge(self, connection: Connection, config: EvoMergeConfig) -> tuple[EvoMergeConfig, EvoMergeForecast]:
+        """The configuration with every default filled in, and what it needs."""
         parents = admission.admit_parents(connection, config)
         shapes = [parent.architecture for parent in parents if parent.architecture is not None]
+        config = admission.settled(config, shapes[0].preset)
         datasets = len(config.datasets) if config.datasets is not None else _dataset_count(parents)
 
         def model(model_id: str) -> Model:
@@ -273,9 +277,10 @@ class RunService:
             return found
 
         founded = common_foundation(parents, model) is not None
-        return forecast.evomerge(
+        plan = forecast.evomerge(
             self._settings, connection, config, shapes, datasets, self._calibration(), founded=founded
         )
+        return config, plan
 
     def _found(self, connection: Connection, run_id: str) -> Run:
         run = ledger.find(connection, run_id)

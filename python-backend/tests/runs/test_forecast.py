@@ -43,6 +43,6 @@ def test_aligned_parents_take_memory(
         assert found is not None
         return found.resources.memory_needed
 
-    plain = memory(EvoMergeSettings(align="never"), parents)
+    plain = memory(EvoMergeSettings(align="never", eval_problems=64), parents)
     size = forecast_bytes(architecture(parents))
-    assert memory(EvoMergeSettings(align=align), parents) - plain == copies * size
+    assert memory(EvoMergeSettings(align=align, eval_problems=64), parents) - plain == copies * size
