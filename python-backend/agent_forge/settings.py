@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=0, le=16, description="worker processes; 0: runs are only queued")
     threads: int | None = Field(default=None, ge=1, le=512, description="threads of one worker; null: all cores")
     nice: int = Field(default=10, ge=0, le=19, description="how far a worker yields to everything else")
+    worker_memory_bytes: int = Field(
+        default=2 * 1024**3, ge=0, description="a worker that holds more after a run ends, and a fresh one follows"
+    )
     heartbeat_seconds: float = Field(default=2.0, gt=0, le=60)
     lease_seconds: float = Field(default=20.0, gt=0, le=600, description="a worker silent for so long is given up")
     max_fruitless_attempts: int = Field(default=3, ge=1, le=100, description="starts without progress before failure")

@@ -35,8 +35,10 @@ PIPELINE = {
 class Server:
     """`python -m agent_forge serve` on a port of its own choice."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, **settings: int) -> None:
+        """settings: of the backend, by name."""
         self.data = data
+        self.settings = {f"AGENT_FORGE_{name.upper()}": str(value) for name, value in settings.items()}
         self.client = httpx.Client()
         self.start()
 
@@ -48,6 +50,7 @@ class Server:
             # One thread and no yielding: on a busy machine these tests would wait for everything else.
             "AGENT_FORGE_THREADS": "1",
             "AGENT_FORGE_NICE": "0",
+            **self.settings,
         }
         self.log = (self.data.parent / "server.log").open("ab")
         self.process = subprocess.Popen(

@@ -24,7 +24,7 @@ type Field = { phase: Phase; path: string[]; schema: Schema };
 
 /**
  * Every field of both phases as flags. A field that only one has is `--its-name`; one that both have is `--its-name`
- * for both and `--cognate-its-name` or `--evomerge-its-name` for one, unless the second takes the first's by default.
+ * for both and `--cognate-its-name` or `--evomerge-its-name` for one, unless breeding follows its parents anyway.
  */
 export function flagsOf(forms: Forms): Flag[] {
   const fields = [
@@ -36,8 +36,7 @@ export function flagsOf(forms: Forms): Flag[] {
     const [first, second] = same;
     if (!first) return [];
     if (!second) return [toFlag(forms, first, first.phase)];
-    const follows = resolve(forms, second.schema).nullable;
-    const shared: Flag = follows
+    const shared: Flag = second.schema['x-follows-parents']
       ? toFlag(forms, first, 'both')
       : { ...toFlag(forms, first, 'both'), paths: same.map(place), ...describeBoth(first, second) };
     return [shared, ...same.map((field) => toFlag(forms, field, field.phase, `${field.phase}-`))];
@@ -86,7 +85,10 @@ function describeBoth(first: Field, second: Field): Pick<Flag, 'about' | 'defaul
   const about = same
     ? first.schema.description
     : [first, second]
-        .map(({ phase, schema }) => `${phase}: ${schema.description}, default ${schema.default}`)
+        .map(
+          ({ phase, schema: { description, default: value } }) =>
+            `${phase}: ${description}${value === undefined || value === null ? '' : `, default ${value}`}`,
+        )
         .join('; ');
   return { about: about ?? '', default: same ? first.schema.default : undefined };
 }

@@ -22,6 +22,8 @@ export type Schema = {
   pattern?: string;
   default?: unknown;
   description?: string;
+  /** Left out, breeding takes what its parents were made with. */
+  'x-follows-parents'?: boolean;
 };
 
 export type Forms = { $defs: Record<string, Schema> };

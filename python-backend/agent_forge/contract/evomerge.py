@@ -77,7 +77,10 @@ class EvoMergeSettings(Request):
         default=256, ge=8, le=10_000, description="held-out problems per dataset, for parents and champion at the end"
     )
     datasets: list[DatasetChoice] | None = Field(
-        default=None, max_length=32, description="what fitness is measured on; null: the parents' own mixture"
+        default=None,
+        max_length=32,
+        description="what fitness is measured on; null: the parents' own mixture",
+        json_schema_extra={"x-follows-parents": True},
     )
     align: Literal["auto", "always", "never"] = Field(
         default="auto",

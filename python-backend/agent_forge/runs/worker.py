@@ -49,7 +49,7 @@ class Worker:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def serve(self) -> None:
-        """Until told to stop, or until stdin ends."""
+        """Until told to stop, until stdin ends, or until a run has left too much memory behind."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
         signal.signal(signal.SIGTERM, lambda *_: self._halt())
         os.nice(self._settings.nice)
@@ -64,6 +64,9 @@ class Worker:
             if not self._work():
                 self._wake.wait(IDLE_SECONDS)
                 self._wake.clear()
+            elif (held := memory.own_bytes()) > self._settings.worker_memory_bytes:
+                log.info("%d MB are held after a run: a fresh worker follows", held // 10**6)
+                return
 
     def _halt(self) -> None:
         self._stop.set()
@@ -127,7 +130,6 @@ class Worker:
         finally:
             self._lease = self._job = None
             job.close()
-            memory.give_back()
             self._pipe.send({"kind": "idle"})
         return True
 

@@ -94,6 +94,23 @@ def test_paused_cancelled_retried_and_stopped_a_run_changes_no_byte(disturbed: S
     assert _digests(disturbed, pipeline) == undisturbed[:3]
 
 
+def test_a_worker_that_holds_too_much_after_a_run_is_replaced(tmp_path: Path, undisturbed: list[str]) -> None:
+    renewing = Server(tmp_path / "data", worker_memory_bytes=0)
+    try:
+        pipeline = renewing.post("/v1/pipelines", PIPELINE)
+        first = renewing.wait(pipeline["cognate"]["id"], _doing(1))["worker_pid"]
+        second = renewing.wait(pipeline["evomerge"]["id"], _doing(1))["worker_pid"]
+        assert first != second
+        assert _digests(renewing, pipeline) == undisturbed
+        kinds = [event["type"] for event in renewing.events()]
+        assert "run.interrupted" not in kinds
+    finally:
+        renewing.stop()
+    log = (tmp_path / "server.log").read_text()
+    assert "a fresh worker follows" in log
+    assert "worker ended" not in log
+
+
 def test_a_second_backend_on_the_same_data_is_refused(disturbed: Server) -> None:
     environment = {"AGENT_FORGE_DATA": str(disturbed.data), "AGENT_FORGE_TOKEN": TOKEN}
     command = [sys.executable, "-m", "agent_forge", "serve"]

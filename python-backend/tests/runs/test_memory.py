@@ -1,24 +1,24 @@
 from __future__ import annotations
 
+import mmap
 import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
 
-import psutil
-
-from agent_forge.runs.memory import environment, give_back
+from agent_forge.runs.memory import environment, own_bytes
 
 
-def test_what_lies_between_blocks_in_use_goes_back_to_the_system() -> None:
-    process = psutil.Process()
-    blocks = [bytearray(b"x" * 60_000) for _ in range(4000)]
-    kept, blocks = blocks[::8], []
-    before = process.memory_info().rss
-    give_back()
-    assert process.memory_info().rss <= before - (100e6 if platform.libc_ver()[0] == "glibc" else 0)
-    assert len(kept) == 500
+def test_own_memory_grows_with_what_is_written_to_and_not_with_mapped_files(tmp_path: Path) -> None:
+    size = 64 << 20
+    (tmp_path / "zeros").write_bytes(bytes(size))
+    before = own_bytes()
+    with (tmp_path / "zeros").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert mapped.find(b"x") == -1
+        assert own_bytes() < before + size / 4
+        held = bytearray(b"x") * size
+        assert own_bytes() > before + len(held) * 3 / 4
 
 
 TURNS = """
