@@ -23,7 +23,7 @@ from .flops import flops_per_token
 from .model import TinyTitan
 from .presets import DEFAULTS
 from .tokenizer import Tokenizer, load_tokenizer
-from .training import autocast, uses_bf16
+from .training import autocast, for_reading, uses_bf16
 
 # More tokens at once leave the caches, fewer cost calls.
 _TOKENS_PER_CALL = 4096
@@ -108,7 +108,8 @@ class Evaluator:
         Raises RuntimeError where the tensors are of another architecture.
         """
         which = Split(split)
-        model = self._bound({name: tensor.to(self.device) for name, tensor in tensors.items()})
+        here = {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        model = self._bound(for_reading(here, self._bf16))
         tasks = []
         all_depth = all_tokens = 0
         with torch.inference_mode(), autocast(self._bf16, self.device):

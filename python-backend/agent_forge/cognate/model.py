@@ -36,15 +36,23 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Output:
-    logits: Tensor
-    """[labels, vocabulary], float32 or the autocast type"""
+class Reading:
+    """What a model makes of tokens, short of words."""
+
+    states: Tensor
+    """What the output layer answers from, float [labels, d]"""
     ponder: Tensor
     """N + R (Graves 2016) per token, padding 0, float [N]"""
     depth: Tensor
     """Blocks passed per token, padding 0, int [N]"""
     gate: Tensor | None
     """Mean opening of the memory gate over the blocks that a token passed, float [N]; where asked for."""
+
+
+@dataclass(frozen=True)
+class Output(Reading):
+    logits: Tensor
+    """[labels, vocabulary], float32 or the autocast type"""
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,22 @@ class TinyTitan(nn.Module):
         dropout: Dropout | None = None,
         with_gate: bool = False,
     ) -> Output:
-        """Logits at the flat positions `labels` [M] of `tokens` [N].
+        """`read`, and logits."""
+        found = self.read(tokens, layout, labels, memory=memory, skip=skip, dropout=dropout, with_gate=with_gate)
+        return Output(**vars(found), logits=self.output_layer(found.states))
+
+    def read(
+        self,
+        tokens: Tensor,
+        layout: Layout,
+        labels: Tensor,
+        *,
+        memory: bool = True,
+        skip: bool = True,
+        dropout: Dropout | None = None,
+        with_gate: bool = False,
+    ) -> Reading:
+        """States at the flat positions `labels` [M] of `tokens` [N].
 
         `memory=False` reads nothing older than the window (an ablation). `skip=False` computes every token in every
         block and masks the result instead: the same numbers, for comparison.
@@ -159,10 +182,10 @@ class TinyTitan(nn.Module):
                 F.linear(unit_rms(x), self.act_halting.weight, self.act_halting.bias).float().squeeze(1)
             )
             halting.advance(probability, x, last)
-        logits = self.output_layer(unit_rms(halting.mean_state.index_select(0, labels)))
+        states = unit_rms(halting.mean_state.index_select(0, labels))
         if gate_sum is not None:
             gate_sum = gate_sum / halting.depth.clamp(min=1)
-        return Output(logits, halting.ponder() * layout.real, halting.depth, gate_sum)
+        return Reading(states, halting.ponder() * layout.real, halting.depth, gate_sum)
 
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         half = self.arch.d_model // self.arch.n_heads // 2

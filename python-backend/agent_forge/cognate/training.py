@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
 from agent_forge.contract.architecture import Architecture, Preset
 from agent_forge.contract.cognate import CognateConfig
 
+from .answers import answer_loss
 from .draws import seed_of
 from .mixture import Lesson, Mixture
 from .model import Dropout, TinyTitan
@@ -61,6 +61,14 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 def autocast(bf16: bool, device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext()
+
+
+def for_reading(tensors: Mapping[str, Tensor], bf16: bool) -> dict[str, Tensor]:
+    """A model that is read and not trained: the matrices that autocast would cast again at every call, cast once."""
+    return {
+        name: tensor.to(torch.bfloat16) if bf16 and tensor.ndim == 2 and name != "embedding.weight" else tensor
+        for name, tensor in tensors.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -118,11 +126,11 @@ class Trainer:
         self.steps = 0
         own = {name: t.detach().to(device, torch.float32, copy=True) for name, t in tensors.items()}
         self.model = TinyTitan(arch).bind(own).requires_grad_()
+        self._bf16 = uses_bf16(config.precision, config.preset, device)
         self._teacher = None
         if teacher is not None:
             kept = {name: tensor.to(device, torch.float32) for name, tensor in teacher.items()}
-            self._teacher = TinyTitan(arch).bind(kept).requires_grad_(False)
-        self._bf16 = uses_bf16(config.precision, config.preset, device)
+            self._teacher = TinyTitan(arch).bind(for_reading(kept, self._bf16)).requires_grad_(False)
         named = dict(self.model.named_parameters())
         matrices = {
             n: p for n, p in named.items() if regime.muon and n.startswith("transformer_blocks.") and p.ndim == 2
@@ -170,11 +178,11 @@ class Trainer:
             generator.manual_seed(seed_of("dropout", self.seed, self.stage, self.steps))
             dropout = Dropout(self.config.dropout, generator)
         with autocast(self._bf16, self.device):
-            output = self.model(batch.tokens, batch.layout, batch.labels, dropout=dropout)
-        loss = self._loss(output.logits, batch.targets, lesson)
+            reading = self.model.read(batch.tokens, batch.layout, batch.labels, dropout=dropout)
+        loss = self._loss(reading.states, batch.targets, lesson)
         real = batch.layout.real.count_nonzero()
-        ponder = output.ponder.sum() / real
-        (loss + self.ponder_cost * ponder).backward()
+        ponder = reading.ponder.sum() / real
+        torch.autograd.backward(loss + self.ponder_cost * ponder)
         for parameter in self.model.parameters():
             # A batch without a problem longer than the window leaves the memory gate out: its gradient is zero, and
             # the optimizers' state is complete from the first step on.
@@ -193,18 +201,15 @@ class Trainer:
             tokens=int(real),
         )
 
-    def _loss(self, logits: Tensor, targets: Tensor, lesson: Lesson) -> Tensor:
-        """Mean over the labels: of the cross-entropy where they are learned, of the teacher's divergence from the
-        model's answer where they are rehearsed."""
-        if self._teacher is None or lesson.rehearsal is None:
-            return F.cross_entropy(logits.float(), targets)
-        old = lesson.rehearsal.to(self.device)
-        with torch.no_grad(), autocast(self._bf16, self.device):
-            said = self._teacher(old.tokens, old.layout, old.labels).logits
-        new, again = torch.split_with_sizes(logits, [lesson.learned, len(targets) - lesson.learned])
-        learned = F.cross_entropy(new.float(), targets[: lesson.learned], reduction="sum")
-        kept = F.kl_div(again.float().log_softmax(-1), said.float().log_softmax(-1), reduction="sum", log_target=True)
-        return (learned + kept) / len(targets)
+    def _loss(self, states: Tensor, targets: Tensor, lesson: Lesson) -> Tensor:
+        taught = None
+        if self._teacher is not None and lesson.rehearsal is not None:
+            old = lesson.rehearsal.to(self.device)
+            with torch.no_grad(), autocast(self._bf16, self.device):
+                taught = self._teacher(old.tokens, old.layout, old.labels).logits
+            targets = targets[: lesson.learned]
+        dtype = torch.bfloat16 if self._bf16 else torch.float32
+        return answer_loss(states, self.model.output_layer, targets, taught, dtype=dtype)
 
     def tensors(self) -> dict[str, Tensor]:
         """The model's parameters, float32, detached but not copied."""
