@@ -97,22 +97,22 @@ def _block_mask(blocks: int, window: int, device: torch.device) -> Tensor:
     return mask[None]
 
 
-def memory_read(fq: Tensor, fk: Tensor, v: Tensor, window: int) -> Tensor:
-    """Normalised linear attention over keys older than the window (Katharopoulos 2020): an associative memory.
-
-    `fq`, `fk` are features, `v` values of the same rows; float32 results, zero where nothing is older.
+def memory_read(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
+    """Normalised linear attention over keys older than the window (Katharopoulos 2020), by their features: an
+    associative memory. Float32 results, zero where nothing is older.
     """
     length = v.shape[2]
     if length <= _DENSE_WINDOWS * window:
-        return _dense_memory_read(fq, fk, v, window)
-    return _recurrent_memory_read(fq, fk, v, window)
+        return _dense_memory_read(q, k, v, window)
+    return _recurrent_memory_read(features(q), features(k), v, window)
 
 
-def _dense_memory_read(fq: Tensor, fk: Tensor, v: Tensor, window: int) -> Tensor:
+def _dense_memory_read(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     older = v.shape[2] - window
     if older <= 0:
         return torch.zeros_like(v, dtype=torch.float32)
-    scores = (fq[:, :, window:] @ fk[:, :, :older].transpose(-1, -2)).float().tril()
+    # the newest queries and the oldest keys alone have to do with each other
+    scores = (features(q[:, :, window:]) @ features(k[:, :, :older]).transpose(-1, -2)).float().tril()
     read = scores @ v[:, :, :older].float() / (scores.sum(dim=-1, keepdim=True) + _EPSILON)
     return F.pad(read, (0, 0, window, 0))
 

@@ -26,7 +26,7 @@ from .tokenizer import Tokenizer, load_tokenizer
 from .training import autocast, for_reading, uses_bf16
 
 # More tokens at once leave the caches, fewer cost calls.
-_TOKENS_PER_CALL = 4096
+_TOKENS_PER_CALL = 2048
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from agent_forge.contract.architecture import Architecture, tensor_shapes
 
-from .attention import features, half_predecessors, memory_read, predecessors, rotate, window_attention
+from .attention import half_predecessors, memory_read, predecessors, rotate, window_attention
 from .halting import Halting
 
 # Gathering rows costs copies: below this share of active tokens it pays.
@@ -255,9 +255,7 @@ class TinyTitan(nn.Module):
             if older and length > window:
                 # The memory associates each value with the token before it, without positions: what followed a
                 # token is found by content at any distance.
-                remembered.append(
-                    _flat(memory_read(features(grouped(q)), features(grouped(before)), value, window)).to(v.dtype)
-                )
+                remembered.append(_flat(memory_read(grouped(q), grouped(before), value, window)).to(v.dtype))
             elif older:
                 remembered.append(torch.zeros_like(local[-1]))
         return torch.cat(local), torch.cat(remembered) if older else None
