@@ -34,7 +34,7 @@ def test_both_readers_equal_a_loop_over_tokens(length: int) -> None:
     torch.testing.assert_close(attention.window_attention(q, k, v, 8), _reference(q, k, v, 8), rtol=1e-4, atol=1e-5)
     fq, fk = attention.features(q), attention.features(k)
     expected = _memory_reference(fq, fk, v, 8)
-    torch.testing.assert_close(attention.memory_read(fq, fk, v, 8), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(attention.memory_read(q, k, v, 8), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_every_key_is_read_by_exactly_one_reader() -> None:
