@@ -20,6 +20,8 @@ from torch.nn import functional as F
 from agent_forge.evomerge.ops.registry import merge_op_named
 
 TOLERANCE = 1e-6
+_SAMPLED = 1_000_000
+"""Entries of a larger tensor that mergekit draws to find quantiles."""
 ERRORS = 5.0
 """Standard errors of the difference that two random merges' statistics may lie apart."""
 
@@ -80,12 +82,20 @@ def _opposed(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tens
 
 
 def _threshold(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
+    """Entries at the threshold; of a large tensor, those within what its quantiles may be off in a sample of a
+    million."""
     (model,) = models
     p, q = (tensor.double().softmax(-1) + 1e-8 for tensor in (model, base))
     importance = (model - base).double().abs() * (p * (p / q).log()).sum(-1, keepdim=True)
     ordered = importance.reshape(-1).sort().values
-    first, middle, third = (ordered[int(share * (len(ordered) - 1))] for share in (0.25, 0.5, 0.75))
-    return (importance / (middle + 1.5 * (third - first)) - 1).abs() < 1e-5
+    error = ERRORS / math.sqrt(_SAMPLED) if len(ordered) > _SAMPLED else 0.0
+
+    def quantile(share: float, errors: float) -> float:
+        off = errors * math.sqrt(share * (1 - share))
+        return float(ordered[int((share + off) * (len(ordered) - 1))])
+
+    low, high = (quantile(0.5, side) + 1.5 * (quantile(0.75, side) - quantile(0.25, -side)) for side in (-error, error))
+    return (importance > low * (1 - 1e-5)) & (importance < high * (1 + 1e-5))
 
 
 _TIES = Excuse(
@@ -97,11 +107,21 @@ EXCUSES = {
     "breadcrumbs_ties": _TIES,
     "sce": Excuse("positions whose variance is the last selected one's, to float32", _variance_edge),
     "model_stock": Excuse("task vectors point apart: mergekit's ratio leaves [0, 1], ours is 0", _opposed),
-    "arcee_fusion": Excuse("importance is the threshold, to float32", _threshold),
+    "arcee_fusion": Excuse(
+        "importance is the threshold, to float32, or within five standard errors of mergekit's, which is that of a "
+        "random million of the entries",
+        _threshold,
+    ),
 }
+_SUMS = "in float64: mergekit sums the products of millions of entries in float32"
 DOUBLE = {
     "arcee_fusion": "in float64: in float32 mergekit loses the divergence of near models",
-    "slerp": "in float64: mergekit sums the products of millions of entries in float32",
+    "karcher": _SUMS,
+    "model_stock": _SUMS,
+    "multislerp": _SUMS,
+    "nuslerp": _SUMS,
+    "sce": "in float64: in float32 sums near 0 take either sign",
+    "slerp": _SUMS,
 }
 """Ops that are compared on float64 tensors, and why."""
 RANDOM = ("dare_linear", "dare_ties", "della_linear", "della")

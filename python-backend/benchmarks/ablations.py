@@ -31,6 +31,7 @@ from agent_forge.cognate.presets import architecture, resolve
 from agent_forge.contract.architecture import Preset
 from agent_forge.contract.cognate import CognateConfig, Specialization, TrainingEvaluation, TrainingStep
 
+from ._as_worker import as_worker
 from ._folder_job import FolderJob
 
 ADAPTIVE = Specialization.adaptive_computation
@@ -136,4 +137,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    as_worker("ablations")
     main()

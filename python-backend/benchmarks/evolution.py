@@ -38,6 +38,7 @@ from agent_forge.evomerge import phase as evomerge
 from agent_forge.runs.engine import make_evaluator
 from agent_forge.settings import Settings
 
+from ._as_worker import as_worker
 from ._folder_job import FolderJob
 from .strategies import ends_with_parent, specialists
 
@@ -162,4 +163,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    as_worker("evolution")
     main()

@@ -32,6 +32,7 @@ from agent_forge.evomerge.ops.known import Known, Statistic
 from agent_forge.evomerge.ops.registry import merge_op_named, merge_ops
 
 from ._agreement import DOUBLE, ERRORS, RANDOM, TOLERANCE, Agreement, deterministic, random
+from ._as_worker import as_worker
 from ._mergekit import Peer, PeerError, State
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -245,4 +246,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    as_worker("merge")
     sys.exit(main())

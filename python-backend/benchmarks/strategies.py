@@ -44,6 +44,7 @@ from agent_forge.evomerge.chance import derived_seed
 from agent_forge.runs.engine import make_evaluator
 from agent_forge.settings import Settings
 
+from ._as_worker import as_worker
 from ._folder_job import FolderJob
 
 DONE = "done.json"
@@ -267,4 +268,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    as_worker("strategies")
     main()

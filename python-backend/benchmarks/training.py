@@ -6,7 +6,7 @@ The machine's rate is that of its fastest of a few bf16 products (fp32 where it 
 a step are those of its matrix products as torch counts them: forward, backward, the teacher's forward where a
 specialist rehearses, and Muon's iterations. `share` is the time of those FLOPs at the machine's rate over the step's.
 Beside it the plain way: the same foundation step in fp32 with `torch.optim.Muon`, logits for every position.
-Evaluated are 32 problems of each data set, at full depth. The process gets the environment of a worker.
+Evaluated are 32 problems of each data set, at full depth.
 The last line is JSON.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -34,7 +33,8 @@ from agent_forge.cognate.presets import architecture, resolve
 from agent_forge.cognate.training import Trainer, multiplies_bf16
 from agent_forge.contract.architecture import Preset
 from agent_forge.contract.cognate import CognateConfig
-from agent_forge.runs import memory
+
+from ._as_worker import as_worker
 
 PRODUCTS = ((1024, 512, 2048), (2048, 2048, 2048), (4096, 1024, 4096))
 
@@ -143,8 +143,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    missing = {name: value for name, value in memory.environment().items() if name not in os.environ}
-    if missing:
-        again = [sys.executable, "-m", "benchmarks.training", *sys.argv[1:]]
-        os.execve(sys.executable, again, {**os.environ, **missing})  # noqa: S606 - this very benchmark
+    as_worker("training")
     main()
