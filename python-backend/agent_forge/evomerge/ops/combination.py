@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from .chunks import CHUNK, each_chunk, made
-from .compiled import BLOCK, Array, Floats, flat, kernel, many
+from .compiled import BLOCK, Array, Floats, clear, copy, flat, kernel, many
 
 LANES = 512
 """Partial sums that a sum is made of: so many independent ones fill vectors, and a few rows the first-level cache."""
@@ -29,7 +29,7 @@ def _combine(out: Array, models: tuple[Array, ...], factors: Floats, start: int,
         _first(row[:count], models[0][at : at + count], factors[0])
         for index in range(1, len(factors)):
             _further(row[:count], models[index][at : at + count], factors[index])
-        out[at : at + count] = row[:count]
+        copy(out[at : at + count], row[:count])
 
 
 @kernel
@@ -61,8 +61,8 @@ def _products(sums: Floats, arrays: tuple[Array, ...], start: int, stop: int) ->
     for at in range(start, stop, LANES):
         size = min(LANES, stop - at)
         for i in range(count):
-            rows[i, size:] = 0.0
-            rows[i, :size] = arrays[i][at : at + size]
+            clear(rows[i, size:])
+            copy(rows[i, :size], arrays[i][at : at + size])
         for i in range(count):
             for j in range(i, count):
                 _multiply_add(lanes[i, j], rows[i], rows[j])
@@ -104,7 +104,7 @@ def _moments(sums: Floats, entries: Array, start: int, stop: int) -> None:
     origin = np.float64(entries[0])
     for at in range(start, stop, LANES):
         size = min(LANES, stop - at)
-        row[size:] = 0.0
+        clear(row[size:])
         for i in range(size):
             row[i] = np.float64(entries[at + i]) - origin
         for i in range(LANES):

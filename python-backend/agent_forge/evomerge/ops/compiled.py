@@ -71,6 +71,19 @@ else:
             return numba.njit(**options)(function)
 
 
+@kernel
+def copy(out: Array, entries: Array) -> None:
+    """As `out[:] = entries`, which Numba does not compile to vector instructions."""
+    for i in range(len(out)):
+        out[i] = entries[i]
+
+
+@kernel
+def clear(out: Array) -> None:
+    for i in range(len(out)):
+        out[i] = 0.0
+
+
 def flat(tensor: Tensor) -> Array:
     """(n,) float32 or float64, what a kernel reads; narrower types are widened. No copy where none is needed."""
     wide = tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.to(torch.float32)

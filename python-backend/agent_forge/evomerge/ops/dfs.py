@@ -9,7 +9,7 @@ from torch import Tensor
 from ..refusal import BadParameter
 from .chunks import each_chunk, in_rows, made
 from .combination import LANES
-from .compiled import Array, Floats, flat, kernel, many
+from .compiled import Array, Floats, clear, copy, flat, kernel, many
 from .fisher import Calibration
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
@@ -63,7 +63,7 @@ def _means(entries: Array, rows: int, columns: int) -> Floats:
 def _mean_rows(means: Floats, entries: Array, columns: int, start: int, stop: int) -> None:
     lanes = np.empty(LANES)
     for at in range(start, stop, columns):
-        lanes[:] = 0.0
+        clear(lanes)
         for first in range(at, at + columns, LANES):
             size = min(LANES, at + columns - first)
             _add(lanes[:size], entries[first : first + size], 1.0)
@@ -86,10 +86,10 @@ def _by_row(out: Array, models: tuple[Array, ...], shares: Floats, columns: int,
     """shares: (inputs, rows). start and stop are where rows begin."""
     sums = np.empty(columns)
     for at in range(start, stop, columns):
-        sums[:] = 0.0
+        clear(sums)
         for index in range(len(shares)):
             _add(sums, models[index][at : at + columns], shares[index, at // columns])
-        out[at : at + columns] = sums
+        copy(out[at : at + columns], sums)
 
 
 @kernel

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..refusal import BadParameter
 from .chunks import made
-from .compiled import BLOCK, Array, Floats, kernel, many
+from .compiled import BLOCK, Array, Floats, clear, copy, kernel, many
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -43,13 +43,13 @@ def _informed(
     total, mean = np.empty(BLOCK), np.empty(BLOCK)
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
-        total[:] = 0.0
-        mean[:] = 0.0
+        clear(total)
+        clear(mean)
         for index in range(len(shares)):
             _sum(total, fisher[index][at : at + size], shares[index])
         for index in range(len(shares)):
             _mix(mean, total, models[index][at : at + size], fisher[index][at : at + size], shares[index])
-        out[at : at + size] = mean[:size]
+        copy(out[at : at + size], mean[:size])
 
 
 @kernel

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from .chunks import made
-from .compiled import BLOCK, Array, Floats, flat, kernel, many
+from .compiled import BLOCK, Array, Floats, clear, flat, kernel, many
 from .registry import Scale, Tensors, merge_op
 
 
@@ -47,8 +47,8 @@ def _mean_of_changes(
     total, changed = np.empty(BLOCK), np.empty(BLOCK)
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
-        total[:] = 0.0
-        changed[:] = 0.0
+        clear(total)
+        clear(changed)
         for index in range(count):
             _change(total, changed, models[index][at : at + size], base[at : at + size], epsilon)
         _add(out[at : at + size], base[at : at + size], total, changed, scale)

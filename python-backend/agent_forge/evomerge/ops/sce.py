@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from .chunks import CHUNK, each_chunk, made
-from .compiled import BLOCK, Array, Floats, flat, kernel, many
+from .compiled import BLOCK, Array, Floats, clear, copy, flat, kernel, many
 from .known import Known
 from .registry import Scale, Tensors, merge_op
 from .trim import kept_count, kth, scratch
@@ -71,8 +71,8 @@ def _read(
 ) -> None:
     """The task vectors' entries from `at` on, (inputs, BLOCK), and their variance across the inputs, (BLOCK,)."""
     count = len(rows)
-    mean[:] = 0.0
-    variance[:] = 0.0
+    clear(mean)
+    clear(variance)
     for index in range(count):
         _subtract(rows[index, :size], mean[:size], models[index][at : at + size], base[at : at + size], count)
     for index in range(count):
@@ -104,7 +104,7 @@ def _spread(
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
         _read(rows, variance, mean, models, base, at, size)
-        out[at : at + size] = variance[:size]
+        copy(out[at : at + size], variance[:size])
 
 
 @kernel
@@ -145,7 +145,8 @@ def _merge(
         size = min(BLOCK, stop - at)
         total, mean, divisor = sums[0, :size], sums[1, :size], sums[2, :size]
         _read(rows, variance, sums[0], models, base, at, size)
-        sums[:] = 0.0
+        for row in range(3):
+            clear(sums[row])
         for index in range(count):
             for i in range(size):
                 total[i] = total[i] + rows[index, i]

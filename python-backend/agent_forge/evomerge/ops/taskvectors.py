@@ -13,7 +13,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from .chunks import made, row_shape
-from .compiled import BLOCK, Array, Floats, alike, flat, kernel, many
+from .compiled import BLOCK, Array, Floats, alike, clear, flat, kernel, many
 from .draw import LEVELS
 from .philox import Words, words
 
@@ -115,7 +115,8 @@ def _banded(
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
         origin = base[at : at + size]
-        sums[:] = 0.0
+        for row in range(3):
+            clear(sums[row])
         for index in range(len(weights)):
             _band(
                 rows[index, :size],
@@ -161,7 +162,8 @@ def _dropped(
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
         origin = base[at : at + size]
-        sums[:] = 0.0
+        for row in range(3):
+            clear(sums[row])
         for index in range(len(weights)):
             words(drawn, keys[index], at // 4)
             _drop(
@@ -211,7 +213,8 @@ def _pruned(
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
         origin = base[at : at + size]
-        sums[:] = 0.0
+        for row in range(3):
+            clear(sums[row])
         for index in range(len(weights)):
             words(drawn, keys[index], at // 4)
             _prune(
