@@ -42,7 +42,7 @@ export function createView(stream: NodeJS.WriteStream): View {
     generation: ({ index, best, mean, champion_fitness, diversity, run_id }) => {
       const line = `best ${figure(best)}, mean ${figure(mean)}, champion ${figure(champion_fitness)}, diversity ${diversity.toExponential(1)}`;
       screen.note(title(run_id), line);
-      if (!stream.isTTY) screen.say(`${title(run_id)}  generation ${index + 1}: ${line}`);
+      if (!stream.isTTY) screen.say(`${title(run_id)}  generation ${index}: ${line}`);
     },
     log: ({ level, message }) => {
       if (level !== 'info') screen.say(`${level}: ${message}`);

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from evomerge.plain_philox import philox4x32
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from agent_forge.evomerge.ops import recycled
 from agent_forge.evomerge.ops.chunks import CHUNK, made
 from agent_forge.evomerge.ops.combination import combined, deviation, inner_products
 from agent_forge.evomerge.ops.draw import Draw
-from agent_forge.evomerge.ops.philox import words
+from agent_forge.evomerge.ops.philox import COUNTERS, GROUP, fill_first, fill_group
 from agent_forge.evomerge.ops.prune import ranks
 from agent_forge.evomerge.ops.registry import merge_op_named
 from agent_forge.evomerge.ops.taskvectors import Outcome, banded
@@ -52,12 +53,23 @@ def test_bands_are_of_float32_magnitudes(least: float, nudge: float) -> None:
     assert banded([model], base, [(0.0, least)], Outcome([1], 1)).tolist() == ([0, 0] if kept else model.tolist())
 
 
-@pytest.mark.parametrize("first", [0, 4, 4096])
-def test_words_are_those_of_numpy(first: int) -> None:
-    key = Draw(1, "op", "tensor").stream(0)
-    drawn = np.empty(64, dtype=np.uint64)
-    words(drawn, key, first)
-    assert (drawn == np.random.Philox(key=key).random_raw(first + 64)[first:]).all()
+def test_words_are_those_of_the_published_vector() -> None:
+    """kat_vectors of Random123 1.14: philox4x32, 10 rounds, counter and key 0."""
+    key, drawn = np.zeros(2, np.uint32), np.empty(GROUP, np.uint32)
+    fill_group(drawn, key, 0)
+    assert drawn[::COUNTERS].tolist() == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
+
+
+@pytest.mark.parametrize("number", [0, 1, 7, 1 << 26, 1 << 40])
+def test_words_are_those_of_the_definition(number: int) -> None:
+    key, drawn = Draw(1, "op", "tensor").stream(0), np.empty(GROUP, np.uint32)
+    fill_group(drawn, key, number)
+    counters = [number * COUNTERS + i for i in range(COUNTERS)]
+    expected = [philox4x32((int(key[0]), int(key[1])), counter) for counter in counters]
+    assert drawn.reshape(4, COUNTERS).T.tolist() == expected
+    first = np.empty(3, np.uint32)
+    fill_first(first, key, np.array(counters[5:8]))
+    assert first.tolist() == [words[0] for words in expected[5:8]]
     assert (Draw(2, "op", "tensor").stream(0) != key).any()
 
 

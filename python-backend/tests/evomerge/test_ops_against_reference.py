@@ -8,9 +8,9 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from evomerge.plain_philox import philox4x32
 from scipy.stats import norm as gaussian
 from torch import Tensor
 
@@ -46,17 +46,16 @@ def about_base(merged: list[float], scale: float) -> list[float]:
     return [b + scale * x for b, x in zip(values([BASE])[0], merged, strict=True)]
 
 
-def pieces(bits: int, op: str, purpose: Any, count: int, seed: int = 5) -> list[int]:
-    """The documented stream, read as Python integers, cut into pieces."""
+def stream(op: str, purpose: Any, seed: int = 5) -> list[list[int]]:
+    """The four words of each of the first 64 counters of the documented stream."""
     key = hashlib.sha256(f"{seed}\x1f{op}\x1foutput_layer.weight\x1f{purpose}".encode()).digest()
-    words = [int.from_bytes(key[:8], "little"), int.from_bytes(key[8:16], "little")]
-    raw = np.random.Philox(key=np.array(words, dtype=np.uint64)).random_raw(count)
-    cut = [int(word) >> shift & (1 << bits) - 1 for word in raw for shift in range(0, 64, bits)]
-    return cut[:count]
+    parts = int.from_bytes(key[:4], "little"), int.from_bytes(key[4:8], "little")
+    return [philox4x32(parts, counter) for counter in range(64)]
 
 
 def uniform(op: str, purpose: Any, count: int) -> list[float]:
-    return [piece / 2**16 for piece in pieces(16, op, purpose, count)]
+    words = [words[0] for words in stream(op, purpose)]
+    return [half / 2**16 for word in words for half in (word & 0xFFFF, word >> 16)][:count]
 
 
 def trimmed(vectors: Values, density: float) -> Values:
@@ -158,7 +157,7 @@ def mutated(rate: float, sigma: float) -> list[float]:
     spread = sigma * statistics.pstdev(model)
     which = uniform("mutate", "which", COUNT)
     chosen = [i for i in range(COUNT) if which[i] < rate]
-    noise = [piece / 2**32 for piece in pieces(32, "mutate", "noise", COUNT)]
+    noise = [words[0] / 2**32 for words in stream("mutate", "noise")[:COUNT]]
     for i in chosen:
         model[i] += spread * float(gaussian.ppf(noise[i] + 2**-33))
     return model

@@ -28,9 +28,9 @@ class Draw:
     tensor: str
 
     def stream(self, purpose: int | str = 0) -> Words:
-        """The key, (2,), of a stream of integers; those of 16 and of 32 bits are a word's parts, the lowest first.
+        """The key, (2,), of a stream of words; integers of 16 bits are their halves, the lower first.
 
         purpose: index of the input, or a word; each has its own stream.
         """
         text = f"{self.seed}\x1f{self.op}\x1f{self.tensor}\x1f{purpose}"
-        return np.frombuffer(hashlib.sha256(text.encode()).digest()[:16], dtype="<u8").astype(np.uint64)
+        return np.frombuffer(hashlib.sha256(text.encode()).digest()[:8], dtype="<u4").astype(np.uint32)

@@ -12,7 +12,7 @@ from .chunks import made
 from .combination import deviation
 from .compiled import BLOCK, Array, Floats, flat, kernel
 from .draw import LEVELS, Draw
-from .philox import Words, words
+from .philox import GROUP, Words, fill_first, fill_group
 from .registry import Inputs, Tensors, merge_op
 
 
@@ -28,7 +28,7 @@ def mutate(
 ) -> Tensor:
     """Add gaussian noise to a random share of the entries, σ relative to each tensor's standard deviation.
 
-    Entry i is chosen by the 16-bit integer number i of one stream, and its noise is the 32-bit integer number i of
+    Entry i is chosen by the 16-bit integer number i of one stream, and its noise is the first word of counter i of
     another.
 
     Edges: rate 0, σ 0 and a constant tensor leave all as it is.
@@ -41,10 +41,11 @@ def mutate(
 
     def fill(out: Array, start: int, stop: int) -> None:
         places = np.empty(stop - start, dtype=np.int64)
-        drawn = np.empty(stop - start, dtype=np.uint32)
-        count = _chosen(places, drawn, which, noise, round(rate * LEVELS), start)
+        places = places[: _choose(places, which, round(rate * LEVELS), start)]
+        drawn = np.empty(len(places), dtype=np.uint32)
+        fill_first(drawn, noise, start + places)
         out[start:stop] = values[start:stop]
-        _add(out[start:stop], values[start:stop], places[:count], normals(drawn[:count]) * spread)
+        _add(out[start:stop], values[start:stop], places, normals(drawn) * spread)
 
     return made(tensor, fill)
 
@@ -55,27 +56,16 @@ def normals(integers: npt.NDArray[np.uint32]) -> Floats:
 
 
 @kernel
-def _chosen(
-    places: npt.NDArray[np.int64],
-    drawn: npt.NDArray[np.uint32],
-    which: Words,
-    noise: Words,
-    threshold: int,
-    start: int,
-) -> int:
-    """How many of the entries from `start` on are chosen: their places in the chunk, and what they draw."""
-    some = np.empty(BLOCK // 4, dtype=np.uint64)
-    levels, integers = some.view(np.uint16), some.view(np.uint32)
+def _choose(places: npt.NDArray[np.int64], which: Words, threshold: int, start: int) -> int:
+    """How many of the entries from `start` on are chosen; their places in the chunk come first in `places`."""
+    drawn = np.empty(GROUP, dtype=np.uint32)
+    levels = drawn.view(np.uint16)
     count = 0
     for at in range(0, len(places), BLOCK):
-        words(some, which, (start + at) // 4)
+        fill_group(drawn, which, (start + at) // BLOCK)
         for i in range(min(BLOCK, len(places) - at)):
             places[count] = at + i
             count += int(np.int64(levels[i]) < threshold)
-    for index in range(count):
-        entry = start + places[index]
-        words(some[:8], noise, entry // 16 * 8)
-        drawn[index] = integers[entry % 16]
     return count
 
 

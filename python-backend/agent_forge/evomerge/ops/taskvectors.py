@@ -15,7 +15,7 @@ from torch import Tensor
 from .chunks import made, row_shape
 from .compiled import BLOCK, Array, Floats, alike, clear, flat, kernel, many
 from .draw import LEVELS
-from .philox import Words, words
+from .philox import GROUP, Words, fill_group
 
 Band = tuple[float, float]
 """Magnitudes [least, above), float32."""
@@ -157,7 +157,7 @@ def _dropped(
     stop: int,
 ) -> None:
     rows, sums = np.empty((len(weights), BLOCK)), np.empty((3, BLOCK))
-    drawn = np.empty(BLOCK // 4, dtype=np.uint64)
+    drawn = np.empty(GROUP, dtype=np.uint32)
     levels = drawn.view(np.uint16)
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
@@ -165,7 +165,7 @@ def _dropped(
         for row in range(3):
             clear(sums[row])
         for index in range(len(weights)):
-            words(drawn, keys[index], at // 4)
+            fill_group(drawn, keys[index], at // BLOCK)
             _drop(
                 rows[index, :size],
                 sums[0, :size],
@@ -208,7 +208,7 @@ def _pruned(
     stop: int,
 ) -> None:
     rows, sums = np.empty((len(weights), BLOCK)), np.empty((3, BLOCK))
-    drawn = np.empty(BLOCK // 4, dtype=np.uint64)
+    drawn = np.empty(GROUP, dtype=np.uint32)
     levels = drawn.view(np.uint16)
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
@@ -216,7 +216,7 @@ def _pruned(
         for row in range(3):
             clear(sums[row])
         for index in range(len(weights)):
-            words(drawn, keys[index], at // 4)
+            fill_group(drawn, keys[index], at // BLOCK)
             _prune(
                 rows[index, :size],
                 sums[0, :size],
