@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 _ENTRIES = 1 << 20
 """Of the logits that are worked on at once; they stay in the cache."""
@@ -68,6 +68,7 @@ class _AnswerLoss(torch.autograd.Function):
         return (total / count).float()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: FunctionCtx, *outer: Tensor) -> tuple[Tensor | None, ...]:
         (scale,) = outer
         slope, inner, matrix, of_bias = ctx.saved_tensors  # type: ignore[attr-defined]
