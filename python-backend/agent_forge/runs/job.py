@@ -26,7 +26,7 @@ from ..registry.files import ModelFiles
 from ..registry.placement import model_id
 from ..registry.store import store
 from ..registry.tensors import load_tensors
-from . import checkpoint, ledger, records, shelf
+from . import checkpoint, ledger, memory, records, shelf
 from .database import Database
 from .eta import Eta
 from .live import Latest
@@ -164,6 +164,7 @@ class DatabaseJob:
             ledger.fruitful(tx, self._lease)
             self._flush_into(tx)
         checkpoint.discard_others(self._directory, stem)
+        memory.give_back()
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         with self._database.read() as connection:

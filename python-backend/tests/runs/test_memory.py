@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agent_forge.runs.memory import environment, own_bytes
+from agent_forge.runs.memory import environment, give_back, own_bytes
 
 
 def test_own_memory_grows_with_what_is_written_to_and_not_with_mapped_files(tmp_path: Path) -> None:
@@ -19,6 +19,15 @@ def test_own_memory_grows_with_what_is_written_to_and_not_with_mapped_files(tmp_
         assert own_bytes() < before + size / 4
         held = bytearray(b"x") * size
         assert own_bytes() > before + len(held) * 3 / 4
+
+
+def test_what_lies_between_blocks_in_use_goes_back_to_the_system() -> None:
+    blocks = [bytearray(b"x" * 60_000) for _ in range(4000)]
+    kept, blocks = blocks[::8], []
+    before = own_bytes()
+    give_back()
+    assert own_bytes() <= before - (100e6 if platform.libc_ver()[0] == "glibc" else 0)
+    assert len(kept) == 500
 
 
 TURNS = """

@@ -100,14 +100,16 @@ def deviation(tensor: Tensor) -> float:
 @kernel
 def _moments(sums: Floats, entries: Array, start: int, stop: int) -> None:
     """Σ (x − x₀) and Σ (x − x₀)², in partial sums as above. x₀, the first entry, so that a constant has none."""
-    row, first, second = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
-    origin = np.float64(entries[0])
+    first, second = np.zeros(LANES), np.zeros(LANES)
     for at in range(start, stop, LANES):
         size = min(LANES, stop - at)
-        clear(row[size:])
-        for i in range(size):
-            row[i] = np.float64(entries[at + i]) - origin
-        for i in range(LANES):
-            first[i] += row[i]
-        _multiply_add(second, row, row)
+        _add_powers(first[:size], second[:size], entries[at : at + size], entries[0])
     sums[0], sums[1] = _total(first), _total(second)
+
+
+@kernel
+def _add_powers(first: Floats, second: Floats, entries: Array, origin: float) -> None:
+    for i in range(len(entries)):
+        away = np.float64(entries[i]) - np.float64(origin)
+        first[i] += away
+        second[i] += away * away
