@@ -48,7 +48,6 @@ function EvoMergeRun({ view }: { view: RunView }) {
   const [picked, setPicked] = useState<number | null>(null);
   const newest = candidates.reduce((most, { generation }) => Math.max(most, generation), 0);
   const generation = picked ?? newest;
-  const last = generations.at(-1);
   const settings = run.evomerge ?? run.settings;
   const planned = settings?.generations;
   return (
@@ -95,9 +94,6 @@ function EvoMergeRun({ view }: { view: RunView }) {
             {count(generations.length)}
           </Fact>
           <Fact label="Candidates">{count(candidates.length)}</Fact>
-          <Fact label="Diversity" note="mean cosine distance">
-            {last ? figure(last.diversity) : '–'}
-          </Fact>
         </Facts>
       </Panel>
       {candidates.length === 0 ? (

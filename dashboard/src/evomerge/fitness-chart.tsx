@@ -64,7 +64,7 @@ export function FitnessChart({ generations, parent, generation, onPick }: Fitnes
         <LineChart {...shared} label="Fitness by generation" lines={lines} height={276} />
       </Panel>
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 1 }} spacing="md">
-        <Panel title="Diversity">
+        <Panel title="Diversity" note="mean cosine distance">
           <LineChart
             {...shared}
             label="Diversity by generation"
