@@ -66,19 +66,21 @@ def _band_edges(models: Sequence[Tensor], base: Tensor, settings: Settings) -> T
 
 
 def _variance_edge(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
-    spread = torch.stack([delta.double() for delta in _deltas(models, base)]).var(dim=0, unbiased=False)
+    stacked = torch.stack([delta.double() for delta in _deltas(models, base)])
+    spread = stacked.var(dim=0, unbiased=False)
     kept = int(settings["selected"] * int(spread.count_nonzero()))
     if kept == 0:
         return torch.ones_like(base, dtype=torch.bool)
     last = spread.reshape(-1).topk(kept).values[-1]
-    return (spread / last - 1).abs() < 1e-5
+    return ((spread / last - 1).abs() < 1e-5) | (stacked.sum(dim=0) == 0)
 
 
 def _opposed(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
-    """All of a tensor whose task vectors point apart on average."""
+    """All of a tensor whose task vectors point apart on average, or are very short."""
     flat = [delta.reshape(-1).double() for delta in _deltas(models, base)]
     cosines = [float(F.cosine_similarity(a, b, dim=0)) for a, b in combinations(flat, 2)]
-    return torch.full_like(base, sum(cosines) < 0, dtype=torch.bool)
+    short = any(float(a.norm() * b.norm()) < 1e-6 for a, b in combinations(flat, 2))
+    return torch.full_like(base, sum(cosines) < 0 or short, dtype=torch.bool)
 
 
 def _threshold(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
@@ -105,8 +107,15 @@ EXCUSES = {
     "ties": _TIES,
     "breadcrumbs": _TIES,
     "breadcrumbs_ties": _TIES,
-    "sce": Excuse("positions whose variance is the last selected one's, to float32", _variance_edge),
-    "model_stock": Excuse("task vectors point apart: mergekit's ratio leaves [0, 1], ours is 0", _opposed),
+    "sce": Excuse(
+        "positions whose variance is the last selected one's, to float32, or whose sum is 0, where mergekit elects +",
+        _variance_edge,
+    ),
+    "model_stock": Excuse(
+        "task vectors point apart: mergekit's ratio leaves [0, 1], ours is 0; or mergekit counts the product of their "
+        "lengths as 1e-6",
+        _opposed,
+    ),
     "arcee_fusion": Excuse(
         "importance is the threshold, to float32, or within five standard errors of mergekit's, which is that of a "
         "random million of the entries",

@@ -21,7 +21,7 @@ def model_stock(models: Annotated[Tensors, Inputs(2)], base: Tensor) -> Tensor:
     Edges: a cosθ below 0 counts as 0, which gives the base. A task vector of length 0 is orthogonal to all others.
 
     mergekit: lets a negative cosθ through, for which the ratio leaves [0, 1]: away from the models, without bound as
-    cosθ nears −1/(N−1). The paper derives the ratio for cosθ ≥ 0.
+    cosθ nears −1/(N−1). The paper derives the ratio for cosθ ≥ 0. Counts a product of lengths below 1e-6 as 1e-6.
     """
     count = len(models)
     table = inner_products([*models, base])

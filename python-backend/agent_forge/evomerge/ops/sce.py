@@ -37,7 +37,7 @@ def sce(
     sum is 0 stays the base's.
 
     mergekit: takes some of the positions that tie, by the order of its sort; weighs models alike where their mean
-    squares sum to less than 1e-6; may select none. It has no λ: its is 1.
+    squares sum to less than 1e-6; may select none; elects + where the sum is 0. It has no λ: its is 1.
     """
     least, weights = known(range(len(models)), ("sce", selected), lambda: _selection(models, base, selected))
     if not weights:
