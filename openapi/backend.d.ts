@@ -1120,7 +1120,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 64 for `nano`, 32 for larger models
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
              */
             eval_problems?: number | null;
             /**
@@ -1291,7 +1291,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 64 for `nano`, 32 for larger models
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
              */
             eval_problems?: number | null;
             /**
