@@ -10,7 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ..contract.architecture import depth_of
 from ..contract.recipe import Leaf, MergeNode, Recipe
+from .demand import Demand
 from .ops.known import Known, Statistic
 from .ops.registry import StateDict, merge_op_named, refuse_non_finite
 from .refusal import WrongInputs
@@ -46,9 +48,10 @@ def materialise(
 ) -> dict[str, Tensor]:
     """Make the model that a recipe stands for; the same bytes in every process.
 
-    A sub-recipe that occurs twice is made once; what is no longer needed is let go at once. The result may share
-    memory with the leaves, which are left unchanged. Fisher-weighted ops need `fisher`: their bytes are the same
-    wherever it gives the same bytes (the same machine type and torch version).
+    Of each part only the tensors that the result takes are made, and a sub-recipe that occurs twice is made once; what
+    is no longer needed is let go at once. The result may share memory with the leaves, which are left unchanged.
+    Fisher-weighted ops need `fisher`: their bytes are the same wherever it gives the same bytes (the same machine type
+    and torch version).
 
     Raises `MergeRefused` (see refusal.py), and what `load_leaf` and `fisher` raise.
     """
@@ -62,22 +65,34 @@ class _Work:
         self._load_leaf, self._fisher, self._recall = load_leaf, fisher, recall
         self._keys: dict[int, str] = {}
         self._needed: Counter[str] = Counter()
+        self._leaves: dict[str, StateDict] = {}
         self._made: dict[str, StateDict] = {}
+        self._demand = Demand(recipe, self._there, self._key, recall.lasting)
         self._count(recipe)
 
     def make(self, recipe: Recipe) -> StateDict:
+        """All of it that is needed."""
         key = self._key(recipe)
-        made = self._made.get(key) or self._recall.made.get(key)
-        if made is None:
-            made = self._load(recipe) if isinstance(recipe, Leaf) else self._merge(recipe)
+        made = self._made.get(key) or self._there(recipe)
+        if made is None and isinstance(recipe, MergeNode):
+            made = self._merge(recipe)
             if key in self._recall.lasting:
                 self._recall.made[key] = made
         self._needed[key] -= 1
         if self._needed[key] > 0:
-            self._made[key] = made
+            self._made[key] = made or {}
         else:
             self._made.pop(key, None)
-        return made
+        return made or {}
+
+    def _there(self, recipe: Recipe) -> StateDict | None:
+        """A leaf, or what was made by an earlier recipe."""
+        key = self._key(recipe)
+        if not isinstance(recipe, Leaf):
+            return self._recall.made.get(key)
+        if key not in self._leaves:
+            self._leaves[key] = self._load(recipe)
+        return self._leaves[key]
 
     def _load(self, leaf: Leaf) -> StateDict:
         tensors = dict(self._load_leaf(leaf))
@@ -87,23 +102,25 @@ class _Work:
         return tensors
 
     def _merge(self, node: MergeNode) -> StateDict:
-        op = merge_op_named(node.op)
-        if not node.inputs:
-            raise WrongInputs(f"{node.op}: no inputs")
-        models = [self.make(part) for part in node.inputs]
+        op, names = merge_op_named(node.op), self._demand.taken(node)
+        needed = {self._key(part) for part in self._demand.needs(node)}
+        models = [self.make(part) if self._key(part) in needed else {} for part in node.inputs]
+        copied = self._demand.copied(node)
+        if copied is not None:
+            return {name: models[index][taken] for name, (index, taken) in copied.items() if name in names}
         base = self.make(node.base) if node.base is not None else None
         diagonals = None
         if "fisher" in op.needs:
             calibration = node.parameters.get("calibration", {})
             diagonals = [self._diagonal(part, m, calibration) for part, m in zip(node.inputs, models, strict=True)]
-
         return op(
-            models,
-            base=base,
+            models if op.whole else [_only(names, model) for model in models],
+            base=_only(names, base) if base is not None else None,
             fisher=diagonals,
             seed=node.seed,
             known=lambda name: self._known(node, name),
             known_finite=True,
+            depth=depth_of(self._demand.outline(node)),
             **node.parameters,
         )
 
@@ -142,7 +159,11 @@ class _Work:
     def _count(self, recipe: Recipe) -> None:
         key = self._key(recipe)
         self._needed[key] += 1
-        # the parts of something that is made once are needed once; of what is there, not at all
-        if self._needed[key] == 1 and isinstance(recipe, MergeNode) and key not in self._recall.made:
-            for part in parts(recipe):
+        # the parts of something that is made once are needed once
+        if self._needed[key] == 1:
+            for part in self._demand.needs(recipe):
                 self._count(part)
+
+
+def _only(names: Sequence[str], model: Mapping[str, Tensor]) -> StateDict:
+    return {name: model[name] for name in names}

@@ -14,7 +14,7 @@ from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
 from agent_forge.evomerge.catalogue import merge_methods
 from agent_forge.evomerge.export import exported
 from agent_forge.evomerge.recipe import Recall, materialise
-from agent_forge.evomerge.refusal import BadParameter, UnknownOp, WrongInputs
+from agent_forge.evomerge.refusal import BadParameter, ShapesDiffer, UnknownOp, WrongInputs
 from agent_forge.evomerge.tree import recipe_digest
 from agent_forge.registry.tensors import digest_tensors
 
@@ -92,6 +92,32 @@ def test_a_shared_part_is_made_once() -> None:
     merged = materialise(pair, counted)
     assert sorted(loaded) == ["a", "b", "c"]
     assert all(torch.equal(merged[name], tensor) for name, tensor in materialise(MEAN, load).items())
+
+
+def test_what_no_result_takes_is_not_made() -> None:
+    trimmed = MergeNode(op="ties", inputs=PARENTS, base=LEAVES["base"])
+    recall = Recall()
+    stacked = MergeNode(
+        op="frankenmerge",
+        inputs=[trimmed, LEAVES["a"]],
+        parameters={"layer_sources": [1, 0, 1], "embedding_source": 1, "output_source": 1},
+    )
+    made = materialise(stacked, load, recall=recall)
+    whole = materialise(trimmed, load)
+    middle = {name for name in whole if name.startswith("transformer_blocks.1.")}
+    assert {str(place[0]) for place in recall.statistics} == middle  # type: ignore[index]
+    assert all(torch.equal(made[name], whole[name] if name in middle else MODELS["a"][name]) for name in whole)
+
+
+def test_shapes_are_checked_of_what_is_not_made_too() -> None:
+    odd = {name: tensor[..., :-1] if name == "output_layer.weight" else tensor for name, tensor in MODELS["b"].items()}
+    recipe = MergeNode(
+        op="frankenmerge",
+        inputs=[LEAVES["a"], MergeNode(op="linear", inputs=[LEAVES["a"], LEAVES["b"]])],
+        parameters={"layer_sources": [0, 0, 0]},
+    )
+    with pytest.raises(ShapesDiffer, match=r"output_layer\.weight"):
+        materialise(recipe, lambda leaf: odd if leaf.model_id == "b" else load(leaf))
 
 
 def test_recall_changes_no_byte() -> None:

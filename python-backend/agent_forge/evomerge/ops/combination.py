@@ -9,10 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from .chunks import CHUNK, each_chunk, made
-from .compiled import BLOCK, Array, Floats, clear, copy, flat, kernel, many
+from .compiled import BLOCK, Array, Floats, copy, flat, kernel, many
 
-LANES = 512
-"""Partial sums that a sum is made of: so many independent ones fill vectors, and a few rows the first-level cache."""
+LANES = 256
+"""Partial sums that a sum is made of: so many independent ones fill vectors, and those of four tensors the cache."""
+_1, _2 = np.uint64(LANES), np.uint64(2 * LANES)
 
 
 def combined(models: Sequence[Tensor], factors: Sequence[float]) -> Tensor:
@@ -55,34 +56,72 @@ def inner_products(tensors: Sequence[Tensor]) -> list[list[float]]:
 
 @kernel
 def _products(sums: Floats, arrays: tuple[Array, ...], start: int, stop: int) -> None:
-    """Fills the upper triangle of sums. Entry i of a chunk goes to the partial sum numbered i mod LANES."""
+    """Fills the upper triangle of sums. Entry i of a chunk goes to the partial sum numbered i mod LANES.
+
+    Tensors are taken by two, so that an entry is widened once for several products; an odd one goes with zeros.
+    """
     count = len(sums)
-    rows, lanes = np.zeros((count, LANES)), np.zeros((count, count, LANES))
+    pairs = (count + 1) // 2
+    squares, others = np.zeros((pairs, 3 * LANES)), np.zeros((pairs, count, 2 * LANES))
+    ends = np.zeros((count + 1, LANES), dtype=arrays[0].dtype)
     for at in range(start, stop, LANES):
         size = min(LANES, stop - at)
-        for i in range(count):
-            clear(rows[i, size:])
-            copy(rows[i, :size], arrays[i][at : at + size])
-        for i in range(count):
-            for j in range(i, count):
-                _multiply_add(lanes[i, j], rows[i], rows[j])
-    for i in range(count):
-        for j in range(i, count):
-            sums[i, j] = _total(lanes[i, j])
+        if size < LANES:
+            for i in range(count):
+                copy(ends[i, :size], arrays[i][at : at + size])
+        for pair in range(pairs):
+            i = 2 * pair
+            lone = i + 1 == count
+            if size < LANES:
+                a, b = ends[i], ends[i + 1]
+            else:
+                a, b = arrays[i][at : at + LANES], ends[count] if lone else arrays[i + 1][at : at + LANES]
+            _within(squares[pair], a, b)
+            for j in range(i + 2, count):
+                _across(others[pair, j], a, b, ends[j] if size < LANES else arrays[j][at : at + LANES])
+    for pair in range(pairs):
+        i = 2 * pair
+        sums[i, i] = total(squares[pair, :LANES])
+        if i + 1 < count:
+            sums[i, i + 1], sums[i + 1, i + 1] = (
+                total(squares[pair, LANES : 2 * LANES]),
+                total(squares[pair, 2 * LANES :]),
+            )
+        for j in range(i + 2, count):
+            sums[i, j], sums[i + 1, j] = total(others[pair, j, :LANES]), total(others[pair, j, LANES:])
 
 
 @kernel
-def _multiply_add(sums: Floats, a: Floats, b: Floats) -> None:
-    for i in range(len(sums)):
-        sums[i] += a[i] * b[i]
+def _within(sums: Floats, a: Array, b: Array) -> None:
+    """Adds aa, ab and bb to three times LANES partial sums."""
+    # unsigned places and one array of sums: else there is too much that the compiler would have to prove
+    for i in range(LANES):
+        at = np.uint64(i)
+        x, y = np.float64(a[at]), np.float64(b[at])
+        sums[at] += x * x
+        sums[at + _1] += x * y
+        sums[at + _2] += y * y
 
 
 @kernel
-def _total(entries: Floats) -> float:
-    total = 0.0
-    for i in range(len(entries)):
-        total += entries[i]
-    return total
+def _across(sums: Floats, a: Array, b: Array, c: Array) -> None:
+    """Adds ac and bc to twice LANES partial sums."""
+    for i in range(LANES):
+        at = np.uint64(i)
+        z = np.float64(c[at])
+        sums[at] += np.float64(a[at]) * z
+        sums[at + _1] += np.float64(b[at]) * z
+
+
+@kernel
+def total(lanes: Floats) -> float:
+    """Their sum, which they are used up for: the upper half is added to the lower until one is left."""
+    width = len(lanes) // 2
+    while width:
+        for i in range(width):
+            lanes[i] = lanes[i] + lanes[width + i]
+        width //= 2
+    return float(lanes[0])
 
 
 def deviation(tensor: Tensor) -> float:
@@ -104,7 +143,7 @@ def _moments(sums: Floats, entries: Array, start: int, stop: int) -> None:
     for at in range(start, stop, LANES):
         size = min(LANES, stop - at)
         _add_powers(first[:size], second[:size], entries[at : at + size], entries[0])
-    sums[0], sums[1] = _total(first), _total(second)
+    sums[0], sums[1] = total(first), total(second)
 
 
 @kernel

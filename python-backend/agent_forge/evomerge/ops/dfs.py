@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..refusal import BadParameter
 from .chunks import each_chunk, in_rows, made
-from .combination import LANES
+from .combination import LANES, total
 from .compiled import Array, Floats, clear, copy, flat, kernel, many
 from .fisher import Calibration
 from .linear import shares
@@ -67,18 +67,7 @@ def _mean_rows(means: Floats, entries: Array, columns: int, start: int, stop: in
         for first in range(at, at + columns, LANES):
             size = min(LANES, at + columns - first)
             _add(lanes[:size], entries[first : first + size], 1.0)
-        means[at // columns] = _halved(lanes) / columns
-
-
-@kernel
-def _halved(entries: Floats) -> float:
-    """Their sum, which they are used up for: the upper half is added to the lower until one is left."""
-    width = len(entries) // 2
-    while width:
-        for i in range(width):
-            entries[i] = entries[i] + entries[width + i]
-        width //= 2
-    return float(entries[0])
+        means[at // columns] = total(lanes) / columns
 
 
 @kernel

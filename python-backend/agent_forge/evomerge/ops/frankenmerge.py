@@ -12,7 +12,10 @@ from .registry import Models, StateDict, merge_op
 Source = Annotated[int, Field(ge=0)]
 
 
-@merge_op(source="passthrough of mergekit, github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md")
+@merge_op(
+    source="passthrough of mergekit, github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md",
+    copies=True,
+)
 def frankenmerge(
     models: Models,
     *,

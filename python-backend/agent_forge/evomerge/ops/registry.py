@@ -85,6 +85,8 @@ class MergeOp:
     """Names of its positional parameters."""
     whole: bool
     """Works on whole models, not tensor by tensor."""
+    copies: bool
+    """Makes nothing: every tensor of the result is one of an input's."""
     settings: type[BaseModel]
     resolved: frozenset[str]
 
@@ -118,6 +120,7 @@ class MergeOp:
         seed: int = 0,
         known: Callable[[str], Known] = lambda name: nothing_known,
         known_finite: bool = False,
+        depth: int | None = None,
         **settings: Any,
     ) -> StateDict:
         """Merge models of one shape into a new one.
@@ -126,11 +129,14 @@ class MergeOp:
         absent. fisher: each input's diagonal Fisher, for the ops that need it. seed: key of random numbers.
         known: tensor name → the statistics that the caller keeps.
         known_finite: the caller has looked, so that NaN and infinities need not be sought again.
+        depth: number of blocks, where the models given are parts of whole ones.
 
         The result may share memory with the inputs, which are left unchanged.
         Raises `MergeRefused` (see refusal.py) instead of making something wrong.
         """
-        self._check(models, base, fisher)
+        self.check(models, base)
+        if "fisher" in self.needs and (fisher is None or len(fisher) != len(models)):
+            raise WrongInputs(f"{self.name} needs the diagonal Fisher of each input")
         if not known_finite:
             for index, model in enumerate(models):
                 refuse_non_finite(model, f"input {index}")
@@ -140,7 +146,7 @@ class MergeOp:
         if self.whole:
             merged: StateDict = self.function(models, **checked)
             return merged
-        depth = depth_of(models[0])
+        depth = depth_of(models[0]) if depth is None else depth
         out: StateDict = {}
         for name, first in models[0].items():
             if first.numel() == 0:
@@ -165,13 +171,12 @@ class MergeOp:
                 raise NonFinite(f"{self.name}: the result overflows in `{name}`")
         return out
 
-    def _check(self, models: Models, base: Mapping[str, Tensor] | None, fisher: Models | None) -> None:
+    def check(self, models: Models, base: Mapping[str, Tensor] | None) -> None:
+        """Raises `MergeRefused` where there are too few or too many, or they differ in shape. Reads no entry."""
         least, most = self.inputs.least, self.inputs.most
         if len(models) < least or (most is not None and len(models) > most):
             allowed = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
             raise WrongInputs(f"{self.name} takes {allowed} models, got {len(models)}")
-        if "fisher" in self.needs and (fisher is None or len(fisher) != len(models)):
-            raise WrongInputs(f"{self.name} needs the diagonal Fisher of each input")
         same_shapes(models, base)
 
 
@@ -240,7 +245,7 @@ def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None) -> Non
 _REGISTRY: dict[str, MergeOp] = {}
 
 
-def merge_op(source: str) -> Callable[[Callable[..., Any]], MergeOp]:
+def merge_op(source: str, *, copies: bool = False) -> Callable[[Callable[..., Any]], MergeOp]:
     """Register a function under its name. source: paper or documentation."""
 
     def register(function: Callable[..., Any]) -> MergeOp:
@@ -274,6 +279,7 @@ def merge_op(source: str) -> Callable[[Callable[..., Any]], MergeOp]:
             inputs=inputs,
             needs=frozenset(needs),
             whole=hints["return"] == StateDict,
+            copies=copies,
             settings=settings,
             resolved=frozenset(resolved),
         )
