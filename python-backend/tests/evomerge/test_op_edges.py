@@ -162,5 +162,5 @@ def test_a_negative_weight_votes_against_its_own_task_vector() -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_a_result_beyond_its_type_is_refused(op: str, dtype: torch.dtype) -> None:
     models = [{"w": sign * torch.tensor([torch.finfo(dtype).max], dtype=dtype)} for sign in (1, -1)]
-    with pytest.raises(NonFinite, match="overflows in `w`"):
+    with pytest.raises(NonFinite, match="`w`: the result overflows"):
         apply(merge_ops()[op], models, {"w": torch.zeros(1, dtype=dtype)}, weights=[2, -1])

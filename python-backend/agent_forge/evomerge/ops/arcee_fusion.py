@@ -83,7 +83,12 @@ def _take(
     stop: int,
 ) -> None:
     for at in range(start, stop, columns):
-        divergence = divergences[at // columns]
-        for i in range(at, at + columns):
-            size = np.float32(abs(np.float64(model[i]) - np.float64(base[i])))
-            out[i] = model[i] if size * divergence >= threshold else base[i]
+        row = slice(at, at + columns)
+        _take_row(out[row], model[row], base[row], divergences[at // columns], threshold)
+
+
+@kernel
+def _take_row(out: Array, model: Array, base: Array, divergence: np.float32, threshold: np.float32) -> None:
+    for i in range(len(out)):
+        size = np.float32(abs(np.float64(model[i]) - np.float64(base[i])))
+        out[i] = model[i] if size * divergence >= threshold else base[i]

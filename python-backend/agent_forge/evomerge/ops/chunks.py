@@ -7,12 +7,15 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..refusal import NonFinite
 from . import recycled
-from .compiled import Array
+from .compiled import Array, kernel
 
 CHUNK = 1 << 16
 """Entries that a thread takes at once: long beside the microseconds that a call costs, short beside a tensor."""
@@ -44,12 +47,34 @@ def made(like: Tensor, fill: Callable[[Array, int, int], None], chunk: int = CHU
     """A new tensor of the same shape and dtype. fill(out, start, stop) writes these entries of the flat result.
 
     `out` is float32 where the dtype is narrower than that. `fill` is called on several threads at once.
+    Raises `NonFinite` where the result overflows.
     """
-    dtype = like.dtype if like.dtype in (torch.float32, torch.float64) else torch.float32
-    tensor = recycled.empty(like.shape, dtype)
+    narrow = like.dtype not in (torch.float32, torch.float64)
+    tensor = recycled.empty(like.shape, torch.float32 if narrow else like.dtype)
     out = tensor.view(-1).numpy()
-    each_chunk(like.numel(), lambda start, stop: fill(out, start, stop), chunk)
-    return tensor.to(like.dtype)
+    bits = out.view(np.uint32 if out.dtype == np.float32 else np.uint64)
+    infinity = bits.dtype.type(np.array(np.inf, out.dtype).view(bits.dtype))
+
+    def work(start: int, stop: int) -> None:
+        fill(out, start, stop)
+        # while the chunk is still in the cache
+        if not _finite(bits[start:stop], infinity):
+            raise NonFinite("the result overflows")
+
+    each_chunk(like.numel(), work, chunk)
+    result = tensor.to(like.dtype)
+    if narrow and not bool(result.isfinite().all()):
+        raise NonFinite(f"the result overflows {str(like.dtype).removeprefix('torch.')}")
+    return result
+
+
+@kernel
+def _finite(bits: Array, infinity: Any) -> bool:
+    """Whether no float has all bits of its exponent set. infinity: one whose other bits are 0."""
+    most = infinity ^ infinity
+    for i in range(len(bits)):
+        most = max(most, bits[i] & infinity)
+    return bool(most != infinity)
 
 
 def row_shape(tensor: Tensor) -> tuple[int, int]:

@@ -13,7 +13,8 @@ from .compiled import BLOCK, Array, Floats, copy, flat, kernel, many
 
 LANES = 256
 """Partial sums that a sum is made of: so many independent ones fill vectors, and those of four tensors the cache."""
-_1, _2 = np.uint64(LANES), np.uint64(2 * LANES)
+STEP = 4 * LANES
+_1, _2, _3 = np.uint64(LANES), np.uint64(2 * LANES), np.uint64(3 * LANES)
 
 
 def combined(models: Sequence[Tensor], factors: Sequence[float]) -> Tensor:
@@ -58,27 +59,27 @@ def inner_products(tensors: Sequence[Tensor]) -> list[list[float]]:
 def _products(sums: Floats, arrays: tuple[Array, ...], start: int, stop: int) -> None:
     """Fills the upper triangle of sums. Entry i of a chunk goes to the partial sum numbered i mod LANES.
 
-    Tensors are taken by two, so that an entry is widened once for several products; an odd one goes with zeros.
+    Tensors are taken by two, and entries by four of a lane, so that few widenings and stores go with many products.
     """
     count = len(sums)
     pairs = (count + 1) // 2
     squares, others = np.zeros((pairs, 3 * LANES)), np.zeros((pairs, count, 2 * LANES))
-    ends = np.zeros((count + 1, LANES), dtype=arrays[0].dtype)
-    for at in range(start, stop, LANES):
-        size = min(LANES, stop - at)
-        if size < LANES:
+    ends = np.zeros((count, STEP), dtype=arrays[0].dtype)
+    for at in range(start, stop, STEP):
+        size = min(STEP, stop - at)
+        if size < STEP:
             for i in range(count):
                 copy(ends[i, :size], arrays[i][at : at + size])
         for pair in range(pairs):
             i = 2 * pair
-            lone = i + 1 == count
-            if size < LANES:
-                a, b = ends[i], ends[i + 1]
-            else:
-                a, b = arrays[i][at : at + LANES], ends[count] if lone else arrays[i + 1][at : at + LANES]
+            a = arrays[i][at : at + STEP] if size == STEP else ends[i]
+            if i + 1 == count:
+                _square(squares[pair], a)
+                continue
+            b = arrays[i + 1][at : at + STEP] if size == STEP else ends[i + 1]
             _within(squares[pair], a, b)
             for j in range(i + 2, count):
-                _across(others[pair, j], a, b, ends[j] if size < LANES else arrays[j][at : at + LANES])
+                _across(others[pair, j], a, b, arrays[j][at : at + STEP] if size == STEP else ends[j])
     for pair in range(pairs):
         i = 2 * pair
         sums[i, i] = total(squares[pair, :LANES])
@@ -91,16 +92,28 @@ def _products(sums: Floats, arrays: tuple[Array, ...], start: int, stop: int) ->
             sums[i, j], sums[i + 1, j] = total(others[pair, j, :LANES]), total(others[pair, j, LANES:])
 
 
+# unsigned places and one array of sums below: else there is too much that the compiler would have to prove
+
+
+@kernel
+def _square(sums: Floats, a: Array) -> None:
+    """Adds aa, four of a lane's at once."""
+    for i in range(LANES):
+        at = np.uint64(i)
+        a0, a1, a2, a3 = np.float64(a[at]), np.float64(a[at + _1]), np.float64(a[at + _2]), np.float64(a[at + _3])
+        sums[at] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
+
+
 @kernel
 def _within(sums: Floats, a: Array, b: Array) -> None:
     """Adds aa, ab and bb to three times LANES partial sums."""
-    # unsigned places and one array of sums: else there is too much that the compiler would have to prove
     for i in range(LANES):
         at = np.uint64(i)
-        x, y = np.float64(a[at]), np.float64(b[at])
-        sums[at] += x * x
-        sums[at + _1] += x * y
-        sums[at + _2] += y * y
+        a0, a1, a2, a3 = np.float64(a[at]), np.float64(a[at + _1]), np.float64(a[at + _2]), np.float64(a[at + _3])
+        b0, b1, b2, b3 = np.float64(b[at]), np.float64(b[at + _1]), np.float64(b[at + _2]), np.float64(b[at + _3])
+        sums[at] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
+        sums[at + _1] += (a0 * b0 + a1 * b1) + (a2 * b2 + a3 * b3)
+        sums[at + _2] += (b0 * b0 + b1 * b1) + (b2 * b2 + b3 * b3)
 
 
 @kernel
@@ -108,9 +121,11 @@ def _across(sums: Floats, a: Array, b: Array, c: Array) -> None:
     """Adds ac and bc to twice LANES partial sums."""
     for i in range(LANES):
         at = np.uint64(i)
-        z = np.float64(c[at])
-        sums[at] += np.float64(a[at]) * z
-        sums[at + _1] += np.float64(b[at]) * z
+        c0, c1, c2, c3 = np.float64(c[at]), np.float64(c[at + _1]), np.float64(c[at + _2]), np.float64(c[at + _3])
+        a0, a1, a2, a3 = np.float64(a[at]), np.float64(a[at + _1]), np.float64(a[at + _2]), np.float64(a[at + _3])
+        b0, b1, b2, b3 = np.float64(b[at]), np.float64(b[at + _1]), np.float64(b[at + _2]), np.float64(b[at + _3])
+        sums[at] += (a0 * c0 + a1 * c1) + (a2 * c2 + a3 * c3)
+        sums[at + _1] += (b0 * c0 + b1 * c1) + (b2 * c2 + b3 * c3)
 
 
 @kernel
@@ -139,16 +154,21 @@ def deviation(tensor: Tensor) -> float:
 @kernel
 def _moments(sums: Floats, entries: Array, start: int, stop: int) -> None:
     """Σ (x − x₀) and Σ (x − x₀)², in partial sums as above. x₀, the first entry, so that a constant has none."""
-    first, second = np.zeros(LANES), np.zeros(LANES)
-    for at in range(start, stop, LANES):
-        size = min(LANES, stop - at)
-        _add_powers(first[:size], second[:size], entries[at : at + size], entries[0])
-    sums[0], sums[1] = total(first), total(second)
+    partial, end = np.zeros(2 * LANES), np.full(STEP, entries[0])
+    for at in range(start, stop, STEP):
+        size = min(STEP, stop - at)
+        if size < STEP:
+            copy(end[:size], entries[at : at + size])
+        _add_powers(partial, entries[at : at + STEP] if size == STEP else end, entries[0])
+    sums[0], sums[1] = total(partial[:LANES]), total(partial[LANES:])
 
 
 @kernel
-def _add_powers(first: Floats, second: Floats, entries: Array, origin: float) -> None:
-    for i in range(len(entries)):
-        away = np.float64(entries[i]) - np.float64(origin)
-        first[i] += away
-        second[i] += away * away
+def _add_powers(sums: Floats, entries: Array, origin: float) -> None:
+    o = np.float64(origin)
+    for i in range(LANES):
+        at = np.uint64(i)
+        a, b = np.float64(entries[at]) - o, np.float64(entries[at + _1]) - o
+        c, d = np.float64(entries[at + _2]) - o, np.float64(entries[at + _3]) - o
+        sums[at] += (a + b) + (c + d)
+        sums[at + _1] += (a * a + b * b) + (c * c + d * d)

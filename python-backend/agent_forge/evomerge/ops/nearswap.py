@@ -25,12 +25,12 @@ def nearswap(
     mergekit: does the same.
     """
     model, origin = flat(models[0]), flat(base)
-    return made(base, lambda out, start, stop: _near(out, model, origin, t, start, stop))
+    return made(base, lambda out, start, stop: _near(out[start:stop], model[start:stop], origin[start:stop], t))
 
 
 @kernel
-def _near(out: Array, model: Array, base: Array, t: float, start: int, stop: int) -> None:
-    for i in range(start, stop):
+def _near(out: Array, model: Array, base: Array, t: float) -> None:
+    for i in range(len(out)):
         origin = np.float64(base[i])
         delta = np.float64(model[i]) - origin
         out[i] = origin + min(max(delta, -t), t)

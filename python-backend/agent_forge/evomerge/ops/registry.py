@@ -166,9 +166,10 @@ class MergeOp:
                 available["fisher"] = [diagonal[name] for diagonal in fisher]
             if "known" in self.needs:
                 available["known"] = known(name)
-            out[name] = self.function(**available, **values)
-            if not _finite(out[name]):
-                raise NonFinite(f"{self.name}: the result overflows in `{name}`")
+            try:
+                out[name] = self.function(**available, **values)
+            except NonFinite as error:
+                raise NonFinite(f"{self.name}: `{name}`: {error}") from None
         return out
 
     def check(self, models: Models, base: Mapping[str, Tensor] | None) -> None:
