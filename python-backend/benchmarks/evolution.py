@@ -8,8 +8,10 @@ Parents are trained for one step each: they think at full depth about every toke
 of their size can cost. Generations are those of a tournament of 8, populations those of two generations of cma_es,
 presets two generations of a tournament. Each run is a process of its own: memory is the most that it ever held, files
 mapped into it included; disk is what it leaves. A candidate's seconds are those of its generation, shared out: what a
-run does before the first and after the last does not grow with them. `spread` is how far they lie apart within a row of
-runs, the largest over the smallest; over parameters, the seconds per parameter. 1 is a line.
+run does before the first and after the last does not grow with them. Merging and evaluating overlap there; so after
+the run each candidate is made and measured again, one thing at a time: `alone`, and `share`, merging's of both.
+`spread` is how far the seconds lie apart within a row of runs, the largest over the smallest; over parameters, the
+seconds per parameter. 1 is a line.
 Prints markdown; the last line is JSON.
 """
 
@@ -35,6 +37,9 @@ from agent_forge.contract.architecture import ARCHITECTURES, Preset, parameter_c
 from agent_forge.contract.cognate import CognateConfig
 from agent_forge.contract.evomerge import EvoMergeConfig
 from agent_forge.evomerge import phase as evomerge
+from agent_forge.evomerge.diversity import sketch
+from agent_forge.evomerge.workbench import Workbench
+from agent_forge.registry.tensors import digest_tensors
 from agent_forge.runs.engine import make_evaluator
 from agent_forge.settings import Settings
 
@@ -58,6 +63,9 @@ class Cost:
     merge_seconds: float
     """The same, of merging alone, which goes on beside evaluating."""
     evaluate_seconds: float
+    merge_alone_seconds: float
+    """Of merging it again, with nothing beside it, order statistics included where it is the first to need them."""
+    evaluate_alone_seconds: float
     peak_bytes: int
     disk_bytes: int
 
@@ -80,7 +88,8 @@ def breed(preset: Preset, shelf: Path, folder: Path, threads: int, settings: dic
     start = time.perf_counter()
     evomerge.run(config, job, lambda own, models: make_evaluator(own, models, Settings()))
     seconds = time.perf_counter() - start
-    count = len(job.recorded)
+    count, peak = len(job.recorded), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    merging, evaluating = one_by_one(config, job)
     return Cost(
         preset=preset,
         parameters=parameter_count(ARCHITECTURES[preset]),
@@ -91,9 +100,27 @@ def breed(preset: Preset, shelf: Path, folder: Path, threads: int, settings: dic
         candidate_seconds=sum(generation.seconds for generation in job.generations) / count,
         merge_seconds=sum(candidate.merge_seconds for candidate in job.recorded) / count,
         evaluate_seconds=sum(candidate.evaluate_seconds for candidate in job.recorded) / count,
-        peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        merge_alone_seconds=merging / count,
+        evaluate_alone_seconds=evaluating / count,
+        peak_bytes=peak,
         disk_bytes=sum(path.stat().st_size for path in folder.iterdir()),
     )
+
+
+def one_by_one(config: EvoMergeConfig, job: FolderJob) -> tuple[float, float]:
+    """Seconds of merging and of evaluating all candidates again, as the run does, on all threads."""
+    bench = Workbench(config, job, lambda own, models: make_evaluator(own, models, Settings()))
+    bench.prepare(job.poll)
+    merging = evaluating = 0.0
+    for candidate in job.recorded:
+        start = time.perf_counter()
+        tensors = bench.make(candidate.recipe)
+        sketch(tensors, bench.base)
+        digest_tensors(tensors)
+        made = time.perf_counter()
+        bench.evaluate(tensors, "selection")
+        merging, evaluating = merging + made - start, evaluating + time.perf_counter() - made
+    return merging, evaluating
 
 
 def alone(work: Callable[..., Any], *order: Any) -> Any:
@@ -105,16 +132,17 @@ def alone(work: Callable[..., Any], *order: Any) -> Any:
 def table(rows: dict[str, list[Cost]]) -> str:
     lines = [
         "| what grows | preset | parameters | generations | population | run, s | candidate, s | merge | evaluate "
-        "| memory, GB | disk, GB | spread |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "| merge alone | evaluate alone | share | memory, GB | disk, GB | spread |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for what, costs in rows.items():
         for cost in costs:
-            figures = [cost.seconds, cost.candidate_seconds, cost.merge_seconds, cost.evaluate_seconds]
+            apart = [cost.merge_alone_seconds, cost.evaluate_alone_seconds]
+            figures = [cost.seconds, cost.candidate_seconds, cost.merge_seconds, cost.evaluate_seconds, *apart]
             lines.append(
                 f"| {what} | {cost.preset} | {cost.parameters:,} | {cost.generations} | {cost.population} | "
                 + " | ".join(f"{figure:.2f}" for figure in figures)
-                + f" | {cost.peak_bytes / 1e9:.2f} | {cost.disk_bytes / 1e9:.2f} | "
+                + f" | {apart[0] / sum(apart):.0%} | {cost.peak_bytes / 1e9:.2f} | {cost.disk_bytes / 1e9:.2f} | "
                 + (f"{spread(costs):.2f} |" if cost is costs[-1] else "|")
             )
     return "\n".join(lines)
