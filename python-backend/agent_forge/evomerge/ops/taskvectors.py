@@ -115,6 +115,11 @@ def _banded(
     start: int,
     stop: int,
 ) -> None:
+    if len(weights) <= 4:
+        part = slice(start, stop)
+        a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
+        _band_four(out[part], base[part], a, b, c, d, _padded(weights), limits, scale, elected)
+        return
     rows, sums = _scratch(len(weights))
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
@@ -128,8 +133,46 @@ def _banded(
 @kernel
 def _band(row: Floats, model: Array, base: Array, weight: float, least: float, above: float) -> None:
     for i in range(len(row)):
-        delta = np.float64(model[i]) - np.float64(base[i])
-        row[i] = delta * weight if (abs(delta) >= least) & (abs(delta) < above) else 0.0
+        row[i] = _inside(np.float64(model[i]) - np.float64(base[i]), weight, least, above)
+
+
+@kernel
+def _inside(delta: float, weight: float, least: float, above: float) -> float:
+    return delta * weight if (abs(delta) >= least) & (abs(delta) < above) else 0.0
+
+
+@kernel
+def _band_four(
+    out: Array,
+    base: Array,
+    a: Array,
+    b: Array,
+    c: Array,
+    d: Array,
+    weights: Floats,
+    limits: Floats,
+    scale: float,
+    elected: bool,
+) -> None:
+    """Up to four inputs, which is what a search has, in one loop: a third of the time that rows take."""
+    count = len(limits)
+    u, v, w, x = weights[0], weights[1], weights[2], weights[3]
+    # what there is none of has weight 0, whatever its band
+    second, third, fourth = min(1, count - 1), min(2, count - 1), min(3, count - 1)
+    a0, b0, c0, d0 = limits[0, 0], limits[second, 0], limits[third, 0], limits[fourth, 0]
+    a1, b1, c1, d1 = limits[0, 1], limits[second, 1], limits[third, 1], limits[fourth, 1]
+    if elected:
+        for i in range(len(out)):
+            origin = np.float64(base[i])
+            p, q = _inside(np.float64(a[i]) - origin, u, a0, a1), _inside(np.float64(b[i]) - origin, v, b0, b1)
+            r, s = _inside(np.float64(c[i]) - origin, w, c0, c1), _inside(np.float64(d[i]) - origin, x, d0, d1)
+            out[i] = origin + _mean_of_agreeing(p, q, r, s, abs(u), abs(v), abs(w), abs(x)) * scale
+        return
+    for i in range(len(out)):
+        origin = np.float64(base[i])
+        p, q = _inside(np.float64(a[i]) - origin, u, a0, a1), _inside(np.float64(b[i]) - origin, v, b0, b1)
+        r, s = _inside(np.float64(c[i]) - origin, w, c0, c1), _inside(np.float64(d[i]) - origin, x, d0, d1)
+        out[i] = origin + (0.0 + p + q + r + s) * scale
 
 
 @kernel
@@ -145,6 +188,16 @@ def _dropped(
     start: int,
     stop: int,
 ) -> None:
+    if len(weights) <= 4:
+        four = np.zeros(4 * GROUP, dtype=np.uint32)
+        for at in range(start, stop, BLOCK):
+            part = slice(at, min(at + BLOCK, stop))
+            for index in range(len(weights)):
+                fill_group(four[index * GROUP : (index + 1) * GROUP], keys[index], at // BLOCK)
+            a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
+            chances = four.view(np.uint16)
+            _drop_four(out[part], base[part], a, b, c, d, _padded(weights), chances, threshold, scale, elected)
+        return
     rows, sums = _scratch(len(weights))
     drawn = np.empty(GROUP, dtype=np.uint32)
     levels = drawn.view(np.uint16)
@@ -161,8 +214,46 @@ def _dropped(
 @kernel
 def _drop(row: Floats, model: Array, base: Array, weight: float, levels: Levels, threshold: int) -> None:
     for i in range(len(row)):
-        weighed: float = (np.float64(model[i]) - np.float64(base[i])) * weight
-        row[i] = weighed if np.int32(levels[i]) >= np.int32(threshold) else 0.0
+        row[i] = _spared(np.float64(model[i]) - np.float64(base[i]), weight, levels[i], threshold)
+
+
+@kernel
+def _spared(delta: float, weight: float, level: int, threshold: int) -> float:
+    return delta * weight if np.int32(level) >= np.int32(threshold) else 0.0
+
+
+@kernel
+def _drop_four(
+    out: Array,
+    base: Array,
+    a: Array,
+    b: Array,
+    c: Array,
+    d: Array,
+    weights: Floats,
+    levels: Levels,
+    threshold: int,
+    scale: float,
+    elected: bool,
+) -> None:
+    """As `_band_four`, of a block. levels: (4 · BLOCK,)."""
+    u, v, w, x = weights[0], weights[1], weights[2], weights[3]
+    if elected:
+        for i in range(len(out)):
+            at, origin = np.uint64(i), np.float64(base[i])
+            p = _spared(np.float64(a[i]) - origin, u, levels[at], threshold)
+            q = _spared(np.float64(b[i]) - origin, v, levels[at + _1], threshold)
+            r = _spared(np.float64(c[i]) - origin, w, levels[at + _2], threshold)
+            s = _spared(np.float64(d[i]) - origin, x, levels[at + _3], threshold)
+            out[i] = origin + _mean_of_agreeing(p, q, r, s, abs(u), abs(v), abs(w), abs(x)) * scale
+        return
+    for i in range(len(out)):
+        at, origin = np.uint64(i), np.float64(base[i])
+        p = _spared(np.float64(a[i]) - origin, u, levels[at], threshold)
+        q = _spared(np.float64(b[i]) - origin, v, levels[at + _1], threshold)
+        r = _spared(np.float64(c[i]) - origin, w, levels[at + _2], threshold)
+        s = _spared(np.float64(d[i]) - origin, x, levels[at + _3], threshold)
+        out[i] = origin + (0.0 + p + q + r + s) * scale
 
 
 @kernel
@@ -219,19 +310,53 @@ def _scratch(count: int) -> tuple[Floats, Floats]:
 
 
 @kernel
+def _padded(weights: Floats) -> Floats:
+    """Up to four, and zeros."""
+    four = np.zeros(4)
+    for i in range(len(weights)):
+        four[i] = weights[i]
+    return four
+
+
+@kernel
+def _mean_of_agreeing(a: float, b: float, c: float, d: float, w0: float, w1: float, w2: float, w3: float) -> float:
+    """Of four wᵢτᵢ those of the sign of their sum, over their |wᵢ|; 0 where they sum to 0."""
+    total = 0.0 + a + b + c + d
+    sign = 1.0 if total > 0 else -1.0
+    a, b, c, d = a * sign, b * sign, c * sign, d * sign
+    agreed = (a if a > 0 else 0.0) + (b if b > 0 else 0.0) + (c if c > 0 else 0.0) + (d if d > 0 else 0.0)
+    divisor = (w0 if a > 0 else 0.0) + (w1 if b > 0 else 0.0) + (w2 if c > 0 else 0.0) + (w3 if d > 0 else 0.0)
+    mean = agreed / (divisor if divisor > 0 else 1.0)
+    return mean * sign if total != 0 else 0.0
+
+
+@kernel
 def _merge(out: Array, base: Array, rows: Floats, weights: Floats, scale: float, elected: bool, sums: Floats) -> None:
     """rows: of each input, wᵢτᵢ. Four are taken at once, which saves two loads and stores of a sum in three."""
+    if len(rows) == FOUR and elected:
+        four = _padded(weights)
+        _elect_four(out, base, rows, abs(four[0]), abs(four[1]), abs(four[2]), abs(four[3]), scale)
+        return
     for at in range(0, len(rows), FOUR):
         _sum(sums, rows[at : at + FOUR], at > 0)
     if not elected:
         _add(out, base, sums, scale)
         return
-    four = np.zeros(4)
     for first in range(0, len(weights), 4):
-        for i in range(4):
-            four[i] = abs(weights[first + i]) if first + i < len(weights) else 0.0
-        _vote(sums, rows[first * BLOCK : first * BLOCK + FOUR], four[0], four[1], four[2], four[3], first > 0)
+        four = _padded(weights[first : first + 4])
+        part = rows[first * BLOCK : first * BLOCK + FOUR]
+        _vote(sums, part, abs(four[0]), abs(four[1]), abs(four[2]), abs(four[3]), first > 0)
     _add_mean(out, base, sums, scale)
+
+
+@kernel
+def _elect_four(
+    out: Array, base: Array, rows: Floats, w0: float, w1: float, w2: float, w3: float, scale: float
+) -> None:
+    for i in range(len(out)):
+        at = np.uint64(i)
+        mean = _mean_of_agreeing(rows[at], rows[at + _1], rows[at + _2], rows[at + _3], w0, w1, w2, w3)
+        out[i] = np.float64(base[i]) + mean * scale
 
 
 # unsigned places in few arrays below: else there is too much that the compiler would have to prove
