@@ -73,6 +73,15 @@ def _mean_rows(means: Floats, entries: Array, columns: int, start: int, stop: in
 @kernel
 def _by_row(out: Array, models: tuple[Array, ...], shares: Floats, columns: int, start: int, stop: int) -> None:
     """shares: (inputs, rows). start and stop are where rows begin."""
+    if len(shares) <= 4:
+        four = np.zeros(4)
+        for at in range(start, stop, columns):
+            row = slice(at, at + columns)
+            for index in range(len(shares)):
+                four[index] = shares[index, at // columns]
+            a, b, c, d = models[0][row], models[1][row], models[2][row], models[3][row]
+            _mix_four(out[row], a, b, c, d, four[0], four[1], four[2], four[3])
+        return
     sums = np.empty(columns)
     for at in range(start, stop, columns):
         clear(sums)
@@ -85,3 +94,10 @@ def _by_row(out: Array, models: tuple[Array, ...], shares: Floats, columns: int,
 def _add(sums: Floats, model: Array, share: float) -> None:
     for i in range(len(sums)):
         sums[i] = sums[i] + np.float64(model[i]) * share
+
+
+@kernel
+def _mix_four(out: Array, a: Array, b: Array, c: Array, d: Array, p: float, q: float, r: float, s: float) -> None:
+    """Up to four, which is what a search has, in one loop."""
+    for i in range(len(out)):
+        out[i] = 0.0 + np.float64(a[i]) * p + np.float64(b[i]) * q + np.float64(c[i]) * r + np.float64(d[i]) * s

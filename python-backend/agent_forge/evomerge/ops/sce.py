@@ -66,27 +66,28 @@ def _selection(models: Sequence[Tensor], base: Tensor, selected: float) -> tuple
 
 
 @kernel
-def _read(
-    rows: Floats, variance: Floats, mean: Floats, models: tuple[Array, ...], base: Array, at: int, size: int
-) -> None:
-    """The task vectors' entries from `at` on, (inputs, BLOCK), and their variance across the inputs, (BLOCK,)."""
-    count = len(rows)
-    clear(mean)
+def _read(rows: Floats, sums: Floats, models: tuple[Array, ...], base: Array, at: int, size: int) -> None:
+    """The task vectors' entries from `at` on, (inputs, BLOCK), and their variance, mean and sum, (3, BLOCK)."""
+    count, variance, mean, total = len(rows), sums[0], sums[1], sums[2]
+    clear(total)
     clear(variance)
     for index in range(count):
-        _subtract(rows[index, :size], mean[:size], models[index][at : at + size], base[at : at + size], count)
+        _subtract(rows[index, :size], total[:size], models[index][at : at + size], base[at : at + size])
+    for i in range(BLOCK):
+        mean[i] = total[i] / count
     for index in range(count):
         _add_square(variance[:size], rows[index, :size], mean[:size])
-    for i in range(size):
+    for i in range(BLOCK):
         # float32: what positions are ranked by
         variance[i] = np.float64(np.float32(variance[i] / count))
 
 
 @kernel
-def _subtract(row: Floats, mean: Floats, model: Array, base: Array, count: int) -> None:
+def _subtract(row: Floats, total: Floats, model: Array, base: Array) -> None:
     for i in range(len(row)):
-        row[i] = np.float64(model[i]) - np.float64(base[i])
-        mean[i] = mean[i] + row[i] / count
+        delta = np.float64(model[i]) - np.float64(base[i])
+        row[i] = delta
+        total[i] = total[i] + delta
 
 
 @kernel
@@ -100,26 +101,30 @@ def _add_square(total: Floats, row: Floats, mean: Floats) -> None:
 def _spread(
     out: npt.NDArray[np.float32], models: tuple[Array, ...], count: int, base: Array, start: int, stop: int
 ) -> None:
-    rows, variance, mean = np.empty((count, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
+    if count <= 4:
+        part = slice(start, stop)
+        _spread_four(out[part], base[part], models[0][part], models[1][part], models[2][part], models[3][part], count)
+        return
+    rows, sums = np.empty((count, BLOCK)), np.empty((3, BLOCK))
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
-        _read(rows, variance, mean, models, base, at, size)
-        copy(out[at : at + size], variance[:size])
+        _read(rows, sums, models, base, at, size)
+        copy(out[at : at + size], sums[0, :size])
 
 
 @kernel
-def _squares(sums: Floats, models: tuple[Array, ...], base: Array, least: float, start: int, stop: int) -> None:
+def _squares(squares: Floats, models: tuple[Array, ...], base: Array, least: float, start: int, stop: int) -> None:
     """Σ of squares over the selected positions, per input; entry i goes to partial sum i mod BLOCK."""
-    count = len(sums)
-    rows, variance, mean, partial = np.empty((count, BLOCK)), np.empty(BLOCK), np.empty(BLOCK), np.zeros((count, BLOCK))
+    count = len(squares)
+    rows, sums, partial = np.empty((count, BLOCK)), np.empty((3, BLOCK)), np.zeros((count, BLOCK))
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
-        _read(rows, variance, mean, models, base, at, size)
+        _read(rows, sums, models, base, at, size)
         for index in range(count):
-            _add_selected(partial[index, :size], rows[index, :size], variance[:size], least)
+            _add_selected(partial[index, :size], rows[index, :size], sums[0, :size], least)
     for index in range(count):
         for i in range(BLOCK):
-            sums[index] += partial[index, i]
+            squares[index] += partial[index, i]
 
 
 @kernel
@@ -140,31 +145,90 @@ def _merge(
     stop: int,
 ) -> None:
     count = len(weights)
-    rows, variance, sums = np.empty((count, BLOCK)), np.empty(BLOCK), np.empty((3, BLOCK))
+    if count <= 4:
+        part = slice(start, stop)
+        a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
+        _merge_four(out[part], base[part], a, b, c, d, weights, least, scale)
+        return
+    rows, sums, votes = np.empty((count, BLOCK)), np.empty((3, BLOCK)), np.empty((2, BLOCK))
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
-        total, mean, divisor = sums[0, :size], sums[1, :size], sums[2, :size]
-        _read(rows, variance, sums[0], models, base, at, size)
-        for row in range(3):
-            clear(sums[row])
+        agreed, divisor = votes[0, :size], votes[1, :size]
+        _read(rows, sums, models, base, at, size)
+        _elect(sums[2])
+        clear(agreed)
+        clear(divisor)
         for index in range(count):
-            for i in range(size):
-                total[i] = total[i] + rows[index, i]
-        for index in range(count):
-            _agree(mean, divisor, rows[index, :size], total, weights[index])
-        _add(out[at : at + size], base[at : at + size], mean, divisor, variance[:size], least, scale)
+            _agree(agreed, divisor, rows[index, :size], sums[2, :size], weights[index])
+        _add(out[at : at + size], base[at : at + size], agreed, divisor, sums[0, :size], least, scale)
 
 
 @kernel
-def _agree(mean: Floats, divisor: Floats, row: Floats, total: Floats, weight: float) -> None:
+def _elect(total: Floats) -> None:
+    """Their signs instead."""
+    for i in range(len(total)):
+        total[i] = 1.0 if total[i] > 0 else (-1.0 if total[i] < 0 else 0.0)
+
+
+@kernel
+def _agree(agreed: Floats, divisor: Floats, row: Floats, sign: Floats, weight: float) -> None:
     for i in range(len(row)):
-        agrees = ((row[i] > 0) & (total[i] > 0)) | ((row[i] < 0) & (total[i] < 0))
-        mean[i] = mean[i] + (row[i] * weight if agrees else 0.0)
+        agrees = row[i] * sign[i] > 0
+        agreed[i] = agreed[i] + (row[i] * weight if agrees else 0.0)
         divisor[i] = divisor[i] + (weight if agrees else 0.0)
 
 
 @kernel
-def _add(out: Array, base: Array, mean: Floats, divisor: Floats, variance: Floats, least: float, scale: float) -> None:
+def _add(
+    out: Array, base: Array, agreed: Floats, divisor: Floats, variance: Floats, least: float, scale: float
+) -> None:
     for i in range(len(out)):
-        merged = mean[i] / (divisor[i] if divisor[i] > 0 else 1.0)
+        merged = agreed[i] / (divisor[i] if divisor[i] > 0 else 1.0)
         out[i] = np.float64(base[i]) + (merged if variance[i] >= least else 0.0) * scale
+
+
+# Up to four inputs, which is what a search has, in one loop.
+
+
+@kernel
+def _variance(a: float, b: float, c: float, d: float, count: int) -> float:
+    """Of the first `count`; what comes after is 0."""
+    mean = (0.0 + a + b + c + d) / count
+    p, q = a - mean, b - mean if count > 1 else 0.0
+    r, s = c - mean if count > 2 else 0.0, d - mean if count > 3 else 0.0
+    return np.float64(np.float32((0.0 + p * p + q * q + r * r + s * s) / count))
+
+
+@kernel
+def _spread_four(out: npt.NDArray[np.float32], base: Array, a: Array, b: Array, c: Array, d: Array, count: int) -> None:
+    second, third, fourth = 1.0 if count > 1 else 0.0, 1.0 if count > 2 else 0.0, 1.0 if count > 3 else 0.0
+    for i in range(len(out)):
+        origin = np.float64(base[i])
+        p, q = np.float64(a[i]) - origin, (np.float64(b[i]) - origin) * second
+        r, s = (np.float64(c[i]) - origin) * third, (np.float64(d[i]) - origin) * fourth
+        out[i] = _variance(p, q, r, s, count)
+
+
+@kernel
+def _merge_four(
+    out: Array, base: Array, a: Array, b: Array, c: Array, d: Array, weights: Floats, least: float, scale: float
+) -> None:
+    count = len(weights)
+    second, third, fourth = 1.0 if count > 1 else 0.0, 1.0 if count > 2 else 0.0, 1.0 if count > 3 else 0.0
+    four = np.zeros(4)
+    for index in range(count):
+        four[index] = weights[index]
+    u, v, w, x = four[0], four[1], four[2], four[3]
+    for i in range(len(out)):
+        origin = np.float64(base[i])
+        p, q = np.float64(a[i]) - origin, (np.float64(b[i]) - origin) * second
+        r, s = (np.float64(c[i]) - origin) * third, (np.float64(d[i]) - origin) * fourth
+        variance = _variance(p, q, r, s, count)
+        total = 0.0 + p + q + r + s
+        sign = 1.0 if total > 0 else (-1.0 if total < 0 else 0.0)
+        agreed = (p * u if p * sign > 0 else 0.0) + (q * v if q * sign > 0 else 0.0)
+        agreed = agreed + (r * w if r * sign > 0 else 0.0) + (s * x if s * sign > 0 else 0.0)
+        divisor = (u if p * sign > 0 else 0.0) + (v if q * sign > 0 else 0.0)
+        divisor = divisor + (w if r * sign > 0 else 0.0) + (x if s * sign > 0 else 0.0)
+        merged = agreed / (divisor if divisor > 0 else 1.0)
+        out[i] = origin + (merged if variance >= least else 0.0) * scale
