@@ -40,6 +40,14 @@ def fisher(
 def _informed(
     out: Array, models: tuple[Array, ...], fisher: tuple[Array, ...], shares: Floats, start: int, stop: int
 ) -> None:
+    if len(shares) <= 4:
+        four, part = np.zeros(4), slice(start, stop)
+        for index in range(len(shares)):
+            four[index] = shares[index]
+        a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
+        e, f, g, h = fisher[0][part], fisher[1][part], fisher[2][part], fisher[3][part]
+        _informed_four(out[part], a, b, c, d, e, f, g, h, four)
+        return
     total, mean = np.empty(BLOCK), np.empty(BLOCK)
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
@@ -63,3 +71,19 @@ def _mix(mean: Floats, total: Floats, model: Array, fisher: Array, share: float)
     for i in range(len(model)):
         known = np.float64(fisher[i]) * share / (total[i] if total[i] > 0 else 1.0)
         mean[i] = mean[i] + (known if total[i] > 0 else share) * np.float64(model[i])
+
+
+@kernel
+def _informed_four(
+    out: Array, a: Array, b: Array, c: Array, d: Array, e: Array, f: Array, g: Array, h: Array, shares: Floats
+) -> None:
+    """Up to four inputs, which is what a search has, in one loop. e to h: their diagonals."""
+    u, v, w, x = shares[0], shares[1], shares[2], shares[3]
+    for i in range(len(out)):
+        p, q, r, s = np.float64(e[i]) * u, np.float64(f[i]) * v, np.float64(g[i]) * w, np.float64(h[i]) * x
+        total = 0.0 + p + q + r + s
+        some = total > 0
+        divisor = total if some else 1.0
+        mean = 0.0 + (p / divisor if some else u) * np.float64(a[i]) + (q / divisor if some else v) * np.float64(b[i])
+        mean = mean + (r / divisor if some else w) * np.float64(c[i]) + (s / divisor if some else x) * np.float64(d[i])
+        out[i] = mean

@@ -44,6 +44,11 @@ def _mean_of_changes(
     start: int,
     stop: int,
 ) -> None:
+    if count <= 4:
+        part = slice(start, stop)
+        a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
+        _mean_of_four(out[part], base[part], a, b, c, d, count, epsilon, scale)
+        return
     total, changed = np.empty(BLOCK), np.empty(BLOCK)
     for at in range(start, stop, BLOCK):
         size = min(BLOCK, stop - at)
@@ -67,3 +72,20 @@ def _add(out: Array, base: Array, total: Floats, changed: Floats, scale: float) 
     for i in range(len(out)):
         mean = total[i] / (changed[i] if changed[i] > 0 else 1.0)
         out[i] = np.float64(base[i]) + mean * scale
+
+
+@kernel
+def _mean_of_four(
+    out: Array, base: Array, a: Array, b: Array, c: Array, d: Array, count: int, epsilon: float, scale: float
+) -> None:
+    """Up to four inputs, which is what a search has, in one loop."""
+    second, third, fourth = 1.0 if count > 1 else 0.0, 1.0 if count > 2 else 0.0, 1.0 if count > 3 else 0.0
+    for i in range(len(out)):
+        origin = np.float64(base[i])
+        p, q = np.float64(a[i]) - origin, (np.float64(b[i]) - origin) * second
+        r, s = (np.float64(c[i]) - origin) * third, (np.float64(d[i]) - origin) * fourth
+        total = 0.0 + (p if abs(p) > epsilon else 0.0) + (q if abs(q) > epsilon else 0.0)
+        total = total + (r if abs(r) > epsilon else 0.0) + (s if abs(s) > epsilon else 0.0)
+        changed = (1.0 if abs(p) > epsilon else 0.0) + (1.0 if abs(q) > epsilon else 0.0)
+        changed = changed + (1.0 if abs(r) > epsilon else 0.0) + (1.0 if abs(s) > epsilon else 0.0)
+        out[i] = origin + total / (changed if changed > 0 else 1.0) * scale
