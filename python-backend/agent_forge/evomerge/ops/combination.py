@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from torch import Tensor
 
 from .chunks import CHUNK, each_chunk, made
 from .compiled import BLOCK, Array, Floats, copy, flat, kernel, many
+from .known import Known
 
 LANES = 256
 """Partial sums that a sum is made of: so many independent ones fill vectors, and those of four tensors the cache."""
@@ -75,6 +77,11 @@ def _first(row: Floats, model: Array, factor: float) -> None:
 def _further(row: Floats, model: Array, factor: float) -> None:
     for i in range(len(row)):
         row[i] += np.float64(model[i]) * factor
+
+
+def inner_products_of(inputs: Sequence[Tensor], known: Known, *others: Tensor) -> list[list[float]]:
+    """As `inner_products`, of all inputs and of others that follow from them and the base."""
+    return known(range(len(inputs)), "inner products", partial(inner_products, [*inputs, *others]))
 
 
 def inner_products(tensors: Sequence[Tensor]) -> list[list[float]]:

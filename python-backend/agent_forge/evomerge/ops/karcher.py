@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from .combination import combined, inner_products
+from .combination import combined, inner_products_of
 from .gram import inner, length, mixed, unit
+from .known import Known
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -15,6 +16,7 @@ from .registry import Tensors, Weights, merge_op
 @merge_op(source="Karcher 1977, Riemannian center of mass; as in mergekit")
 def karcher(
     models: Tensors,
+    known: Known,
     *,
     weights: Weights = (),
     iterations: Annotated[int, Field(ge=1, le=100, description="largest number of steps")] = 10,
@@ -31,22 +33,22 @@ def karcher(
 
     mergekit: has no weights.
     """
-    count, table, factors = len(models), inner_products(models), shares(weights)
+    count, table, factors = len(models), inner_products_of(models, known), shares(weights)
     norms = [math.sqrt(table[index][index]) for index in range(count)]
     reach = math.fsum(factor * norm for factor, norm in zip(factors, norms, strict=True))
-    known = [index for index in range(count) if norms[index] > tolerance and factors[index] != 0]
-    if not known:
+    turned = [index for index in range(count) if norms[index] > tolerance and factors[index] != 0]
+    if not turned:
         return combined(models, factors)
-    unit_vectors = {index: [x / norms[index] for x in unit(index, count)] for index in known}
-    plain = dict(zip(known, shares([factors[index] for index in known]), strict=True))
+    unit_vectors = {index: [x / norms[index] for x in unit(index, count)] for index in turned}
+    plain = dict(zip(turned, shares([factors[index] for index in turned]), strict=True))
     mean = [0.0] * count
-    for index in known:
+    for index in turned:
         mean = mixed(mean, unit_vectors[index], 1, plain[index])
     size = length(table, mean)
-    point = [x / size for x in mean] if size >= tolerance else unit_vectors[known[0]]
+    point = [x / size for x in mean] if size >= tolerance else unit_vectors[turned[0]]
     for _ in range(iterations):
         step = [0.0] * count
-        for index in known:
+        for index in turned:
             cosine = min(1.0, max(-1.0, inner(table, point, unit_vectors[index])))
             angle = math.acos(cosine)
             if tolerance <= angle < math.pi - tolerance:

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from torch import Tensor
 
-from .combination import combined, inner_products
+from .combination import combined, inner_products_of
 from .gram import unit
+from .known import Known
 from .linear import shares
 from .registry import Inputs, Tensors, Weights, merge_op
 from .slerp import between
@@ -14,7 +15,7 @@ COLLINEAR = 1 - 1e-15
 
 
 @merge_op(source="mergekit, github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md#nuslerp")
-def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], *, weights: Weights = ()) -> Tensor:
+def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], known: Known, *, weights: Weights = ()) -> Tensor:
     """Great-circle interpolation of two models with normalised weights; linear only where they are collinear.
 
     Per flattened tensor, t = w₂/(w₁+w₂).
@@ -26,5 +27,5 @@ def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], *, weights: Weights = ()) 
     a base.
     """
     t = shares(weights)[1]
-    merged = between(inner_products(models), unit(0, 2), unit(1, 2), t, COLLINEAR)
+    merged = between(inner_products_of(models, known), unit(0, 2), unit(1, 2), t, COLLINEAR)
     return combined(models, merged)
