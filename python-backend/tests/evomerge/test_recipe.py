@@ -94,6 +94,22 @@ def test_a_shared_part_is_made_once() -> None:
     assert all(torch.equal(merged[name], tensor) for name, tensor in materialise(MEAN, load).items())
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_known_of_inputs_changes_no_byte(order: int) -> None:
+    """All methods over the same leaves share what they find out, with a base and without."""
+    recall = Recall()
+    recipes = [
+        MergeNode(op=method.name, inputs=PARENTS[: method.max_inputs], base=base)
+        for method in merge_methods()
+        for base in (None, LEAVES["base"])
+        if method.name not in ("fisher", "dfs") and (base is None or method.uses_base)
+    ]
+    for recipe in recipes[::order]:
+        shared, alone = materialise(recipe, load, recall=recall), materialise(recipe, load)
+        assert all(torch.equal(shared[name], alone[name]) for name in alone), recipe.op
+    assert len(recall.statistics) > 0
+
+
 def test_what_no_result_takes_is_not_made() -> None:
     trimmed = MergeNode(op="ties", inputs=PARENTS, base=LEAVES["base"])
     recall = Recall()

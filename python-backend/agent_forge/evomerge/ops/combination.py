@@ -81,7 +81,8 @@ def _further(row: Floats, model: Array, factor: float) -> None:
 
 def inner_products_of(inputs: Sequence[Tensor], known: Known, *others: Tensor) -> list[list[float]]:
     """As `inner_products`, of all inputs and of others that follow from them and the base."""
-    return known(range(len(inputs)), "inner products", partial(inner_products, [*inputs, *others]))
+    what = "inner products", len(others)
+    return known(range(len(inputs)), what, partial(inner_products, [*inputs, *others]))
 
 
 def inner_products(tensors: Sequence[Tensor]) -> list[list[float]]:

@@ -84,12 +84,11 @@ def pruned(
     weights, (least, most), columns = np.array(outcome.weights, dtype=np.float64), kept, row_shape(base)[1]
     if columns == 1:
         least = most = (least + most) / 2
-    steps, span = float(max(1, columns - 1)), most - least
-    scale, elected = outcome.scale, outcome.elected
+    slope, scale, elected = (most - least) / max(1, columns - 1), outcome.scale, outcome.elected
     return made(
         base,
         lambda out, start, stop: _pruned(
-            out, arrays, origin, weights, scale, elected, keys, order, least, span, steps, start, stop
+            out, arrays, origin, weights, scale, elected, keys, order, least, slope, start, stop
         ),
     )
 
@@ -267,11 +266,21 @@ def _pruned(
     keys: Words,
     ranks: tuple[Ranks, ...],
     least: float,
-    span: float,
-    steps: float,
+    slope: float,
     start: int,
     stop: int,
 ) -> None:
+    if len(weights) <= 4:
+        four, padded = np.zeros(4 * GROUP, dtype=np.uint32), _padded(weights)
+        for at in range(start, stop, BLOCK):
+            part = slice(at, min(at + BLOCK, stop))
+            for index in range(len(weights)):
+                fill_group(four[index * GROUP : (index + 1) * GROUP], keys[index], at // BLOCK)
+            a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
+            e, f, g, h = ranks[0][part], ranks[1][part], ranks[2][part], ranks[3][part]
+            chances = four.view(np.uint16)
+            _prune_four(out[part], base[part], a, b, c, d, e, f, g, h, padded, chances, least, slope, scale, elected)
+        return
     rows, sums = _scratch(len(weights))
     drawn = np.empty(GROUP, dtype=np.uint32)
     levels = drawn.view(np.uint16)
@@ -281,26 +290,62 @@ def _pruned(
         for index in range(len(weights)):
             fill_group(drawn, keys[index], at // BLOCK)
             row, model = rows[index * BLOCK : index * BLOCK + size], models[index][at : at + size]
-            _prune(row, model, origin, weights[index], levels, ranks[index][at : at + size], least, span, steps)
+            _prune(row, model, origin, weights[index], levels, ranks[index][at : at + size], least, slope)
         _merge(out[at : at + size], origin, rows, weights, scale, elected, sums)
 
 
 @kernel
 def _prune(
-    row: Floats,
-    model: Array,
-    base: Array,
-    weight: float,
-    levels: Levels,
-    ranks: Ranks,
-    least: float,
-    span: float,
-    steps: float,
+    row: Floats, model: Array, base: Array, weight: float, levels: Levels, ranks: Ranks, least: float, slope: float
 ) -> None:
     for i in range(len(row)):
-        kept = least + np.float64(ranks[i]) / steps * span
-        weighed: float = (np.float64(model[i]) - np.float64(base[i])) / (kept if kept > 0 else 1.0) * weight
-        row[i] = weighed if np.float64(levels[i]) < np.rint(kept * LEVELS) else 0.0
+        delta = np.float64(model[i]) - np.float64(base[i])
+        row[i] = _rescaled(delta, weight, levels[i], least + np.float64(ranks[i]) * slope)
+
+
+@kernel
+def _rescaled(delta: float, weight: float, level: int, kept: float) -> float:
+    weighed = delta / (kept if kept > 0 else 1.0) * weight
+    return weighed if np.float64(level) < np.rint(kept * LEVELS) else 0.0
+
+
+@kernel
+def _prune_four(
+    out: Array,
+    base: Array,
+    a: Array,
+    b: Array,
+    c: Array,
+    d: Array,
+    e: Ranks,
+    f: Ranks,
+    g: Ranks,
+    h: Ranks,
+    weights: Floats,
+    levels: Levels,
+    least: float,
+    slope: float,
+    scale: float,
+    elected: bool,
+) -> None:
+    """As `_drop_four`. e to h: ranks of the entries of a to d."""
+    u, v, w, x = weights[0], weights[1], weights[2], weights[3]
+    if elected:
+        for i in range(len(out)):
+            at, origin = np.uint64(i), np.float64(base[i])
+            p = _rescaled(np.float64(a[i]) - origin, u, levels[at], least + np.float64(e[i]) * slope)
+            q = _rescaled(np.float64(b[i]) - origin, v, levels[at + _1], least + np.float64(f[i]) * slope)
+            r = _rescaled(np.float64(c[i]) - origin, w, levels[at + _2], least + np.float64(g[i]) * slope)
+            s = _rescaled(np.float64(d[i]) - origin, x, levels[at + _3], least + np.float64(h[i]) * slope)
+            out[i] = origin + _mean_of_agreeing(p, q, r, s, abs(u), abs(v), abs(w), abs(x)) * scale
+        return
+    for i in range(len(out)):
+        at, origin = np.uint64(i), np.float64(base[i])
+        p = _rescaled(np.float64(a[i]) - origin, u, levels[at], least + np.float64(e[i]) * slope)
+        q = _rescaled(np.float64(b[i]) - origin, v, levels[at + _1], least + np.float64(f[i]) * slope)
+        r = _rescaled(np.float64(c[i]) - origin, w, levels[at + _2], least + np.float64(g[i]) * slope)
+        s = _rescaled(np.float64(d[i]) - origin, x, levels[at + _3], least + np.float64(h[i]) * slope)
+        out[i] = origin + (0.0 + p + q + r + s) * scale
 
 
 @kernel
