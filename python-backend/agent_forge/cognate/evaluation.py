@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -222,16 +223,26 @@ def _score(model: TinyTitan, task: _Prepared, memory: bool, skip: bool) -> tuple
 def _fisher(
     arch: Architecture, tensors: Mapping[str, Tensor], problems: Sequence[Encoded], tokenizer: Tokenizer
 ) -> dict[str, Tensor]:
-    own = {name: tensor.detach().to("cpu", torch.float32, copy=True) for name, tensor in tensors.items()}
+    own = {name: tensor.detach().to("cpu", torch.float32) for name, tensor in tensors.items()}
     model = TinyTitan(arch).bind(own).requires_grad_()
-    named = dict(model.named_parameters())
-    total = {name: torch.zeros_like(parameter) for name, parameter in named.items()}
+    total: dict[str, Tensor] = {}
+
+    def square(name: str, parameter: Tensor) -> None:
+        """As soon as it is there: one gradient at a time is kept, and the first becomes the sum."""
+        gradient, parameter.grad = parameter.grad, None
+        assert gradient is not None  # noqa: S101 - called when it is there
+        if name in total:
+            total[name].addcmul_(gradient, gradient)
+        else:
+            total[name] = gradient.square_()
+
+    for name, parameter in model.named_parameters():
+        parameter.register_post_accumulate_grad_hook(partial(square, name))  # type: ignore[no-untyped-call]
     for problem in problems:
         batch = collate([problem], tokenizer.pad)
         output = model(batch.tokens, batch.layout, batch.labels)
-        loss = F.cross_entropy(output.logits, batch.targets)
-        gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
-        for name, gradient in zip(named, gradients, strict=True):
-            if gradient is not None:
-                total[name].addcmul_(gradient, gradient)
-    return {name: tensor / len(problems) for name, tensor in total.items()}
+        torch.autograd.backward(F.cross_entropy(output.logits, batch.targets))
+    return {
+        name: total[name].div_(len(problems)) if name in total else torch.zeros_like(parameter)
+        for name, parameter in own.items()
+    }

@@ -66,6 +66,8 @@ class _Made:
     digest: str
     sketch: Sketch
     seconds: float
+    fisher_seconds: float
+    """Of these, spent on measuring what was merged."""
 
 
 class _Evolution:
@@ -168,14 +170,16 @@ class _Evolution:
         )
 
     def _make(self, plan: Plan) -> _Made:
-        start = time.perf_counter()
+        start, fisher = time.perf_counter(), self.bench.fisher_seconds
         tensors = self.bench.make(plan.recipe)
         drawn, digest = sketch(tensors, self.bench.base), digest_tensors(tensors)
-        return _Made(tensors, digest, drawn, time.perf_counter() - start)
+        fisher = self.bench.fisher_seconds - fisher
+        return _Made(tensors, digest, drawn, time.perf_counter() - start, fisher)
 
     def _candidate(self, generation: int, slot: int, plan: Plan, made: _Made, reference: Reference) -> Candidate:
         """Measure what was made, unless it was recorded before a restart."""
-        self.job.timing("merge", made.seconds)
+        self.job.timing("merge", made.seconds - made.fisher_seconds)
+        self.job.timing("fisher", made.fisher_seconds)
         known = self.recorded.get((generation, slot))
         if known is not None:
             _same(plan, known)

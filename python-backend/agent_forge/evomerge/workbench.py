@@ -58,6 +58,8 @@ class Workbench:
         )
         self._computing = Lock()
         """Measuring Fisher information sets the number of threads of the whole process."""
+        self.fisher_seconds = 0.0
+        """Spent on measuring Fisher information so far, waiting for an evaluation to end included."""
         self.base: Tensors = {}
         """θ₀, which task vectors are about."""
 
@@ -92,8 +94,11 @@ class Workbench:
         return scores
 
     def _fisher(self, tensors: Tensors, calibration: Mapping[str, Any]) -> Tensors:
+        start = time.perf_counter()
         with self._computing:
-            return self.evaluator.fisher(tensors, calibration)
+            diagonal = self.evaluator.fisher(tensors, calibration)
+        self.fisher_seconds += time.perf_counter() - start
+        return diagonal
 
     def fitness(self, scores: Scores, tensors: Tensors, reference: Reference) -> Fitness:
         return fitness(scores, size_of(tensors), reference, self._weights)
