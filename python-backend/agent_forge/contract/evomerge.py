@@ -71,7 +71,8 @@ class EvoMergeSettings(Request):
         default=None,
         ge=8,
         le=10_000,
-        description="selection problems per dataset, for each candidate; null: 64 for `nano`, 128 for `tinytitan`, 32 for `wide`",
+        description="selection problems per dataset, for each candidate; null: 64 for `nano`, 128 for `tinytitan`, "
+        "32 for `wide`",
     )
     heldout_problems: int = Field(
         default=256, ge=8, le=10_000, description="held-out problems per dataset, for parents and champion at the end"
@@ -151,7 +152,7 @@ class Candidate(Resource):
     bytes: Count
     fitness: Fitness
     merge_seconds: float
-    """While the candidate before was evaluated. Includes the measuring of Fisher information, where the recipe has any."""
+    """While the candidate before was evaluated. Includes the measuring of Fisher information, where there is any."""
     evaluate_seconds: float
     cached: bool
     """True where the same digest was evaluated before and the scores were taken from there."""
