@@ -1120,7 +1120,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 64 for `nano`, 128 for `tinytitan`, 32 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
              */
             eval_problems?: number | null;
             /**
@@ -1291,7 +1291,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 64 for `nano`, 128 for `tinytitan`, 32 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
              */
             eval_problems?: number | null;
             /**

@@ -10,6 +10,7 @@ presets two generations of a tournament. Each run is a process of its own: memor
 mapped into it included; disk is what it leaves. A candidate's seconds are those of its generation, shared out: what a
 run does before the first and after the last does not grow with them. Merging and evaluating overlap there; so after
 the run each candidate is made and measured again, one thing at a time: `alone`, and `share`, merging's of both.
+Measuring Fisher information, which is reading problems forward and back, counts as neither there.
 `spread` is how far the seconds lie apart within a row of runs, the largest over the smallest; over parameters, the
 seconds per parameter. 1 is a line.
 Prints markdown; the last line is JSON.
@@ -113,13 +114,14 @@ def one_by_one(config: EvoMergeConfig, job: FolderJob) -> tuple[float, float]:
     bench.prepare(job.poll)
     merging = evaluating = 0.0
     for candidate in job.recorded:
-        start = time.perf_counter()
+        start, fisher = time.perf_counter(), bench.fisher_seconds
         tensors = bench.make(candidate.recipe)
         sketch(tensors, bench.base)
         digest_tensors(tensors)
         made = time.perf_counter()
         bench.evaluate(tensors, "selection")
-        merging, evaluating = merging + made - start, evaluating + time.perf_counter() - made
+        merging += made - start - (bench.fisher_seconds - fisher)
+        evaluating += time.perf_counter() - made
     return merging, evaluating
 
 

@@ -46,7 +46,7 @@ DEFAULTS: dict[Preset, PresetDefaults] = {
         batch_tokens=1024,
         eval_interval=80,
         max_length=512,
-        selection_problems=128,
+        selection_problems=64,
         fisher_problems=1,
     ),
     Preset.wide: PresetDefaults(

@@ -71,8 +71,7 @@ class EvoMergeSettings(Request):
         default=None,
         ge=8,
         le=10_000,
-        description="selection problems per dataset, for each candidate; null: 64 for `nano`, 128 for `tinytitan`, "
-        "32 for `wide`",
+        description="selection problems per dataset, for each candidate; null: 64, and 32 for `wide`",
     )
     heldout_problems: int = Field(
         default=256, ge=8, le=10_000, description="held-out problems per dataset, for parents and champion at the end"

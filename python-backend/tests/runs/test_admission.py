@@ -11,7 +11,7 @@ from agent_forge.runs.admission import settled
     ("preset", "given", "expected"),
     [
         (Preset.nano, None, 64),
-        (Preset.tinytitan, None, 128),
+        (Preset.tinytitan, None, 64),
         (Preset.wide, None, 32),
         (Preset.tinytitan, 100, 100),
     ],

@@ -84,6 +84,15 @@ def clear(out: Array) -> None:
         out[i] = 0.0
 
 
+@kernel
+def padded(weights: Floats) -> Floats:
+    """(4,): up to four of them, and zeros."""
+    four = np.zeros(4)
+    for i in range(len(weights)):
+        four[i] = weights[i]
+    return four
+
+
 def flat(tensor: Tensor) -> Array:
     """(n,) float32 or float64, what a kernel reads; narrower types are widened. No copy where none is needed."""
     wide = tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.to(torch.float32)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..refusal import BadParameter
 from .chunks import made
-from .compiled import BLOCK, Array, Floats, clear, copy, kernel, many
+from .compiled import BLOCK, Array, Floats, clear, copy, kernel, many, padded
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -41,12 +41,10 @@ def _informed(
     out: Array, models: tuple[Array, ...], fisher: tuple[Array, ...], shares: Floats, start: int, stop: int
 ) -> None:
     if len(shares) <= 4:
-        four, part = np.zeros(4), slice(start, stop)
-        for index in range(len(shares)):
-            four[index] = shares[index]
+        part = slice(start, stop)
         a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
         e, f, g, h = fisher[0][part], fisher[1][part], fisher[2][part], fisher[3][part]
-        _informed_four(out[part], a, b, c, d, e, f, g, h, four)
+        _informed_four(out[part], a, b, c, d, e, f, g, h, padded(shares))
         return
     total, mean = np.empty(BLOCK), np.empty(BLOCK)
     for at in range(start, stop, BLOCK):

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from .chunks import CHUNK, each_chunk, made
-from .compiled import BLOCK, Array, Floats, clear, copy, flat, kernel, many
+from .compiled import BLOCK, Array, Floats, clear, copy, flat, kernel, many, padded
 from .known import Known
 from .registry import Scale, Tensors, merge_op
 from .trim import kept_count, kth, scratch
@@ -215,9 +215,7 @@ def _merge_four(
 ) -> None:
     count = len(weights)
     second, third, fourth = 1.0 if count > 1 else 0.0, 1.0 if count > 2 else 0.0, 1.0 if count > 3 else 0.0
-    four = np.zeros(4)
-    for index in range(count):
-        four[index] = weights[index]
+    four = padded(weights)
     u, v, w, x = four[0], four[1], four[2], four[3]
     for i in range(len(out)):
         origin = np.float64(base[i])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from .chunks import made, row_shape
-from .compiled import BLOCK, Array, Floats, alike, flat, kernel, many
+from .compiled import BLOCK, Array, Floats, alike, flat, kernel, many, padded
 from .draw import LEVELS
 from .philox import GROUP, Words, fill_group
 
@@ -117,7 +117,7 @@ def _banded(
     if len(weights) <= 4:
         part = slice(start, stop)
         a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
-        _band_four(out[part], base[part], a, b, c, d, _padded(weights), limits, scale, elected)
+        _band_four(out[part], base[part], a, b, c, d, padded(weights), limits, scale, elected)
         return
     rows, sums = _scratch(len(weights))
     for at in range(start, stop, BLOCK):
@@ -188,14 +188,14 @@ def _dropped(
     stop: int,
 ) -> None:
     if len(weights) <= 4:
-        four = np.zeros(4 * GROUP, dtype=np.uint32)
+        four, shares = np.zeros(4 * GROUP, dtype=np.uint32), padded(weights)
         for at in range(start, stop, BLOCK):
             part = slice(at, min(at + BLOCK, stop))
             for index in range(len(weights)):
                 fill_group(four[index * GROUP : (index + 1) * GROUP], keys[index], at // BLOCK)
             a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
             chances = four.view(np.uint16)
-            _drop_four(out[part], base[part], a, b, c, d, _padded(weights), chances, threshold, scale, elected)
+            _drop_four(out[part], base[part], a, b, c, d, shares, chances, threshold, scale, elected)
         return
     rows, sums = _scratch(len(weights))
     drawn = np.empty(GROUP, dtype=np.uint32)
@@ -271,7 +271,7 @@ def _pruned(
     stop: int,
 ) -> None:
     if len(weights) <= 4:
-        four, padded = np.zeros(4 * GROUP, dtype=np.uint32), _padded(weights)
+        four, shares = np.zeros(4 * GROUP, dtype=np.uint32), padded(weights)
         for at in range(start, stop, BLOCK):
             part = slice(at, min(at + BLOCK, stop))
             for index in range(len(weights)):
@@ -279,7 +279,7 @@ def _pruned(
             a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
             e, f, g, h = ranks[0][part], ranks[1][part], ranks[2][part], ranks[3][part]
             chances = four.view(np.uint16)
-            _prune_four(out[part], base[part], a, b, c, d, e, f, g, h, padded, chances, least, slope, scale, elected)
+            _prune_four(out[part], base[part], a, b, c, d, e, f, g, h, shares, chances, least, slope, scale, elected)
         return
     rows, sums = _scratch(len(weights))
     drawn = np.empty(GROUP, dtype=np.uint32)
@@ -355,15 +355,6 @@ def _scratch(count: int) -> tuple[Floats, Floats]:
 
 
 @kernel
-def _padded(weights: Floats) -> Floats:
-    """Up to four, and zeros."""
-    four = np.zeros(4)
-    for i in range(len(weights)):
-        four[i] = weights[i]
-    return four
-
-
-@kernel
 def _mean_of_agreeing(a: float, b: float, c: float, d: float, w0: float, w1: float, w2: float, w3: float) -> float:
     """Of four wᵢτᵢ those of the sign of their sum, over their |wᵢ|; 0 where they sum to 0."""
     total = 0.0 + a + b + c + d
@@ -379,7 +370,7 @@ def _mean_of_agreeing(a: float, b: float, c: float, d: float, w0: float, w1: flo
 def _merge(out: Array, base: Array, rows: Floats, weights: Floats, scale: float, elected: bool, sums: Floats) -> None:
     """rows: of each input, wᵢτᵢ. Four are taken at once, which saves two loads and stores of a sum in three."""
     if len(rows) == FOUR and elected:
-        four = _padded(weights)
+        four = padded(weights)
         _elect_four(out, base, rows, abs(four[0]), abs(four[1]), abs(four[2]), abs(four[3]), scale)
         return
     for at in range(0, len(rows), FOUR):
@@ -388,7 +379,7 @@ def _merge(out: Array, base: Array, rows: Floats, weights: Floats, scale: float,
         _add(out, base, sums, scale)
         return
     for first in range(0, len(weights), 4):
-        four = _padded(weights[first : first + 4])
+        four = padded(weights[first : first + 4])
         part = rows[first * BLOCK : first * BLOCK + FOUR]
         _vote(sums, part, abs(four[0]), abs(four[1]), abs(four[2]), abs(four[3]), first > 0)
     _add_mean(out, base, sums, scale)
