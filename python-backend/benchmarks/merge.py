@@ -4,9 +4,9 @@
 
 Inputs count as looked through for NaN and infinities, which a run does once for each parent; results are looked at.
 The floor of an op is the time to read its inputs once and write its output once at the bandwidth that a copy over
-all threads reaches here: the median of copies before every op, since neighbours of a virtual machine take their
-share. Ops that need order statistics of the task vectors are timed twice: with the statistics to be found, and with
-those found before, as in every merge of a run but the first.
+all threads reaches here: the median of copies before each of its repeats, since neighbours of a virtual machine take
+their share. Ops that need statistics of their inputs, of order or inner products, are timed twice: with these to be
+found, and with those found before, as in every merge of a run but the first.
 mergekit is never a dependency: give the python of a virtual environment that has it. Its functions get the same
 tensors, one by one; times are for the whole set. _agreement.py says whether the results are the same; where they
 are not, and no difference of definition explains it, the exit code is 1.
@@ -63,6 +63,8 @@ class Row:
     seconds: float
     bytes: int
     """Of its inputs and its output."""
+    rate: float
+    """Bytes per second of copies made in between."""
     first_seconds: float | None = None
     """With order statistics still to be found."""
     mergekit_seconds: float | None = None
@@ -70,10 +72,9 @@ class Row:
     """With mergekit's result."""
     notes: list[str] = field(default_factory=list)
 
-    def shown(self, rate: float) -> dict[str, Any]:
-        """rate: bytes per second at best."""
+    def shown(self) -> dict[str, Any]:
         row: dict[str, Any] = {"op": self.op, "seconds": round(self.seconds, 3)}
-        row["times_floor"] = round(self.seconds / (self.bytes / rate), 2)
+        row["times_floor"] = round(self.seconds / (self.bytes / self.rate), 2)
         if self.first_seconds is not None:
             row["first_seconds"] = round(self.first_seconds, 3)
         if self.mergekit_seconds is not None:
@@ -144,11 +145,11 @@ def measure(name: str, base: State, models: list[State], repeats: int) -> Row:
 
     settings = SETTINGS.get(name, {})
     compiled(name, settings)
-    times = [
-        timed(lambda: op(chosen, seed=1, known=known, known_finite=True, **extra, **settings))[0]
-        for _ in range(repeats + 1)
-    ]
-    row = Row(name, median(times[1:]), read + size)
+    times, rates = [], []
+    for _ in range(repeats + 1):
+        rates.append(bandwidth())
+        times.append(timed(lambda: op(chosen, seed=1, known=known, known_finite=True, **extra, **settings))[0])
+    row = Row(name, median(times[1:]), read + size, median(rates[1:]))
     if found:
         row.first_seconds = times[0]
     if op.whole:
@@ -223,17 +224,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", type=Preset, default=Preset.tinytitan)
     parser.add_argument("--ops", default=",".join(name for name in merge_ops() if name != "align"))
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--mergekit", help="python of a virtual environment with mergekit")
     parser.add_argument("--directory", type=Path, default=Path(), help="files go to a temporary directory below it")
     options = parser.parse_args()
     base, models = family(options.preset)
-    rates, rows = [], []
+    rows = []
     for name in options.ops.split(","):
-        rates.append(bandwidth())
         rows.append(measure(name, base, models, options.repeats))
-        sys.stderr.write(json.dumps(rows[-1].shown(rates[-1])) + "\n")
-    rate = median(rates)
+        sys.stderr.write(json.dumps(rows[-1].shown()) + "\n")
+    rate = median(row.rate for row in rows)
     sys.stderr.write(f"bandwidth {rate / 1e9:.1f} GB/s, {torch.get_num_threads()} threads\n")
     if options.mergekit:
         with tempfile.TemporaryDirectory(dir=options.directory) as place:
@@ -243,7 +243,7 @@ def main() -> int:
         "preset": options.preset,
         "bandwidth_gbytes": round(rate / 1e9, 2),
         "threads": torch.get_num_threads(),
-        "ops": [row.shown(rate) for row in rows],
+        "ops": [row.shown() for row in rows],
     }
     sys.stdout.write(json.dumps(result) + "\n")
     return 1 if any(row.agreement is not None and not row.agreement.passed for row in rows) else 0

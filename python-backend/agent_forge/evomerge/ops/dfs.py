@@ -54,6 +54,8 @@ def dfs(
 
 def _means(entries: Array, rows: int, columns: int) -> Floats:
     """Of each row, (rows,)."""
+    if columns == 1:
+        return entries.astype(np.float64)
     means = np.empty(rows)
     each_chunk(len(entries), lambda start, stop: _mean_rows(means, entries, columns, start, stop), in_rows(columns))
     return means
