@@ -25,7 +25,7 @@ class PresetDefaults:
     selection_problems: int
     """Problems per dataset that a candidate of breeding answers."""
     fisher_problems: int
-    """Problems per dataset that a diagonal Fisher is measured on, one backward pass each: at 58 M about half a second
+    """Problems per dataset that a diagonal Fisher is measured on, one backward pass each: at 58 M about half a second,
     for every candidate that is weighed by it."""
 
 

@@ -369,10 +369,6 @@ def _mean_of_agreeing(a: float, b: float, c: float, d: float, w0: float, w1: flo
 @kernel
 def _merge(out: Array, base: Array, rows: Floats, weights: Floats, scale: float, elected: bool, sums: Floats) -> None:
     """rows: of each input, wᵢτᵢ. Four are taken at once, which saves two loads and stores of a sum in three."""
-    if len(rows) == FOUR and elected:
-        four = padded(weights)
-        _elect_four(out, base, rows, abs(four[0]), abs(four[1]), abs(four[2]), abs(four[3]), scale)
-        return
     for at in range(0, len(rows), FOUR):
         _sum(sums, rows[at : at + FOUR], at > 0)
     if not elected:
@@ -383,16 +379,6 @@ def _merge(out: Array, base: Array, rows: Floats, weights: Floats, scale: float,
         part = rows[first * BLOCK : first * BLOCK + FOUR]
         _vote(sums, part, abs(four[0]), abs(four[1]), abs(four[2]), abs(four[3]), first > 0)
     _add_mean(out, base, sums, scale)
-
-
-@kernel
-def _elect_four(
-    out: Array, base: Array, rows: Floats, w0: float, w1: float, w2: float, w3: float, scale: float
-) -> None:
-    for i in range(len(out)):
-        at = np.uint64(i)
-        mean = _mean_of_agreeing(rows[at], rows[at + _1], rows[at + _2], rows[at + _3], w0, w1, w2, w3)
-        out[i] = np.float64(base[i]) + mean * scale
 
 
 # unsigned places in few arrays below: else there is too much that the compiler would have to prove
