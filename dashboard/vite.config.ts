@@ -7,7 +7,8 @@ const gateway = 'http://127.0.0.1:4400';
 export default defineConfig({
   plugins: [react()],
   // every file is served by the gateway itself; inlined assets would need `data:` in its content policy
-  build: { target: 'es2022', assetsInlineLimit: 0, reportCompressedSize: true },
+  // one style sheet: a page's own, once it had failed to load, would not be asked for again
+  build: { target: 'es2022', assetsInlineLimit: 0, cssCodeSplit: false, reportCompressedSize: true },
   server: {
     proxy: {
       '/api': { target: gateway, changeOrigin: true },

@@ -249,6 +249,46 @@ test('every page: no violation of WCAG by axe, and nothing wider than a phone', 
   expect(found).toEqual([]);
 });
 
+test('a page whose code could not be fetched says so, hinders no other page, and heals by itself', async () => {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
+  const visitor = await context.newPage();
+  visitor.on('pageerror', (error) => faults.push(error.message));
+  await visitor.route('**/assets/system-page-*.js', (route) => route.abort());
+  await visitor.goto(`${stack.url}/#token=${stack.token}`);
+  const menu = visitor.getByRole('navigation', { name: 'Pages' });
+  await menu.getByRole('link', { name: 'System' }).click();
+  const missing = visitor.getByTestId('missing-code');
+  await missing.getByText('The gateway has not delivered the System page yet').waitFor();
+  expect(await violations(visitor)).toEqual([]);
+  await menu.getByRole('link', { name: 'Models' }).click();
+  await visitor.getByRole('heading', { level: 1, name: 'Models' }).waitFor();
+  expect(await missing.count()).toBe(0);
+  await menu.getByRole('link', { name: 'System' }).click();
+  await missing.getByRole('button', { name: 'Reload' }).waitFor({ timeout: 60_000 });
+  await visitor.unroute('**/assets/system-page-*.js');
+  await visitor.getByRole('heading', { level: 1, name: 'System' }).waitFor();
+  await context.close();
+});
+
+test('every page is there although the gateway has gone since the first one was shown', async () => {
+  const visitor = await openPage('/');
+  await visitor.getByTestId('connection').getByText('Live').waitFor();
+  await visitor.waitForFunction(
+    (wanted) => {
+      const loaded = performance.getEntriesByType('resource').map(({ name }) => name);
+      return wanted.every((part) => loaded.some((name) => name.includes(`/assets/${part}-`)));
+    },
+    ['evomerge-page', 'evomerge-run-page', 'cognate-page', 'cognate-run-page', 'model-page', 'system-page'],
+  );
+  await visitor.context().setOffline(true);
+  const menu = visitor.getByRole('navigation', { name: 'Pages' });
+  for (const name of ['Cognate', 'EvoMerge', 'Runs', 'Models', 'System']) {
+    await menu.getByRole('link', { name }).click();
+    await visitor.getByRole('heading', { level: 1, name }).waitFor();
+  }
+  await visitor.context().close();
+});
+
 test('a killed backend is told within two seconds, and the page recovers by itself', async () => {
   await page.goto(stack.url);
   await page.getByTestId('connection').getByText('Live').waitFor();

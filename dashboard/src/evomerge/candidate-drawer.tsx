@@ -19,7 +19,7 @@ interface CandidateDrawerProps {
   onClose: () => void;
 }
 
-export default function CandidateDrawer({ candidate, championId, onClose }: CandidateDrawerProps) {
+export function CandidateDrawer({ candidate, championId, onClose }: CandidateDrawerProps) {
   return (
     <Drawer
       opened={candidate !== undefined}

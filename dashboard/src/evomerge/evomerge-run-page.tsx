@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useMemo, useState } from 'react';
+import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 import { report } from '../api/queries.ts';
 import { count, figure, gain } from '../format/number.ts';
@@ -15,13 +15,12 @@ import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
 import { BarrierPaths } from './barrier-paths.tsx';
 import { bestHeldout, bestParent } from './baselines.ts';
+import { CandidateDrawer } from './candidate-drawer.tsx';
 import { FitnessChart } from './fitness-chart.tsx';
 import { GenerationBoard } from './generation-board.tsx';
 import { Outcome } from './outcome.tsx';
 import { ParetoFront } from './pareto-front.tsx';
 import { STRATEGIES } from './strategies.ts';
-
-const CandidateDrawer = lazy(() => import('./candidate-drawer.tsx'));
 
 export default function EvoMergeRunPage({ id }: { id: string }) {
   const { view, problem } = useRun(id);
@@ -135,11 +134,7 @@ function EvoMergeRun({ view }: { view: RunView }) {
       )}
       {outcome && outcome.barriers.length > 0 && <BarrierPaths report={outcome} />}
       {outcome && outcome.baselines.length > 0 && <Outcome report={outcome} run={run} />}
-      {query.has('candidate') && (
-        <Suspense fallback={null}>
-          <CandidateDrawer candidate={open} onClose={() => show(null)} championId={run.champion_id} />
-        </Suspense>
-      )}
+      <CandidateDrawer candidate={open} onClose={() => show(null)} championId={run.champion_id} />
     </Page>
   );
 }

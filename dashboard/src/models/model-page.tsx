@@ -1,6 +1,5 @@
 import { Anchor, Stack, Tabs, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense } from 'react';
 import { Link, useSearchParams } from 'wouter';
 import { model } from '../api/queries.ts';
 import type { ModelDetail } from '../api/schema.ts';
@@ -8,6 +7,7 @@ import { bytes, count } from '../format/number.ts';
 import { stamp } from '../format/time.ts';
 import { liveHref, stageName } from '../runs/status.ts';
 import { Fact, Facts } from '../shell/fact.tsx';
+import { loadable } from '../shell/loadable.tsx';
 import { Page } from '../shell/page.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
@@ -19,7 +19,7 @@ import { Playground } from './playground.tsx';
 import { RecipeTree } from './recipe-tree.tsx';
 import { VerifiedMark, Verify } from './verify.tsx';
 
-const LineageGraph = lazy(() => import('./lineage-graph.tsx'));
+const LineageGraph = loadable('the lineage graph', () => import('./lineage-graph.tsx'));
 
 const TABS = ['parameters', 'recipe', 'lineage', 'metrics', 'try', 'metadata'] as const;
 const TITLES: Record<(typeof TABS)[number], string> = {
@@ -121,9 +121,7 @@ function Detail({ model }: { model: ModelDetail }) {
             <Origin model={model} />
           </Tabs.Panel>
           <Tabs.Panel value="lineage">
-            <Suspense fallback={<Waiting for="the graph" />}>
-              <LineageGraph modelId={model.id} />
-            </Suspense>
+            <LineageGraph modelId={model.id} />
           </Tabs.Panel>
           <Tabs.Panel value="metrics">
             <Metrics model={model} />
