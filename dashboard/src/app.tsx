@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { type ComponentType, type JSX, useEffect } from 'react';
 import { Route, Switch, useLocation } from 'wouter';
 import { useHealth } from './live/hooks.ts';
 import { OverviewPage } from './overview/overview-page.tsx';
@@ -10,18 +10,20 @@ import { loadable } from './shell/loadable.tsx';
 import { NotFound } from './shell/not-found.tsx';
 import { Shell } from './shell/shell.tsx';
 
-const CognatePage = loadable('the Cognate page', () => import('./cognate/cognate-page.tsx'));
-const CognateRunPage = loadable('the page of a Cognate run', () => import('./cognate/cognate-run-page.tsx'));
-const EvoMergePage = loadable('the EvoMerge page', () => import('./evomerge/evomerge-page.tsx'));
-const EvoMergeRunPage = loadable(
-  'the page of an EvoMerge run',
-  () => import('./evomerge/evomerge-run-page.tsx'),
-);
-const RunsPage = loadable('the Runs page', () => import('./runs/runs-page.tsx'));
-const RunPage = loadable('the page of a run', () => import('./runs/run-page.tsx'));
-const ModelsPage = loadable('the Models page', () => import('./models/models-page.tsx'));
-const ModelPage = loadable('the page of a model', () => import('./models/model-page.tsx'));
-const SystemPage = loadable('the System page', () => import('./system/system-page.tsx'));
+const page = <P extends JSX.IntrinsicAttributes & object>(
+  title: string,
+  load: () => Promise<{ default: ComponentType<P> }>,
+) => loadable(`the page “${title}”`, load, title);
+
+const CognatePage = page('Cognate', () => import('./cognate/cognate-page.tsx'));
+const CognateRunPage = page('Cognate run', () => import('./cognate/cognate-run-page.tsx'));
+const EvoMergePage = page('EvoMerge', () => import('./evomerge/evomerge-page.tsx'));
+const EvoMergeRunPage = page('EvoMerge run', () => import('./evomerge/evomerge-run-page.tsx'));
+const RunsPage = page('Runs', () => import('./runs/runs-page.tsx'));
+const RunPage = page('Run', () => import('./runs/run-page.tsx'));
+const ModelsPage = page('Models', () => import('./models/models-page.tsx'));
+const ModelPage = page('Model', () => import('./models/model-page.tsx'));
+const SystemPage = page('System', () => import('./system/system-page.tsx'));
 
 /** Fetched in this order once the first page stands, so that a gateway that goes away takes no page with it. */
 const PAGES = [

@@ -258,7 +258,7 @@ test('a page whose code could not be fetched says so, hinders no other page, and
   const menu = visitor.getByRole('navigation', { name: 'Pages' });
   await menu.getByRole('link', { name: 'System' }).click();
   const missing = visitor.getByTestId('missing-code');
-  await missing.getByText('The gateway has not delivered the System page yet').waitFor();
+  await missing.getByText('The gateway has not delivered the page “System” yet').waitFor();
   expect(await violations(visitor)).toEqual([]);
   await menu.getByRole('link', { name: 'Models' }).click();
   await visitor.getByRole('heading', { level: 1, name: 'Models' }).waitFor();
@@ -266,7 +266,7 @@ test('a page whose code could not be fetched says so, hinders no other page, and
   await menu.getByRole('link', { name: 'System' }).click();
   await missing.getByRole('button', { name: 'Reload' }).waitFor({ timeout: 60_000 });
   await visitor.unroute('**/assets/system-page-*.js');
-  await visitor.getByRole('heading', { level: 1, name: 'System' }).waitFor();
+  await visitor.getByRole('heading', { name: 'Gateway and mirror' }).waitFor();
   await context.close();
 });
 

@@ -3,6 +3,7 @@ import { IconAlertTriangle } from '@tabler/icons-react';
 import { type QueryClient, queryOptions, useQuery } from '@tanstack/react-query';
 import { type ComponentType, type JSX, useEffect } from 'react';
 import { useHealth } from '../live/hooks.ts';
+import { Page } from './page.tsx';
 import { Waiting } from './waiting.tsx';
 
 interface Module<P> {
@@ -19,10 +20,14 @@ const AGAIN_MS = 5000;
  * Unlike `React.lazy`, which keeps a failure for ever, the code is asked for again: with growing pauses, then every few
  * seconds, and as soon as the connection changes. Chromium imports an address that failed before anew; other engines
  * may remember the failure, and a newer build has other addresses: so a reload is offered in the end.
+ *
+ * @param name as a sentence names it: `the System page`
+ * @param title of the page, where it is one
  */
 export function loadable<P extends JSX.IntrinsicAttributes & object>(
   name: string,
   load: () => Promise<Module<P>>,
+  title?: string,
 ): Loadable<P> {
   const code = queryOptions({
     queryKey: ['code', name],
@@ -46,7 +51,8 @@ export function loadable<P extends JSX.IntrinsicAttributes & object>(
     }, [kind]);
     if (data) return <data.default {...props} />;
     if (failureCount === 0 && !isError) return <Waiting for={name} />;
-    return <Missing name={name} tried={isError} onRetry={() => void refetch()} />;
+    const missing = <Missing name={name} tried={isError} onRetry={() => void refetch()} />;
+    return title ? <Page title={title}>{missing}</Page> : missing;
   }
   return Object.assign(Loaded, { fetch: (cache: QueryClient) => cache.prefetchQuery(code) });
 }
