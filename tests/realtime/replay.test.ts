@@ -18,10 +18,10 @@ function memoryLog() {
     },
     port: (turns: () => number) => ({
       seq: () => events.length,
-      async events({ after, until, limit }: { after: number; until: number; limit: number }) {
-        const found = events.slice(after, Math.min(until, after + limit));
+      async page(_topic: string, after: number) {
+        const found = events.slice(after, after + 500);
         for (let turn = turns(); turn > 0; turn--) await null;
-        return found;
+        return { events: found, through: after + found.length };
       },
     }),
   };

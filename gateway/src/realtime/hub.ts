@@ -5,8 +5,11 @@ import { problem } from '../http/problem.js';
 import type { Committed, Mirror } from '../mirror/mirror.js';
 import { type Topic, topicsOf } from '../mirror/topic.js';
 import { createCoalescer } from './coalescer.js';
+import { createGate, createTurns } from './gate.js';
+import { createSharedLog } from './log.js';
 import { formatCursor, type Position, parseCursor } from './protocol.js';
 import { Replay } from './replay.js';
+import { createSnapshots } from './snapshots.js';
 
 /** One client, as far as the hub needs to know it. */
 export type Client = {
@@ -61,6 +64,15 @@ export function createHub({
   liveIntervalMs = 200,
   onReset = () => undefined,
 }: HubSettings): Hub {
+  // One at a time: between two of them the database, which may be a single session, serves everybody else.
+  const gate = createGate(1);
+  const turn = createTurns();
+  const snapshots = createSnapshots({ read: mirror.snapshot, cursor: mirror.cursor, gate });
+  const log = createSharedLog({
+    seq: () => mirror.cursor()?.seq ?? 0,
+    events: (range) => mirror.queries.events(range),
+    gate,
+  });
   /** Clients that are being brought up to date. Live ones are members of the audience instead. */
   const replays = new Map<Topic, Map<Client, Replay>>();
 
@@ -78,7 +90,9 @@ export function createHub({
     onReset(reason);
   }
 
-  function committed({ epoch, events }: Committed): void {
+  function committed(batch: Committed): void {
+    const { epoch, events } = batch;
+    log.add(batch);
     const crowded = new Set<Topic>();
     for (const event of events) {
       for (const topic of topicsOf(event)) {
@@ -88,6 +102,7 @@ export function createHub({
       }
     }
     for (const topic of crowded) {
+      snapshots.touch(topic);
       for (const client of [...audience.members(topic)]) {
         if (client.waiting() > mostWaiting) reset(client, topic, 'slow');
       }
@@ -111,8 +126,14 @@ export function createHub({
 
   const endings = [
     mirror.onCommitted(committed),
-    mirror.onLive((event) => coalescer.offer(`${event.run_id} ${event.type}`, event)),
+    mirror.onLive((event) => {
+      // A snapshot tells how far its runs are.
+      for (const topic of topicsOf(event)) snapshots.touch(topic);
+      coalescer.offer(`${event.run_id} ${event.type}`, event);
+    }),
     mirror.onReset(({ reason }) => {
+      snapshots.clear();
+      log.clear();
       if (reason !== 'first') {
         everybody(reason === 'reconcile' ? 'rebuilt' : 'epoch');
       }
@@ -126,14 +147,10 @@ export function createHub({
     ack: (answer: SubscribeAck) => void,
   ): Promise<void> {
     unsubscribe(client, topic);
-    const replay = new Replay(
-      topic,
-      { seq: () => mirror.cursor()?.seq ?? 0, events: (range) => mirror.queries.events(range) },
-      {
-        send: (event) => client.send(messageOf(topic, event)),
-        drained: () => client.drained(),
-      },
-    );
+    const replay = new Replay(topic, log, {
+      send: (event) => client.send(messageOf(topic, event)),
+      drained: () => client.drained(),
+    });
     const clients = replays.get(topic) ?? new Map<Client, Replay>();
     replays.set(topic, clients.set(client, replay));
     const current = () => replays.get(topic)?.get(client) === replay;
@@ -150,7 +167,8 @@ export function createHub({
         from = known;
         ack({ ok: true, snapshot: null, cursor: formatCursor(known) });
       } else {
-        const found = await mirror.snapshot(topic);
+        const found = await snapshots.get(topic);
+        await turn();
         if (!found) {
           refuse(problem('backend_away', 'Nothing has been heard of the backend yet.'));
           return;

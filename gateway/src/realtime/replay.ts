@@ -4,17 +4,10 @@
  */
 import type { Event } from '../../../openapi/backend.js';
 import type { Topic } from '../mirror/topic.js';
+import type { EventLog } from './log.js';
 
-const PAGE = 500;
 /** Committed events kept for a client that is still paging; beyond it the log is paged once more. */
 const COLLECTED = 5_000;
-
-export type Log = {
-  /** Position of the mirror: every event up to it can be paged. */
-  seq(): number;
-  /** Events of a topic with `after` < seq ≤ `until`, in order; fewer than `limit`: no more in that range. */
-  events(range: { topic: Topic; after: number; until: number; limit: number }): Promise<Event[]>;
-};
 
 export type Sink = {
   send(event: Event): void;
@@ -24,13 +17,13 @@ export type Sink = {
 
 export class Replay {
   readonly #topic: Topic;
-  readonly #log: Log;
+  readonly #log: EventLog;
   readonly #sink: Sink;
   #collected: Event[] = [];
   #overflowed = false;
   #ended = false;
 
-  constructor(topic: Topic, log: Log, sink: Sink) {
+  constructor(topic: Topic, log: EventLog, sink: Sink) {
     this.#topic = topic;
     this.#log = log;
     this.#sink = sink;
@@ -69,15 +62,16 @@ export class Replay {
     return true;
   }
 
+  /** To `until` or beyond: what was committed meanwhile may be paged too. */
   async #page(after: number, until: number): Promise<number> {
     let watermark = after;
     while (watermark < until && !this.#ended) {
-      const events = await this.#log.events({ topic: this.#topic, after: watermark, until, limit: PAGE });
+      const { events, through } = await this.#log.page(this.#topic, watermark);
       if (this.#ended) return watermark;
       for (const event of events) this.#sink.send(event);
-      watermark = events.length < PAGE ? until : (events.at(-1)?.seq ?? until);
+      watermark = through;
       await this.#sink.drained();
     }
-    return Math.max(watermark, after);
+    return watermark;
   }
 }

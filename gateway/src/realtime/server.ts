@@ -4,6 +4,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Logger } from 'pino';
 import { Server } from 'socket.io';
+import { Decoder } from 'socket.io-parser';
 import type {
   GatewayStatus,
   StatusMessage,
@@ -16,6 +17,7 @@ import { problem } from '../http/problem.js';
 import { forValidation, type Specification } from '../http/specification.js';
 import type { Mirror } from '../mirror/mirror.js';
 import { isTopic, type Topic } from '../mirror/topic.js';
+import { SharedEncoder } from './encoder.js';
 import { type Client, createHub } from './hub.js';
 import type { RealtimeServer, RealtimeSocket } from './protocol.js';
 import { createStatusTeller } from './status.js';
@@ -52,6 +54,7 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
     serveClient: false,
     maxHttpBufferSize: MESSAGE_BYTES,
     perMessageDeflate: false,
+    parser: { Encoder: SharedEncoder, Decoder },
     // No connectionStateRecovery: it would skip the token check, and cursors survive more than it does.
     cors: { origin: [...settings.origins] },
     allowRequest: ({ headers }: IncomingMessage, decide) => {
