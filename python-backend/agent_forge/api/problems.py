@@ -58,7 +58,7 @@ KINDS: dict[str, Kind] = {
     "other_search": Kind(409, "The run was searched by another version"),
     "shapes_differ": Kind(409, "The recipe merges models of different shapes"),
     "unknown_op": Kind(409, "The recipe names an op that is not here", "See `GET /v1/merge-methods`."),
-    "unsupported_dtype": Kind(409, "The recipe merges a type that does not merge"),
+    "unsupported_dtype": Kind(409, "A tensor is of a type that cannot be used here"),
     "wrong_inputs": Kind(409, "The recipe gives an op too few or too many inputs", "See `GET /v1/merge-methods`."),
     "file_missing": Kind(410, "The model's file is gone", "Restore it, or delete the model."),
     "too_large": Kind(413, "The body is too large"),
@@ -85,8 +85,9 @@ def problem(
     request: Request | None = None,
     errors: list[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
+    hint: str | None = None,
 ) -> Response:
-    """A code that is not in the table is an internal error."""
+    """A code that is not in the table is an internal error. `hint`: where the error knows better than the table."""
     kind = KINDS.get(code) or KINDS["internal_error"]
     body = Problem(
         type=f"urn:agent-forge:problem:{code}",
@@ -94,7 +95,7 @@ def problem(
         status=kind.status,
         code=code,
         detail=detail,
-        hint=kind.hint,
+        hint=hint or kind.hint,
         instance=request.url.path if request is not None else None,
         trace_id=trace_id_of(request) if request is not None else None,
         errors=errors or [],
@@ -144,7 +145,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RegistryError)
     async def registry(request: Request, error: RegistryError) -> Response:
-        return problem(error.code, str(error), request)
+        return problem(error.code, str(error), request, hint=error.hint)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

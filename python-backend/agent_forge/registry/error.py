@@ -15,6 +15,7 @@ class RegistryError(Exception):
 class Defect(StrEnum):
     """What is wrong with a safetensors file."""
 
+    not_safetensors = "not_safetensors"
     too_short = "too_short"
     header_too_large = "header_too_large"
     header_not_json = "header_not_json"
@@ -39,9 +40,18 @@ class MalformedFileError(RegistryError):
     code = "malformed_file"
     hint = "Write it anew with the safetensors library."
 
-    def __init__(self, defect: Defect, message: str) -> None:
+    def __init__(self, defect: Defect, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.defect = defect
+        if hint is not None:
+            self.hint = hint
+
+
+class UnreadableTypeError(RegistryError):
+    """A tensor of a type that torch cannot compute with."""
+
+    code = "unsupported_dtype"
+    hint = "It can be kept, listed, verified and downloaded. To use its tensors, unpack them to F32 or BF16."
 
 
 class BadNameError(RegistryError):

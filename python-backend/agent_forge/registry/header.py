@@ -4,6 +4,13 @@ A file is: length of the header (u64, little-endian), header (JSON, padded with 
 tensor data. The layout is the one of the `safetensors` library (largest dtypes first, then by name), so that
 files of the same tensors and metadata are equal byte for byte, whichever of the two wrote them.
 Format: https://huggingface.co/docs/safetensors/index#format
+
+What safetensors 0.8 accepts is accepted, and nothing else, with these exceptions, which are refused:
+- no tensors at all: there is nothing to keep;
+- a name twice in one object: readers differ in which of the two counts, so the file would be two models;
+- an entry that is a list, a dtype that is an object: accidents of the library's JSON reader, which its format lacks;
+- a header above 16 MiB (the library: 100 MB): it is parsed in memory, which takes ten times its size;
+- a shape whose sides, zeros apart, multiply to 2^63 or more: no array library can hold such an (empty) tensor.
 """
 
 from __future__ import annotations
@@ -15,36 +22,23 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from .dtype import BITS
 from .error import Defect, FileMissingError, MalformedFileError
+from .foreign import HEAD_BYTES, foreign
+from .header_text import MOST_NESTED, depth, parse_table
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Refused above this before anything is parsed. 10,000 tensors need about 1 MiB."""
 
-MAX_RANK = 32
+_MOST_ELEMENTS = 2**63
 
-DTYPES: dict[str, int] = {
-    "BOOL": 1,
-    "U8": 1,
-    "I8": 1,
-    "F8_E5M2": 1,
-    "F8_E4M3": 1,
-    "I16": 2,
-    "U16": 2,
-    "F16": 2,
-    "BF16": 2,
-    "I32": 4,
-    "U32": 4,
-    "F32": 4,
-    "C64": 8,
-    "F64": 8,
-    "I64": 8,
-    "U64": 8,
-}
-"""Bytes of an element, in the library's order of dtypes."""
+_KEYS = {"dtype", "shape", "data_offsets"}
+_MOST_INSIDE = MOST_NESTED - 2
+"""Levels of a value in an entry of the table."""
 
-_RANK = {dtype: rank for rank, dtype in enumerate(DTYPES)}
+_ORDER = {dtype: rank for rank, dtype in enumerate(BITS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +54,7 @@ class TensorSpec:
 
     @property
     def bytes(self) -> int:
-        return self.elements * DTYPES[self.dtype]
+        return self.elements * BITS[self.dtype] // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ class Header:
 
 def lay_out(tensors: Mapping[str, TensorSpec], metadata: Mapping[str, str] | None = None) -> tuple[Header, bytes]:
     """The header of a file with these tensors, and its bytes (the length in front included)."""
-    names = sorted(tensors, key=lambda name: (-_RANK[tensors[name].dtype], name.encode()))
+    names = sorted(tensors, key=lambda name: (-_ORDER[tensors[name].dtype], name.encode()))
     table: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     offsets: dict[str, int] = {}
     end = 0
@@ -128,21 +122,24 @@ def read_header(path: Path) -> Header:
 
 def read_header_fd(fd: int) -> Header:
     size = os.fstat(fd).st_size
-    length = header_length(os.pread(fd, 8, 0), size)
+    length = header_length(os.pread(fd, HEAD_BYTES, 0), size)
     return parse_header(os.pread(fd, length, 8), size)
 
 
 def header_length(first: bytes, size: int | None = None) -> int:
-    """Length of the JSON text, from the first 8 bytes of a file of `size` bytes; null while it streams in."""
+    """Length of the JSON text, from the first bytes (8 or more, `foreign.HEAD_BYTES` tell most) of a file of `size`
+    bytes; null while it streams in."""
     if len(first) < 8:
         raise MalformedFileError(Defect.too_short, f"{len(first)} bytes are too few for a safetensors file")
     (length,) = struct.unpack("<Q", first[:8])
     if length > MAX_HEADER_BYTES:
-        raise MalformedFileError(
+        raise foreign(first) or MalformedFileError(
             Defect.header_too_large, f"the header claims {length} bytes, {MAX_HEADER_BYTES} at most"
         )
     if size is not None and 8 + length > size:
-        raise MalformedFileError(Defect.too_short, f"the header claims {length} bytes, the file has {size} in all")
+        raise foreign(first) or MalformedFileError(
+            Defect.too_short, f"the header claims {length} bytes, the file has {size} in all"
+        )
     return int(length)
 
 
@@ -151,8 +148,9 @@ def parse_header(text: bytes, size: int | None = None) -> Header:
 
     Raises MalformedFileError at the first defect.
     """
-    table = _parse_json(text)
-    metadata = table.pop("__metadata__", {})
+    table = parse_table(text)
+    metadata = table.pop("__metadata__", None)
+    metadata = {} if metadata is None else metadata
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise MalformedFileError(Defect.bad_metadata, "__metadata__ must map text to text")
     if not table:
@@ -177,40 +175,23 @@ def parse_header(text: bytes, size: int | None = None) -> Header:
     )
 
 
-def _parse_json(text: bytes) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(pairs)
-        if len(table) != len(pairs):
-            raise MalformedFileError(Defect.duplicate_name, "the header names something twice")
-        return table
-
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not JSON")
-
-    if not text.startswith(b"{"):
-        raise MalformedFileError(Defect.header_not_json, "the header does not start with {")
-    try:
-        table = json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise MalformedFileError(Defect.header_not_json, f"the header is not JSON: {error}") from error
-    return dict(table)
-
-
 def _entry(name: str, value: Any) -> tuple[TensorSpec, int, int]:
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise MalformedFileError(Defect.bad_name, "a tensor's name is not valid Unicode") from error
-    if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
-        raise MalformedFileError(Defect.bad_entry, f"{name!r} must have dtype, shape and data_offsets, nothing else")
+    if not isinstance(value, dict) or not value.keys() >= _KEYS:
+        raise MalformedFileError(Defect.bad_entry, f"{name!r} must have dtype, shape and data_offsets")
+    if any(depth(value[key]) > _MOST_INSIDE for key in value.keys() - _KEYS):
+        raise MalformedFileError(Defect.bad_entry, f"{name!r} is nested more than {MOST_NESTED} levels deep")
     dtype, shape, span = value["dtype"], value["shape"], value["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in BITS:
         raise MalformedFileError(Defect.unknown_dtype, f"{name!r} has the unknown dtype {str(dtype)[:40]!r}")
-    if not isinstance(shape, list) or len(shape) > MAX_RANK or not all(_is_size(side) for side in shape):
+    if not isinstance(shape, list) or not all(_is_size(side) for side in shape) or not _countable(shape):
         raise MalformedFileError(Defect.bad_shape, f"{name!r} has no valid shape")
     if not isinstance(span, list) or len(span) != 2 or not all(_is_size(at) for at in span) or span[0] > span[1]:
         raise MalformedFileError(Defect.bad_offsets, f"{name!r} has no valid data_offsets")
     spec = TensorSpec(dtype, tuple(shape))
+    if spec.elements * BITS[dtype] % 8:
+        raise MalformedFileError(
+            Defect.size_mismatch, f"{name!r} has {spec.elements} elements of {dtype}, which do not fill whole bytes"
+        )
     if spec.bytes != span[1] - span[0]:
         raise MalformedFileError(
             Defect.size_mismatch, f"{name!r} needs {spec.bytes} bytes, its data_offsets give {span[1] - span[0]}"
@@ -219,5 +200,15 @@ def _entry(name: str, value: Any) -> tuple[TensorSpec, int, int]:
 
 
 def _is_size(value: Any) -> bool:
-    # bool is an int to isinstance; 2**53 keeps products and JSON numbers exact
-    return type(value) is int and 0 <= value < 2**53
+    # bool is an int to isinstance
+    return type(value) is int and 0 <= value < 2**64
+
+
+def _countable(shape: list[int]) -> bool:
+    product = 1
+    for side in shape:
+        product *= side or 1
+        # at once, not at the end: the product of a million sides is a number of megabytes
+        if product >= _MOST_ELEMENTS:
+            return False
+    return True

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..contract.model import Model
 from ..contract.recipe import ImportOrigin, Leaf, MergeOrigin, Origin, Recipe, TrainingOrigin
 from .digest import digest_file
-from .error import RegistryError
+from .error import RegistryError, UnreadableTypeError
 from .files import ModelFiles
 from .tensors import digest_tensors, load_tensors
 from .verify import NotRebuildableError, Rebuilt
@@ -65,7 +65,11 @@ class RecipeRebuilder:
         found: dict[str, Tensors] = {}
         for leaf in leaves(recipe):
             if leaf.model_id not in found:
-                found[leaf.model_id] = self._leaf(leaf, above)
+                try:
+                    found[leaf.model_id] = self._leaf(leaf, above)
+                except UnreadableTypeError as error:
+                    op = "a leaf" if isinstance(recipe, Leaf) else recipe.op
+                    raise UnreadableTypeError(f"{op}: {error}") from error
         return self._materialise(recipe, found)
 
     def _leaf(self, leaf: Leaf, above: frozenset[str]) -> Tensors:
@@ -78,6 +82,8 @@ class RecipeRebuilder:
             if digest == leaf.digest:
                 return load_tensors(path)
             reason = f"its file has the digest {digest}, the recipe was made from {leaf.digest}"
+        except UnreadableTypeError:
+            raise
         except (RegistryError, OSError) as error:
             reason = str(error)
         if not isinstance(model.origin, MergeOrigin) or model.id in above:

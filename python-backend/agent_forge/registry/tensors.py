@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .atomic import replacing, write_all
 from .digest import digest_buffers
-from .error import FileMissingError
+from .error import FileMissingError, UnreadableTypeError
 from .header import TensorSpec, lay_out, read_header_fd
 
 TORCH_DTYPES: dict[str, torch.dtype] = {
@@ -22,6 +22,9 @@ TORCH_DTYPES: dict[str, torch.dtype] = {
     "I8": torch.int8,
     "F8_E5M2": torch.float8_e5m2,
     "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E8M0": torch.float8_e8m0fnu,
+    "F8_E4M3FNUZ": torch.float8_e4m3fnuz,
+    "F8_E5M2FNUZ": torch.float8_e5m2fnuz,
     "I16": torch.int16,
     "U16": torch.uint16,
     "F16": torch.float16,
@@ -34,6 +37,7 @@ TORCH_DTYPES: dict[str, torch.dtype] = {
     "I64": torch.int64,
     "U64": torch.uint64,
 }
+"""Those of 4 and 6 bits are not here: torch has no type for one such element."""
 _NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 
 
@@ -63,7 +67,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
     Copy-on-write: writing to them changes neither the file nor another mapping.
     A file that is cut while it is mapped ends the process (SIGBUS): registered files are replaced, never changed.
-    Raises FileMissingError, MalformedFileError.
+    Raises FileMissingError, MalformedFileError, UnreadableTypeError.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -71,6 +75,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise FileMissingError(f"{path.name} is not there") from error
     try:
         header = read_header_fd(fd)
+        for name, spec in header.tensors.items():
+            if spec.dtype not in TORCH_DTYPES:
+                raise UnreadableTypeError(f"{path.name}: `{name}` is {spec.dtype}, a type that torch cannot read")
         mapping = mmap.mmap(fd, header.file_bytes, access=mmap.ACCESS_COPY)
     finally:
         os.close(fd)

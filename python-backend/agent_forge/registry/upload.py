@@ -18,6 +18,7 @@ from .atomic import write_all
 from .error import Defect, MalformedFileError, TooLargeError
 from .files import ModelFiles
 from .finite import require_finite
+from .foreign import HEAD_BYTES
 from .header import Header, header_length, parse_header
 
 DIRECTORY = "imported"
@@ -68,6 +69,7 @@ class Upload:
     def finish(self, *, versions: Mapping[str, str], time: datetime) -> Model:
         """The imported model; its row is the caller's. Raises as `placement.place` and `write`."""
         if self._header is None:
+            header_length(bytes(self._head[:HEAD_BYTES]), self.received)
             raise MalformedFileError(Defect.too_short, f"{self.received} bytes came, not even a whole header")
         if self.received != self._header.file_bytes:
             raise MalformedFileError(
@@ -90,7 +92,13 @@ class Upload:
     def _read_header(self) -> Header | None:
         if len(self._head) < 8:
             return None
-        length = header_length(bytes(self._head[:8]))
+        try:
+            length = header_length(bytes(self._head[:HEAD_BYTES]))
+        except MalformedFileError:
+            if len(self._head) < HEAD_BYTES:
+                # no safetensors file: a little more of it tells what it is instead
+                return None
+            raise
         if len(self._head) < 8 + length:
             return None
         header = parse_header(bytes(self._head[8 : 8 + length]))

@@ -21,6 +21,7 @@ from agent_forge.contract.architecture import ARCHITECTURES, Preset, parameter_c
 from agent_forge.contract.evomerge import Candidate
 from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
 from agent_forge.evomerge.recipe import materialise
+from agent_forge.registry.header import TensorSpec, lay_out
 from agent_forge.registry.tensors import digest_tensors
 from agent_forge.runs import records
 from agent_forge.runs.database import Database
@@ -153,6 +154,29 @@ def test_foreign_models_merge_by_recipe_but_cannot_be_run(
     refused = server.post("/v1/evomerge/runs", {"parents": [one["id"] for one in models]}, status=422)
     assert refused["errors"][0]["field"] == "parents.0"
     assert "unknown architecture" in refused["detail"]
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("F8_E8M0", 8), ("F8_E4M3FNUZ", 8), ("F4", 4), ("F6_E2M3", 6)])
+def test_types_that_nothing_computes_with_are_kept(server: Server, dtype: str, bits: int) -> None:
+    header, head = lay_out({"w": TensorSpec(dtype, (4, 8))})
+    content = head + b"\x11" * (4 * bits)
+    answer = server.client.post(f"/v1/models/import?name=kept-{dtype}", content=content)
+    assert answer.status_code == 201, answer.text
+    model = answer.json()
+    assert (model["parameters"], model["bytes"]) == (32, header.file_bytes)
+    assert proof(server, model)["file_digest"] == "passed"
+    assert server.client.get(f"/v1/models/{model['id']}/download").content == content
+    assert server.get(f"/v1/models/{model['id']}")["modules"][0]["parameters"] == 32
+    refused = server.post(f"/v1/models/{model['id']}/predict", {"prompt": "x"}, status=409)
+    assert refused["code"] == ("not_runnable" if bits == 8 else "unsupported_dtype")
+
+
+def test_another_kind_of_file_is_told_what_it_is(server: Server) -> None:
+    answer = server.client.post("/v1/models/import?name=page", content=b"<!DOCTYPE html><html>log in</html>")
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "malformed_file"
+    assert "web page" in answer.json()["detail"]
+    assert "download the file itself" in answer.json()["hint"]
 
 
 def test_models_of_another_shape_or_type_are_no_parents(server: Server, parents: Any) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from agent_forge.contract.evomerge import Candidate, Fitness, Role
 from agent_forge.contract.model import Model, Verification
-from agent_forge.contract.recipe import ImportOrigin, MergeOrigin, TrainingOrigin
+from agent_forge.contract.recipe import ImportOrigin, Leaf, MergeNode, MergeOrigin, Recipe, TrainingOrigin
+from agent_forge.evomerge.recipe import materialise as recipe_tensors
+from agent_forge.evomerge.refusal import UnsupportedDtype
+from agent_forge.registry.error import UnreadableTypeError
+from agent_forge.registry.header import TensorSpec, lay_out
 from agent_forge.registry.rebuild import RecipeRebuilder, leaves
-from agent_forge.registry.tensors import digest_tensors
+from agent_forge.registry.store import store
+from agent_forge.registry.tensors import TORCH_DTYPES, digest_tensors
 from agent_forge.registry.verify import verify_candidate, verify_model
 
 from .conftest import TIME, Shelf, average, draft, drawn, materialise
@@ -165,6 +171,28 @@ def test_a_bad_leaf_fails_the_rebuild(shelf: Shelf) -> None:
     assert "parent-1" in verified(shelf, model).checks[2].detail
     del shelf.rows[one.id]
     assert "not registered any more" in verified(shelf, model).checks[2].detail
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("F8_E8M0", 8), ("F8_E4M3FNUZ", 8), ("F4", 4), ("F6_E2M3", 6)])
+def test_types_that_no_op_reads_are_refused_by_name(shelf: Shelf, dtype: str, bits: int) -> None:
+    header, head = lay_out({"w": TensorSpec(dtype, (4, 8))})
+    source = shelf.files.scratch / "x"
+    source.write_bytes(head + b"\x11" * (4 * bits))
+    unknown = draft("kept", architecture=None)
+    model = store(unknown, source, files=shelf.files, run_id=None, versions={}, time=TIME)
+    assert model.bytes == header.file_bytes
+    shelf.rows[model.id] = model
+    verification = verify_model(model, shelf.files, None)
+    assert verification.ok
+    recipe = MergeNode(op="linear", inputs=[Leaf(model_id=model.id, digest=model.digest)])
+
+    def merged(recipe: Recipe, leaves: Mapping[str, Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        return recipe_tensors(recipe, lambda wanted: leaves[wanted.model_id])
+
+    name = str(TORCH_DTYPES[dtype]) if bits == 8 else dtype
+    with pytest.raises((UnsupportedDtype, UnreadableTypeError), match=f"^linear: .*`w` is {name}") as error:
+        RecipeRebuilder(shelf.files, shelf.rows.get, merged).tensors(recipe)
+    assert getattr(error.value, "code", None) == "unsupported_dtype"
 
 
 def test_down_to_the_roots(shelf: Shelf) -> None:

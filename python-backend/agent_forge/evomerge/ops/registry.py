@@ -178,7 +178,10 @@ class MergeOp:
         if len(models) < least or (most is not None and len(models) > most):
             allowed = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
             raise WrongInputs(f"{self.name} takes {allowed} models, got {len(models)}")
-        same_shapes(models, base)
+        try:
+            same_shapes(models, base)
+        except UnsupportedDtype as error:
+            raise UnsupportedDtype(f"{self.name}: {error}") from None
 
 
 def _described(function: Callable[..., Any]) -> dict[str, Any]:
@@ -210,8 +213,11 @@ def _weights(given: GroupWeights, group: str, count: int) -> list[float]:
 
 
 def _finite(tensor: Tensor) -> bool:
-    """One pass without a mask: the extremes carry every NaN and infinity."""
-    if tensor.numel() == 0:
+    """One pass without a mask: the extremes carry every NaN and infinity.
+
+    Of types that no op reads nothing is said here: the op refuses them by name.
+    """
+    if tensor.numel() == 0 or tensor.dtype not in DTYPES:
         return True
     low, high = tensor.aminmax()
     return math.isfinite(low.item()) and math.isfinite(high.item())
