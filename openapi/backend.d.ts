@@ -929,14 +929,9 @@ export interface components {
             rehearsal?: "distillation" | "labels";
             /**
              * Seeds
-             * @description one for each specialization: data order, and initial weights where initialization is independent
-             * @default [
-             *       42,
-             *       1337,
-             *       2023
-             *     ]
+             * @description one for each specialization: data order, and initial weights where initialization is independent; null: 42, 1337, 2023, 7, 11, 13, 17, 19, as many as there are specializations
              */
-            seeds?: number[];
+            seeds?: number[] | null;
             /**
              * Session Id
              * @description name of the folder under models/cognate/; null: made from the run's id
@@ -1940,11 +1935,6 @@ export interface components {
              *         "reasoning",
              *         "memory_integration",
              *         "adaptive_computation"
-             *       ],
-             *       "seeds": [
-             *         42,
-             *         1337,
-             *         2023
              *       ],
              *       "initialization": "foundation",
              *       "muon_learning_rate": 0.02,

@@ -115,7 +115,7 @@ def main() -> None:
     config = resolve(CognateConfig(preset=options.preset, device="cpu"))
     arch = architecture(config)
     bench = TrainingBench(config, arch, ())
-    tensors = draw_all(arch, config.seeds[0])
+    tensors = draw_all(arch, stages(config)[0].seed)
     rows: list[Row] = []
 
     def add(row: Row) -> None:

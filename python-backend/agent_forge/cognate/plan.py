@@ -27,11 +27,11 @@ class Stage:
 def stages(config: CognateConfig) -> list[Stage]:
     """Of a resolved configuration. The foundation, if there is one, uses the first seed."""
     plan = []
-    costs = config.ponder_costs or []
+    costs, seeds = config.ponder_costs or [], config.seeds or []
     if config.foundation_steps:
-        plan.append(Stage("foundation", None, config.seeds[0], config.foundation_steps, min(costs)))
+        plan.append(Stage("foundation", None, seeds[0], config.foundation_steps, min(costs)))
     seen: dict[Specialization, int] = {}
-    for specialization, seed, cost in zip(config.specializations, config.seeds, costs, strict=True):
+    for specialization, seed, cost in zip(config.specializations, seeds, costs, strict=True):
         seen[specialization] = seen.get(specialization, 0) + 1
         suffix = f"-{seen[specialization]}" if seen[specialization] > 1 else ""
         plan.append(Stage(f"{specialization}{suffix}", specialization, seed, config.train_steps or 0, cost))

@@ -61,6 +61,9 @@ DEFAULTS: dict[Preset, PresetDefaults] = {
 }
 
 
+_SEEDS = [42, 1337, 2023, 7, 11, 13, 17, 19]
+"""Of the first specialization, the second, …: as many as there may be."""
+
 _PONDER_COSTS = {
     Specialization.reasoning: 0.003,
     Specialization.memory_integration: 0.003,
@@ -88,6 +91,7 @@ def resolve(config: CognateConfig) -> CognateConfig:
         update={
             "foundation_steps": foundation_steps,
             "train_steps": defaults.train_steps if config.train_steps is None else config.train_steps,
+            "seeds": config.seeds or _SEEDS[:wanted],
             "ponder_costs": config.ponder_costs or [_PONDER_COSTS[one] for one in config.specializations],
             "batch_tokens": config.batch_tokens or defaults.batch_tokens,
             "window": config.window or ARCHITECTURES[config.preset].window,

@@ -43,11 +43,12 @@ class CognateConfig(Request):
         max_length=8,
         description="one model is trained for each, in this order",
     )
-    seeds: list[Seed] = Field(
-        default=[42, 1337, 2023],
+    seeds: list[Seed] | None = Field(
+        default=None,
         min_length=1,
         max_length=8,
-        description="one for each specialization: data order, and initial weights where initialization is independent",
+        description="one for each specialization: data order, and initial weights where initialization is independent; "
+        "null: 42, 1337, 2023, 7, 11, 13, 17, 19, as many as there are specializations",
     )
     initialization: Literal["foundation", "independent"] = Field(
         default="foundation",

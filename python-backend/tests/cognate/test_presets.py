@@ -11,13 +11,14 @@ from agent_forge.cognate.presets import DEFAULTS, architecture, check, filled, r
 from agent_forge.contract.architecture import ARCHITECTURES, Preset
 from agent_forge.contract.cognate import CognateConfig, DatasetChoice, Specialization
 
+FILLED_LISTS = ("seeds", "ponder_costs")
 FILLED = ("foundation_steps", "train_steps", "batch_tokens", "window", "eval_interval")
 
 
 @pytest.mark.parametrize("preset", list(Preset))
 def test_every_null_is_filled_once_and_for_all(preset: Preset) -> None:
     resolved = resolve(CognateConfig(preset=preset))
-    assert all(getattr(resolved, name) is not None for name in FILLED)
+    assert all(getattr(resolved, name) is not None for name in (*FILLED, *FILLED_LISTS))
     assert resolve(resolved) == resolved
     assert resolved.window == ARCHITECTURES[preset].window
     assert total_steps(resolved) == sum(stage.steps for stage in stages(resolved))
@@ -44,6 +45,23 @@ def test_what_is_given_for_each_specialization_must_fit(field: str) -> None:
     with pytest.raises(InvalidSetting, match="2 entries for 3") as caught:
         resolve(CognateConfig.model_validate({field: [1, 2]}))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_defaults_follow_the_specializations(count: int) -> None:
+    chosen = [list(Specialization)[index % 3] for index in range(count)]
+    resolved = resolve(CognateConfig(specializations=chosen))
+    assert resolved.seeds is not None
+    assert resolved.ponder_costs is not None
+    assert len(resolved.seeds) == len(resolved.ponder_costs) == len(set(resolved.seeds)) == count
+    # a default never changes with the number: the first three are the product's own
+    assert resolved.seeds[:3] == [42, 1337, 2023][:count]
+    assert len(stages(resolved)) == 1 + count
+
+
+def test_the_seeds_of_a_stored_configuration_are_kept() -> None:
+    old = {"specializations": ["reasoning", "memory_integration"], "seeds": [5, 6]}
+    assert resolve(CognateConfig.model_validate(old)).seeds == [5, 6]
 
 
 def test_the_foundation_ponders_cheapest() -> None:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from itertools import combinations
+from typing import Any, Literal, get_args, get_origin
+
 import pytest
+from pydantic import BaseModel
 
 from agent_forge.contract.architecture import Preset
+from agent_forge.contract.cognate import CognateConfig, Specialization
 from agent_forge.contract.evomerge import EvoMergeConfig, EvoMergeSettings
-from agent_forge.runs.admission import settled
+from agent_forge.evomerge.catalogue import merge_methods
+from agent_forge.runs.admission import admit_cognate, admit_settings, settled
 
 
 @pytest.mark.parametrize(
@@ -21,3 +27,50 @@ def test_null_means_what_the_preset_says(preset: Preset, given: int | None, expe
     assert settled(settings, preset) == settings.model_copy(update={"eval_problems": expected})
     config = EvoMergeConfig(parents=["a", "b"], eval_problems=given)
     assert settled(config, preset).parents == ["a", "b"]
+
+
+def choices(form: type[BaseModel]) -> list[tuple[str, Any]]:
+    """Each value of each field that has a closed set of them."""
+    return [
+        (name, value)
+        for name, field in form.model_fields.items()
+        for value in (
+            list(field.annotation)
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Preset)
+            else [False, True]
+            if field.annotation is bool
+            else get_args(field.annotation)
+            if get_origin(field.annotation) is Literal
+            else []
+        )
+        if value != "cuda"  # a matter of the machine
+    ]
+
+
+def test_the_choices_are_found() -> None:
+    assert {"preset", "initialization", "precision"} <= {name for name, _ in choices(CognateConfig)}
+    assert {"strategy", "align", "elitism"} <= {name for name, _ in choices(EvoMergeSettings)}
+
+
+@pytest.mark.parametrize(("name", "value"), choices(CognateConfig))
+def test_one_choice_alone_is_a_configuration(name: str, value: Any) -> None:
+    admit_cognate(CognateConfig.model_validate({name: value}), [], ["cpu"])
+
+
+@pytest.mark.parametrize(
+    "chosen", [list(some) for count in (1, 2, 3) for some in combinations(Specialization, count)], ids=str
+)
+def test_any_specializations_alone_are_a_configuration(chosen: list[Specialization]) -> None:
+    resolved = admit_cognate(CognateConfig(specializations=chosen), [], ["cpu"])
+    assert len(resolved.seeds or []) == len(resolved.ponder_costs or []) == len(chosen)
+
+
+@pytest.mark.parametrize(("name", "value"), choices(EvoMergeSettings))
+@pytest.mark.parametrize("parents", [2, 3, 16])
+def test_one_choice_of_breeding_alone_is_a_configuration(parents: int, name: str, value: Any) -> None:
+    admit_settings(EvoMergeSettings.model_validate({name: value}), parents, [], ["cpu"])
+
+
+@pytest.mark.parametrize("op", [method.name for method in merge_methods()])
+def test_one_op_alone_is_a_tournament(op: str) -> None:
+    admit_settings(EvoMergeSettings(ops=[op]), 3, [], ["cpu"])
