@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from .chunks import CHUNK, each_chunk, made
-from .compiled import BLOCK, Array, Floats, copy, flat, kernel, many
+from .compiled import Array, Floats, copy, flat, kernel, many
 from .known import Known
 
 LANES = 256
@@ -21,62 +21,19 @@ _1, _2, _3 = np.uint64(LANES), np.uint64(2 * LANES), np.uint64(3 * LANES)
 
 def combined(models: Sequence[Tensor], factors: Sequence[float]) -> Tensor:
     """Σ factorᵢ · modelᵢ, in float64, from left to right."""
-    arrays, weights = many(models), np.array(factors, dtype=np.float64)
+    # as many as there are: a filler would turn a sum of -0 into 0
+    arrays, weights = tuple(map(flat, models)), tuple(map(float, factors))
     return made(models[0], lambda out, start, stop: _combine(out, arrays, weights, start, stop))
 
 
 @kernel
-def _combine(out: Array, models: tuple[Array, ...], factors: Floats, start: int, stop: int) -> None:
-    part = slice(start, stop)
-    # few, as in a search, in one loop: half of the time
-    if len(factors) == 2:
-        _combine_two(out[part], models[0][part], models[1][part], factors[0], factors[1])
-        return
-    if len(factors) == 3:
-        a, b, c = models[0][part], models[1][part], models[2][part]
-        _combine_three(out[part], a, b, c, factors[0], factors[1], factors[2])
-        return
-    if len(factors) == 4:
-        a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
-        _combine_four(out[part], a, b, c, d, factors[0], factors[1], factors[2], factors[3])
-        return
-    row = np.empty(BLOCK)
-    for at in range(start, stop, BLOCK):
-        count = min(BLOCK, stop - at)
-        _first(row[:count], models[0][at : at + count], factors[0])
-        for index in range(1, len(factors)):
-            _further(row[:count], models[index][at : at + count], factors[index])
-        copy(out[at : at + count], row[:count])
-
-
-@kernel
-def _combine_two(out: Array, a: Array, b: Array, p: float, q: float) -> None:
-    for i in range(len(out)):
-        out[i] = np.float64(a[i]) * p + np.float64(b[i]) * q
-
-
-@kernel
-def _combine_three(out: Array, a: Array, b: Array, c: Array, p: float, q: float, r: float) -> None:
-    for i in range(len(out)):
-        out[i] = np.float64(a[i]) * p + np.float64(b[i]) * q + np.float64(c[i]) * r
-
-
-@kernel
-def _combine_four(out: Array, a: Array, b: Array, c: Array, d: Array, p: float, q: float, r: float, s: float) -> None:
-    for i in range(len(out)):
-        out[i] = np.float64(a[i]) * p + np.float64(b[i]) * q + np.float64(c[i]) * r + np.float64(d[i]) * s
-
-
-@kernel
-def _first(row: Floats, model: Array, factor: float) -> None:
-    for i in range(len(row)):
-        row[i] = np.float64(model[i]) * factor
-
-
-@kernel
-def _further(row: Floats, model: Array, factor: float) -> None:
-    for i in range(len(row)):
-        row[i] += np.float64(model[i]) * factor
+def _combine(out: Array, models: tuple[Array, ...], factors: tuple[float, ...], start: int, stop: int) -> None:
+    for i in range(start, stop):
+        at = np.uint64(i)
+        total = np.float64(models[0][at]) * factors[0]
+        for j in range(1, len(models)):
+            total += np.float64(models[j][at]) * factors[j]
+        out[at] = total
 
 
 def inner_products_of(inputs: Sequence[Tensor], known: Known, *others: Tensor) -> list[list[float]]:
@@ -136,11 +93,10 @@ def _products(sums: Floats, arrays: tuple[Array, ...], start: int, stop: int) ->
 
 @kernel
 def _square(sums: Floats, a: Array) -> None:
-    """Adds aa, four of a lane's at once."""
+    """Adds aa to LANES partial sums."""
     for i in range(LANES):
         at = np.uint64(i)
-        a0, a1, a2, a3 = np.float64(a[at]), np.float64(a[at + _1]), np.float64(a[at + _2]), np.float64(a[at + _3])
-        sums[at] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
+        sums[at] += _product(a, a, at)
 
 
 @kernel
@@ -148,11 +104,8 @@ def _within(sums: Floats, a: Array, b: Array) -> None:
     """Adds aa, ab and bb to three times LANES partial sums."""
     for i in range(LANES):
         at = np.uint64(i)
-        a0, a1, a2, a3 = np.float64(a[at]), np.float64(a[at + _1]), np.float64(a[at + _2]), np.float64(a[at + _3])
-        b0, b1, b2, b3 = np.float64(b[at]), np.float64(b[at + _1]), np.float64(b[at + _2]), np.float64(b[at + _3])
-        sums[at] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
-        sums[at + _1] += (a0 * b0 + a1 * b1) + (a2 * b2 + a3 * b3)
-        sums[at + _2] += (b0 * b0 + b1 * b1) + (b2 * b2 + b3 * b3)
+        aa, ab, bb = _product(a, a, at), _product(a, b, at), _product(b, b, at)
+        sums[at], sums[at + _1], sums[at + _2] = sums[at] + aa, sums[at + _1] + ab, sums[at + _2] + bb
 
 
 @kernel
@@ -160,11 +113,15 @@ def _across(sums: Floats, a: Array, b: Array, c: Array) -> None:
     """Adds ac and bc to twice LANES partial sums."""
     for i in range(LANES):
         at = np.uint64(i)
-        c0, c1, c2, c3 = np.float64(c[at]), np.float64(c[at + _1]), np.float64(c[at + _2]), np.float64(c[at + _3])
-        a0, a1, a2, a3 = np.float64(a[at]), np.float64(a[at + _1]), np.float64(a[at + _2]), np.float64(a[at + _3])
-        b0, b1, b2, b3 = np.float64(b[at]), np.float64(b[at + _1]), np.float64(b[at + _2]), np.float64(b[at + _3])
-        sums[at] += (a0 * c0 + a1 * c1) + (a2 * c2 + a3 * c3)
-        sums[at + _1] += (b0 * c0 + b1 * c1) + (b2 * c2 + b3 * c3)
+        ac, bc = _product(a, c, at), _product(b, c, at)
+        sums[at], sums[at + _1] = sums[at] + ac, sums[at + _1] + bc
+
+
+@kernel
+def _product(a: Array, b: Array, at: np.uint64) -> float:
+    """Σ ab over the four entries of a lane, by two and two."""
+    first = np.float64(a[at]) * np.float64(b[at]) + np.float64(a[at + _1]) * np.float64(b[at + _1])
+    return first + (np.float64(a[at + _2]) * np.float64(b[at + _2]) + np.float64(a[at + _3]) * np.float64(b[at + _3]))
 
 
 @kernel

@@ -24,8 +24,12 @@ from numba.core.caching import InTreeCacheLocator, UserWideCacheLocator
 from torch import Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Value = TypeVar("Value")
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+Inputs = tuple[Array, ...]
+Factors = tuple[float, ...]
+"""One of each input."""
 
 BLOCK = 512
 """Entries that a kernel takes from step to step: in float64 a few rows of them stay in the first-level cache."""
@@ -84,15 +88,6 @@ def clear(out: Array) -> None:
         out[i] = 0.0
 
 
-@kernel
-def padded(weights: Floats) -> Floats:
-    """(4,): up to four of them, and zeros."""
-    four = np.zeros(4)
-    for i in range(len(weights)):
-        four[i] = weights[i]
-    return four
-
-
 def flat(tensor: Tensor) -> Array:
     """(n,) float32 or float64, what a kernel reads; narrower types are widened. No copy where none is needed."""
     wide = tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.to(torch.float32)
@@ -101,16 +96,18 @@ def flat(tensor: Tensor) -> Array:
 
 
 def many(tensors: Sequence[Tensor]) -> tuple[Array, ...]:
-    """As `flat`, of several tensors of one type."""
-    return alike([flat(tensor) for tensor in tensors])
+    """As `flat`, of several tensors of one type, `filled`."""
+    arrays = [flat(tensor) for tensor in tensors]
+    return filled(arrays, arrays[0])
 
 
-def alike(arrays: Sequence[Array]) -> tuple[Array, ...]:
-    """Arrays of one type for a kernel that is told how many there are.
+def filled(values: Sequence[Value], filler: Value) -> tuple[Value, ...]:
+    """What a kernel reads of each input, with fillers until there are 4, 8, 16, ….
 
-    The first is repeated until there are 4, 8, 16, …: else a kernel would be compiled for each number of inputs.
+    The length is part of a kernel's type: a loop over it is unrolled, which a loop over a number is not. Were it the
+    number of inputs, each number would cost a compilation. A filler must add nothing: inputs repeat, weights are 0.
     """
     length = 4
-    while length < len(arrays):
+    while length < len(values):
         length *= 2
-    return (*arrays, *[arrays[0]] * (length - len(arrays)))
+    return (*values, *[filler] * (length - len(values)))

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..refusal import BadParameter
 from .chunks import each_chunk, in_rows, made
 from .combination import LANES, total
-from .compiled import Array, Floats, clear, copy, flat, kernel, many
+from .compiled import Array, Floats, Inputs, clear, flat, kernel, many
 from .fisher import Calibration
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
@@ -49,7 +49,11 @@ def dfs(
     # a row that only inputs of weight 0 know about
     share = np.where(sums > 0, informed / np.where(sums > 0, sums, 1), np.array(shares(weights))[:, None])
     arrays = many(models)
-    return made(models[0], lambda out, start, stop: _by_row(out, arrays, share, columns, start, stop), in_rows(columns))
+    factors = np.zeros((len(arrays), rows))
+    factors[: len(models)] = share
+    return made(
+        models[0], lambda out, start, stop: _by_row(out, arrays, factors, columns, start, stop), in_rows(columns)
+    )
 
 
 def _means(entries: Array, rows: int, columns: int) -> Floats:
@@ -68,38 +72,23 @@ def _mean_rows(means: Floats, entries: Array, columns: int, start: int, stop: in
         clear(lanes)
         for first in range(at, at + columns, LANES):
             size = min(LANES, at + columns - first)
-            _add(lanes[:size], entries[first : first + size], 1.0)
+            _add(lanes[:size], entries[first : first + size])
         means[at // columns] = total(lanes) / columns
 
 
 @kernel
-def _by_row(out: Array, models: tuple[Array, ...], shares: Floats, columns: int, start: int, stop: int) -> None:
-    """shares: (inputs, rows). start and stop are where rows begin."""
-    if len(shares) <= 4:
-        four = np.zeros(4)
-        for at in range(start, stop, columns):
-            row = slice(at, at + columns)
-            for index in range(len(shares)):
-                four[index] = shares[index, at // columns]
-            a, b, c, d = models[0][row], models[1][row], models[2][row], models[3][row]
-            _mix_four(out[row], a, b, c, d, four[0], four[1], four[2], four[3])
-        return
-    sums = np.empty(columns)
-    for at in range(start, stop, columns):
-        clear(sums)
-        for index in range(len(shares)):
-            _add(sums, models[index][at : at + columns], shares[index, at // columns])
-        copy(out[at : at + columns], sums)
-
-
-@kernel
-def _add(sums: Floats, model: Array, share: float) -> None:
+def _add(sums: Floats, entries: Array) -> None:
     for i in range(len(sums)):
-        sums[i] = sums[i] + np.float64(model[i]) * share
+        sums[i] = sums[i] + np.float64(entries[i])
 
 
 @kernel
-def _mix_four(out: Array, a: Array, b: Array, c: Array, d: Array, p: float, q: float, r: float, s: float) -> None:
-    """Up to four, which is what a search has, in one loop."""
-    for i in range(len(out)):
-        out[i] = 0.0 + np.float64(a[i]) * p + np.float64(b[i]) * q + np.float64(c[i]) * r + np.float64(d[i]) * s
+def _by_row(out: Array, models: Inputs, shares: Floats, columns: int, start: int, stop: int) -> None:
+    """shares: (inputs, rows). start and stop are where rows begin."""
+    for first in range(start, stop, columns):
+        row = np.uint64(first // columns)
+        for i in range(first, first + columns):
+            at, total = np.uint64(i), 0.0
+            for j in range(len(models)):
+                total += np.float64(models[j][at]) * shares[np.uint64(j), row]
+            out[at] = total

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..refusal import BadParameter
 from .chunks import made
-from .compiled import BLOCK, Array, Floats, clear, copy, kernel, many, padded
+from .compiled import Array, Factors, Inputs, filled, kernel, many
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -31,57 +31,19 @@ def fisher(
     """
     if min(weights) < 0:
         raise BadParameter("weights: fisher takes none below 0")
-    factors = np.array(shares(weights))
+    factors = filled(shares(weights), 0.0)
     arrays, importances = many(models), many(fisher)
     return made(models[0], lambda out, start, stop: _informed(out, arrays, importances, factors, start, stop))
 
 
 @kernel
-def _informed(
-    out: Array, models: tuple[Array, ...], fisher: tuple[Array, ...], shares: Floats, start: int, stop: int
-) -> None:
-    if len(shares) <= 4:
-        part = slice(start, stop)
-        a, b, c, d = models[0][part], models[1][part], models[2][part], models[3][part]
-        e, f, g, h = fisher[0][part], fisher[1][part], fisher[2][part], fisher[3][part]
-        _informed_four(out[part], a, b, c, d, e, f, g, h, padded(shares))
-        return
-    total, mean = np.empty(BLOCK), np.empty(BLOCK)
-    for at in range(start, stop, BLOCK):
-        size = min(BLOCK, stop - at)
-        clear(total)
-        clear(mean)
-        for index in range(len(shares)):
-            _sum(total, fisher[index][at : at + size], shares[index])
-        for index in range(len(shares)):
-            _mix(mean, total, models[index][at : at + size], fisher[index][at : at + size], shares[index])
-        copy(out[at : at + size], mean[:size])
-
-
-@kernel
-def _sum(total: Floats, fisher: Array, share: float) -> None:
-    for i in range(len(fisher)):
-        total[i] = total[i] + np.float64(fisher[i]) * share
-
-
-@kernel
-def _mix(mean: Floats, total: Floats, model: Array, fisher: Array, share: float) -> None:
-    for i in range(len(model)):
-        known = np.float64(fisher[i]) * share / (total[i] if total[i] > 0 else 1.0)
-        mean[i] = mean[i] + (known if total[i] > 0 else share) * np.float64(model[i])
-
-
-@kernel
-def _informed_four(
-    out: Array, a: Array, b: Array, c: Array, d: Array, e: Array, f: Array, g: Array, h: Array, shares: Floats
-) -> None:
-    """Up to four inputs, which is what a search has, in one loop. e to h: their diagonals."""
-    u, v, w, x = shares[0], shares[1], shares[2], shares[3]
-    for i in range(len(out)):
-        p, q, r, s = np.float64(e[i]) * u, np.float64(f[i]) * v, np.float64(g[i]) * w, np.float64(h[i]) * x
-        total = 0.0 + p + q + r + s
-        some = total > 0
-        divisor = total if some else 1.0
-        mean = 0.0 + (p / divisor if some else u) * np.float64(a[i]) + (q / divisor if some else v) * np.float64(b[i])
-        mean = mean + (r / divisor if some else w) * np.float64(c[i]) + (s / divisor if some else x) * np.float64(d[i])
-        out[i] = mean
+def _informed(out: Array, models: Inputs, fisher: Inputs, shares: Factors, start: int, stop: int) -> None:
+    for i in range(start, stop):
+        at, total, mean = np.uint64(i), 0.0, 0.0
+        for j in range(len(models)):
+            total += np.float64(fisher[j][at]) * shares[j]
+        divisor = total if total > 0 else 1.0
+        for j in range(len(models)):
+            share = np.float64(fisher[j][at]) * shares[j] / divisor if total > 0 else shares[j]
+            mean += share * np.float64(models[j][at])
+        out[at] = mean
