@@ -688,7 +688,9 @@ export interface components {
         Baseline: {
             /** Bytes */
             bytes: number;
+            fault: components["schemas"]["Fault"] | null;
             heldout: components["schemas"]["Fitness"] | null;
+            heldout_fault: components["schemas"]["Fault"] | null;
             /** Model Id */
             model_id: string | null;
             /** Name */
@@ -719,9 +721,10 @@ export interface components {
             /** Cached */
             cached: boolean;
             /** Digest */
-            digest: string;
+            digest: string | null;
             /** Evaluate Seconds */
             evaluate_seconds: number;
+            fault: components["schemas"]["Fault"] | null;
             fitness: components["schemas"]["Fitness"];
             /** Generation */
             generation: number;
@@ -1023,6 +1026,24 @@ export interface components {
             timings: components["schemas"]["Timings"];
         };
         /**
+         * ComparedScores
+         * @description A model's held-out scores, those that belong side by side: fitness alone hides what was given up for it.
+         */
+        ComparedScores: {
+            /** Accuracy */
+            accuracy: number | null;
+            /** Compute */
+            compute: number | null;
+            /** Fitness */
+            fitness: number | null;
+            /** Mean Depth */
+            mean_depth: number | null;
+            /** Model Id */
+            model_id: string | null;
+            /** Name */
+            name: string;
+        };
+        /**
          * CreationTiming
          * @description Seconds to create, save and register all models of a run, beside the plain way where it was asked for.
          */
@@ -1121,7 +1142,7 @@ export interface components {
             /**
              * @description weights of the fitness components
              * @default {
-             *       "perplexity": 0.4,
+             *       "likelihood": 0.4,
              *       "accuracy": 0.3,
              *       "compute": 0.2,
              *       "memory": 0.1
@@ -1231,6 +1252,7 @@ export interface components {
             candidates: number;
             champion: components["schemas"]["Candidate"] | null;
             champion_heldout: components["schemas"]["Fitness"] | null;
+            champion_heldout_fault: components["schemas"]["Fault"] | null;
             /** Champion Model Id */
             champion_model_id: string | null;
             /** Generations */
@@ -1247,6 +1269,7 @@ export interface components {
             /** Stopped By */
             stopped_by: ("generations" | "patience" | "cancelled") | null;
             timings: components["schemas"]["Timings"];
+            verdict: components["schemas"]["Verdict"];
         };
         /**
          * EvoMergeSettings
@@ -1292,7 +1315,7 @@ export interface components {
             /**
              * @description weights of the fitness components
              * @default {
-             *       "perplexity": 0.4,
+             *       "likelihood": 0.4,
              *       "accuracy": 0.3,
              *       "compute": 0.2,
              *       "memory": 0.1
@@ -1381,6 +1404,19 @@ export interface components {
             message: string;
         };
         /**
+         * Fault
+         * @description Why something has no scores.
+         */
+        Fault: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "merge_not_finite" | "merge_refused" | "output_not_finite" | "loss_not_finite" | "measurement_failed";
+            /** Message */
+            message: string;
+        };
+        /**
          * FieldError
          * @description One thing that is wrong with a request.
          */
@@ -1397,18 +1433,20 @@ export interface components {
         /**
          * Fitness
          * @description The components of a fitness, each in its own unit, and their weighted sum.
+         *
+         *     Of something that could not be measured the total is 0, the components are null and there are no tasks.
          */
         Fitness: {
             /** Accuracy */
-            accuracy: number;
+            accuracy: number | null;
             /** Compute */
-            compute: number;
+            compute: number | null;
+            /** Likelihood */
+            likelihood: number | null;
             /** Mean Depth */
-            mean_depth: number;
+            mean_depth: number | null;
             /** Memory */
-            memory: number;
-            /** Perplexity */
-            perplexity: number;
+            memory: number | null;
             /** Tasks */
             tasks: {
                 [key: string]: {
@@ -1433,17 +1471,17 @@ export interface components {
              */
             compute?: number;
             /**
+             * Likelihood
+             * @description weight of exp(−mean cross-entropy)
+             * @default 0.4
+             */
+            likelihood?: number;
+            /**
              * Memory
              * @description weight of the parents' bytes over the candidate's
              * @default 0.1
              */
             memory?: number;
-            /**
-             * Perplexity
-             * @description weight of exp(−mean cross-entropy)
-             * @default 0.4
-             */
-            perplexity?: number;
         };
         /**
          * Generation
@@ -1453,11 +1491,16 @@ export interface components {
             /** Best */
             best: number;
             /** Champion Fitness */
-            champion_fitness: number;
+            champion_fitness: number | null;
             /** Champion Id */
-            champion_id: string;
+            champion_id: string | null;
             /** Diversity */
             diversity: number;
+            /**
+             * Faulted
+             * @default 0
+             */
+            faulted: number;
             /** Index */
             index: number;
             /** Max Bytes */
@@ -1570,7 +1613,8 @@ export interface components {
          */
         LinearPath: {
             /** Barrier */
-            barrier: number;
+            barrier: number | null;
+            fault: components["schemas"]["Fault"] | null;
             /** Points */
             points: components["schemas"]["PathPoint"][];
         };
@@ -1907,9 +1951,9 @@ export interface components {
          */
         PathPoint: {
             /** Accuracy */
-            accuracy: number;
+            accuracy: number | null;
             /** Loss */
-            loss: number;
+            loss: number | null;
             /** T */
             t: number;
         };
@@ -1988,8 +2032,8 @@ export interface components {
              *       "fitness": {
              *         "accuracy": 0.3,
              *         "compute": 0.2,
-             *         "memory": 0.1,
-             *         "perplexity": 0.4
+             *         "likelihood": 0.4,
+             *         "memory": 0.1
              *       },
              *       "heldout_problems": 256,
              *       "align": "auto",
@@ -2009,7 +2053,7 @@ export interface components {
             /** Depth */
             depth: number;
             /** Memory Gate */
-            memory_gate: number;
+            memory_gate: number | null;
             /** Probability */
             probability: number;
             /** Text */
@@ -2019,6 +2063,8 @@ export interface components {
         Prediction: {
             /** Answer */
             answer: string;
+            /** Fault */
+            fault: string | null;
             /** Model Id */
             model_id: string;
             /** Prompt */
@@ -2404,6 +2450,22 @@ export interface components {
             total_steps: number;
         };
         /**
+         * Verdict
+         * @description Whether breeding was worth it, by the held-out problems alone.
+         */
+        Verdict: {
+            best_parent: components["schemas"]["ComparedScores"] | null;
+            champion: components["schemas"]["ComparedScores"] | null;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "better" | "faster_but_solves_fewer" | "solves_fewer" | "not_better" | "unmeasured";
+            most_accurate_parent: components["schemas"]["ComparedScores"] | null;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
          * Verification
          * @description The answer to "is it real?". `ok` is true only where no check failed.
          */
@@ -2472,6 +2534,7 @@ export type Check = components['schemas']['Check'];
 export type CognateConfig = components['schemas']['CognateConfig'];
 export type CognateForecast = components['schemas']['CognateForecast'];
 export type CognateReport = components['schemas']['CognateReport'];
+export type ComparedScores = components['schemas']['ComparedScores'];
 export type CreationTiming = components['schemas']['CreationTiming'];
 export type DatasetChoice = components['schemas']['DatasetChoice'];
 export type DatasetInfo = components['schemas']['DatasetInfo'];
@@ -2482,6 +2545,7 @@ export type EvoMergeForecast = components['schemas']['EvoMergeForecast'];
 export type EvoMergeReport = components['schemas']['EvoMergeReport'];
 export type EvoMergeSettings = components['schemas']['EvoMergeSettings'];
 export type Failure = components['schemas']['Failure'];
+export type Fault = components['schemas']['Fault'];
 export type FieldError = components['schemas']['FieldError'];
 export type Fitness = components['schemas']['Fitness'];
 export type FitnessWeights = components['schemas']['FitnessWeights'];
@@ -2542,6 +2606,7 @@ export type TrainingEvaluated = components['schemas']['TrainingEvaluated'];
 export type TrainingEvaluation = components['schemas']['TrainingEvaluation'];
 export type TrainingOrigin = components['schemas']['TrainingOrigin'];
 export type TrainingStep = components['schemas']['TrainingStep'];
+export type Verdict = components['schemas']['Verdict'];
 export type Verification = components['schemas']['Verification'];
 export type VerifyRequest = components['schemas']['VerifyRequest'];
 export type WorkerInfo = components['schemas']['WorkerInfo'];

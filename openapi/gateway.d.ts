@@ -673,7 +673,9 @@ export interface components {
         Baseline: {
             /** Bytes */
             bytes: number;
+            fault: components["schemas"]["Fault"] | null;
             heldout: components["schemas"]["Fitness"] | null;
+            heldout_fault: components["schemas"]["Fault"] | null;
             /** Model Id */
             model_id: string | null;
             /** Name */
@@ -704,9 +706,10 @@ export interface components {
             /** Cached */
             cached: boolean;
             /** Digest */
-            digest: string;
+            digest: string | null;
             /** Evaluate Seconds */
             evaluate_seconds: number;
+            fault: components["schemas"]["Fault"] | null;
             fitness: components["schemas"]["Fitness"];
             /** Generation */
             generation: number;
@@ -1011,6 +1014,24 @@ export interface components {
             timings: components["schemas"]["Timings"];
         };
         /**
+         * ComparedScores
+         * @description A model's held-out scores, those that belong side by side: fitness alone hides what was given up for it.
+         */
+        ComparedScores: {
+            /** Accuracy */
+            accuracy: number | null;
+            /** Compute */
+            compute: number | null;
+            /** Fitness */
+            fitness: number | null;
+            /** Mean Depth */
+            mean_depth: number | null;
+            /** Model Id */
+            model_id: string | null;
+            /** Name */
+            name: string;
+        };
+        /**
          * CreationTiming
          * @description Seconds to create, save and register all models of a run, beside the plain way where it was asked for.
          */
@@ -1123,7 +1144,7 @@ export interface components {
             /**
              * @description weights of the fitness components
              * @default {
-             *       "perplexity": 0.4,
+             *       "likelihood": 0.4,
              *       "accuracy": 0.3,
              *       "compute": 0.2,
              *       "memory": 0.1
@@ -1233,6 +1254,7 @@ export interface components {
             candidates: number;
             champion: components["schemas"]["Candidate"] | null;
             champion_heldout: components["schemas"]["Fitness"] | null;
+            champion_heldout_fault: components["schemas"]["Fault"] | null;
             /** Champion Model Id */
             champion_model_id: string | null;
             /** Generations */
@@ -1250,6 +1272,7 @@ export interface components {
             /** Stopped By */
             stopped_by: ("generations" | "patience" | "cancelled") | null;
             timings: components["schemas"]["Timings"];
+            verdict: components["schemas"]["Verdict"];
         };
         /**
          * EvoMergeSettings
@@ -1295,7 +1318,7 @@ export interface components {
             /**
              * @description weights of the fitness components
              * @default {
-             *       "perplexity": 0.4,
+             *       "likelihood": 0.4,
              *       "accuracy": 0.3,
              *       "compute": 0.2,
              *       "memory": 0.1
@@ -1384,6 +1407,19 @@ export interface components {
             message: string;
         };
         /**
+         * Fault
+         * @description Why something has no scores.
+         */
+        Fault: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "merge_not_finite" | "merge_refused" | "output_not_finite" | "loss_not_finite" | "measurement_failed";
+            /** Message */
+            message: string;
+        };
+        /**
          * FieldError
          * @description One thing that is wrong with a request.
          */
@@ -1400,18 +1436,20 @@ export interface components {
         /**
          * Fitness
          * @description The components of a fitness, each in its own unit, and their weighted sum.
+         *
+         *     Of something that could not be measured the total is 0, the components are null and there are no tasks.
          */
         Fitness: {
             /** Accuracy */
-            accuracy: number;
+            accuracy: number | null;
             /** Compute */
-            compute: number;
+            compute: number | null;
+            /** Likelihood */
+            likelihood: number | null;
             /** Mean Depth */
-            mean_depth: number;
+            mean_depth: number | null;
             /** Memory */
-            memory: number;
-            /** Perplexity */
-            perplexity: number;
+            memory: number | null;
             /** Tasks */
             tasks: {
                 [key: string]: {
@@ -1436,17 +1474,17 @@ export interface components {
              */
             compute?: number;
             /**
+             * Likelihood
+             * @description weight of exp(−mean cross-entropy)
+             * @default 0.4
+             */
+            likelihood?: number;
+            /**
              * Memory
              * @description weight of the parents' bytes over the candidate's
              * @default 0.1
              */
             memory?: number;
-            /**
-             * Perplexity
-             * @description weight of exp(−mean cross-entropy)
-             * @default 0.4
-             */
-            perplexity?: number;
         };
         GatewayStatus: {
             /**
@@ -1471,11 +1509,16 @@ export interface components {
             /** Best */
             best: number;
             /** Champion Fitness */
-            champion_fitness: number;
+            champion_fitness: number | null;
             /** Champion Id */
-            champion_id: string;
+            champion_id: string | null;
             /** Diversity */
             diversity: number;
+            /**
+             * Faulted
+             * @default 0
+             */
+            faulted: number;
             /** Index */
             index: number;
             /** Max Bytes */
@@ -1592,7 +1635,8 @@ export interface components {
          */
         LinearPath: {
             /** Barrier */
-            barrier: number;
+            barrier: number | null;
+            fault: components["schemas"]["Fault"] | null;
             /** Points */
             points: components["schemas"]["PathPoint"][];
         };
@@ -1961,9 +2005,9 @@ export interface components {
          */
         PathPoint: {
             /** Accuracy */
-            accuracy: number;
+            accuracy: number | null;
             /** Loss */
-            loss: number;
+            loss: number | null;
             /** T */
             t: number;
         };
@@ -2042,8 +2086,8 @@ export interface components {
              *       "fitness": {
              *         "accuracy": 0.3,
              *         "compute": 0.2,
-             *         "memory": 0.1,
-             *         "perplexity": 0.4
+             *         "likelihood": 0.4,
+             *         "memory": 0.1
              *       },
              *       "heldout_problems": 256,
              *       "align": "auto",
@@ -2064,7 +2108,7 @@ export interface components {
             /** Depth */
             depth: number;
             /** Memory Gate */
-            memory_gate: number;
+            memory_gate: number | null;
             /** Probability */
             probability: number;
             /** Text */
@@ -2074,6 +2118,8 @@ export interface components {
         Prediction: {
             /** Answer */
             answer: string;
+            /** Fault */
+            fault: string | null;
             /** Model Id */
             model_id: string;
             /** Prompt */
@@ -2546,6 +2592,22 @@ export interface components {
             topic: components["schemas"]["Topic"];
         };
         /**
+         * Verdict
+         * @description Whether breeding was worth it, by the held-out problems alone.
+         */
+        Verdict: {
+            best_parent: components["schemas"]["ComparedScores"] | null;
+            champion: components["schemas"]["ComparedScores"] | null;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "better" | "faster_but_solves_fewer" | "solves_fewer" | "not_better" | "unmeasured";
+            most_accurate_parent: components["schemas"]["ComparedScores"] | null;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
          * Verification
          * @description The answer to "is it real?". `ok` is true only where no check failed.
          */
@@ -2796,6 +2858,7 @@ export type Check = components['schemas']['Check'];
 export type CognateConfig = components['schemas']['CognateConfig'];
 export type CognateForecast = components['schemas']['CognateForecast'];
 export type CognateReport = components['schemas']['CognateReport'];
+export type ComparedScores = components['schemas']['ComparedScores'];
 export type CreationTiming = components['schemas']['CreationTiming'];
 export type DatasetChoice = components['schemas']['DatasetChoice'];
 export type DatasetInfo = components['schemas']['DatasetInfo'];
@@ -2811,6 +2874,7 @@ export type EvoMergeForecast = components['schemas']['EvoMergeForecast'];
 export type EvoMergeReport = components['schemas']['EvoMergeReport'];
 export type EvoMergeSettings = components['schemas']['EvoMergeSettings'];
 export type Failure = components['schemas']['Failure'];
+export type Fault = components['schemas']['Fault'];
 export type FieldError = components['schemas']['FieldError'];
 export type Fitness = components['schemas']['Fitness'];
 export type FitnessWeights = components['schemas']['FitnessWeights'];
@@ -2903,6 +2967,7 @@ export type TrainingStep = components['schemas']['TrainingStep'];
 export type UnsubscribeAck = components['schemas']['UnsubscribeAck'];
 export type Unsubscribed = components['schemas']['Unsubscribed'];
 export type UnsubscribeRequest = components['schemas']['UnsubscribeRequest'];
+export type Verdict = components['schemas']['Verdict'];
 export type Verification = components['schemas']['Verification'];
 export type VerifyRequest = components['schemas']['VerifyRequest'];
 export type WorkerInfo = components['schemas']['WorkerInfo'];

@@ -152,7 +152,7 @@ test('what lies between every two parents is drawn, with the barrier that was me
   expect(report.barriers).toHaveLength(3);
   expect(drawn).toHaveLength(3);
   for (const [index, { before }] of report.barriers.entries()) {
-    expect(drawn[index]).toContain(`${before.barrier.toFixed(2)} nats`);
+    expect(drawn[index]).toContain(`${before.barrier?.toFixed(2)} nats`);
     expect(await paths.nth(index).locator('circle').count()).toBe(before.points.length);
   }
   expect(drawn[0]).toContain('reasoning – memory integration');

@@ -3,7 +3,7 @@ import type { EvoMergeReport } from '../api/schema.ts';
 import { PathChart } from '../charts/path-chart.tsx';
 import { Panel } from '../shell/panel.tsx';
 import classes from './barrier-paths.module.css';
-import { type Barrier, change, parentLabels, used, verdict } from './barriers.ts';
+import { type Barrier, change, type Path, parentLabels, used, verdict } from './barriers.ts';
 
 /** The loss on the straight way between every two parents, before and after their units were matched. */
 export function BarrierPaths({ report }: { report: EvoMergeReport }) {
@@ -28,15 +28,15 @@ export function BarrierPaths({ report }: { report: EvoMergeReport }) {
                 {label(barrier.first)} – {label(barrier.second)}
               </h3>
               <span className={classes.height}>
-                {barrier.after && <s title="before matching">{barrier.before.barrier.toFixed(2)}</s>}
-                <b>{used(barrier).barrier.toFixed(2)}</b> nats
+                {barrier.after && <s title="before matching">{height(barrier.before)}</s>}
+                <b>{height(used(barrier))}</b> nats
               </span>
             </div>
             <PathChart
               from={label(barrier.first)}
               to={label(barrier.second)}
-              points={used(barrier).points}
-              former={barrier.after ? barrier.before.points : null}
+              points={measured(used(barrier))}
+              former={barrier.after ? measured(barrier.before) : null}
               range={range}
             />
             <p className={classes.verdict}>
@@ -65,10 +65,18 @@ export function BarrierPaths({ report }: { report: EvoMergeReport }) {
   );
 }
 
+const height = ({ barrier }: Path): string => barrier?.toFixed(2) ?? '–';
+
+/** Points that have a loss; a path through the others cannot be drawn. */
+const measured = ({ points }: Path) =>
+  points.flatMap(({ t, loss, accuracy }) =>
+    loss === null || accuracy === null ? [] : [{ t, loss, accuracy }],
+  );
+
 /** One scale for all pairs, so that hills can be compared. */
 function lossRange(barriers: readonly Barrier[]): [number, number] {
   const losses = barriers.flatMap(({ before, after }) =>
-    [...before.points, ...(after?.points ?? [])].map(({ loss }) => loss),
+    [before, ...(after ? [after] : [])].flatMap(measured).map(({ loss }) => loss),
   );
   return [Math.min(...losses), Math.max(...losses)];
 }

@@ -34,7 +34,9 @@ export const used = ({ before, after }: Barrier): Path => after ?? before;
 
 /** What a barrier means for a merge. */
 export function verdict(barrier: Barrier): string {
-  const height = used(barrier).barrier;
+  const { barrier: height, fault } = used(barrier);
+  if (height === null)
+    return `This path cannot be measured: ${fault?.message ?? 'a point on it has no loss'}.`;
   if (height <= FLAT) return 'A path without a hill: these parents can be averaged.';
   const factor = Math.exp(height);
   const perplexity = factor < 100 ? `${factor.toFixed(1)} times` : 'more than a hundred times';
@@ -43,10 +45,10 @@ export function verdict(barrier: Barrier): string {
     : `A hill: on the way the perplexity is up to ${perplexity} what the ends let expect, so averages lose what both can.`;
 }
 
-/** What aligning has changed; null where the parents stayed as they were. */
+/** What aligning has changed; null where the parents stayed as they were, or a path was not measured. */
 export function change({ before, after }: Barrier): string | null {
   if (!after) return null;
-  if (before.barrier <= FLAT) return null;
+  if (before.barrier === null || after.barrier === null || before.barrier <= FLAT) return null;
   const share = 1 - after.barrier / before.barrier;
   return share >= 0.01
     ? `Matching their units took ${Math.round(share * 100)} % of it away.`

@@ -32,13 +32,14 @@ export function CandidateCard({ candidate, rank, isChampion, weights, onOpen }: 
       <span className={classes.marks}>
         <Mark tone={ROLE_TONES[role]}>{role}</Mark>
         {isChampion && <Mark tone="ember">champion</Mark>}
+        {candidate.fault && <Mark tone="bad">not measurable</Mark>}
         {candidate.cached && <Mark tone="idle">same bytes as before</Mark>}
       </span>
       <span className={classes.total}>{figure(fitness.total)}</span>
       <FitnessBar fitness={fitness} weights={weights} />
       <span className={classes.figures}>
         <span>accuracy {percent(fitness.accuracy)}</span>
-        <span>depth {fitness.mean_depth.toFixed(2)}</span>
+        <span>depth {fitness.mean_depth?.toFixed(2) ?? '–'}</span>
       </span>
       <span className={classes.parents}>from {parentNames(parents)}</span>
     </button>

@@ -45,13 +45,14 @@ function Details({ candidate, isChampion }: { candidate: Candidate; isChampion: 
         {isChampion && <Mark tone="ember">champion</Mark>}
         {candidate.cached && <Mark tone="idle">same bytes as before, scores taken from there</Mark>}
       </Group>
+      {candidate.fault && <Text size="sm">It has no scores: {candidate.fault.message}.</Text>}
       <Facts>
         <Fact label="Fitness">{figure(fitness.total)}</Fact>
-        <Fact label="Perplexity part" note="exp(−mean cross-entropy)">
-          {figure(fitness.perplexity)}
+        <Fact label="Likelihood" note="exp(−mean cross-entropy)">
+          {figure(fitness.likelihood)}
         </Fact>
         <Fact label="Accuracy">{percent(fitness.accuracy, 1)}</Fact>
-        <Fact label="Compute" note={`mean depth ${fitness.mean_depth.toFixed(2)}`}>
+        <Fact label="Compute" note={`mean depth ${fitness.mean_depth?.toFixed(2) ?? '–'}`}>
           {figure(fitness.compute)}
         </Fact>
         <Fact label="Memory" note={bytes(candidate.bytes)}>
@@ -73,7 +74,7 @@ function Details({ candidate, isChampion }: { candidate: Candidate; isChampion: 
           Proof
         </Title>
         <Text size="xs" ff="monospace" c="dimmed" mb="sm" style={{ overflowWrap: 'anywhere' }}>
-          {candidate.digest}
+          {candidate.digest ?? 'There are no tensors: the merge failed.'}
         </Text>
         <Verify kind="candidate" id={candidate.id} />
       </section>

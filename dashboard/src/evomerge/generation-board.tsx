@@ -98,7 +98,7 @@ export function GenerationBoard(props: GenerationBoardProps) {
         ))}
       </div>
       <Text size="xs" c="dimmed" mt="sm">
-        Bars: <Key color="--series-1">perplexity</Key> <Key color="--series-2">accuracy</Key>{' '}
+        Bars: <Key color="--series-1">likelihood</Key> <Key color="--series-2">accuracy</Key>{' '}
         <Key color="--series-3">compute</Key> <Key color="--series-4">memory</Key>, each as it counts in the
         fitness.
       </Text>

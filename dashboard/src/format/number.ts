@@ -19,7 +19,9 @@ export function bytes(value: number): string {
   return `${unit === 0 ? size : size.toFixed(size < 100 ? 1 : 0)} ${units[unit]}`;
 }
 
-export const percent = (share: number, digits = 0): string => `${(share * 100).toFixed(digits)} %`;
+/** A dash where there is none. */
+export const percent = (share: number | null, digits = 0): string =>
+  share === null ? '–' : `${(share * 100).toFixed(digits)} %`;
 
 /** +12.3 % of `value` over `base`; null where there is no base to compare with. */
 export function gain(value: number, base: number | null | undefined): string | null {
@@ -29,7 +31,8 @@ export function gain(value: number, base: number | null | undefined): string | n
 }
 
 /** Four decimals where the number is about 1; three significant digits where it is far from it. */
-export function figure(value: number): string {
+export function figure(value: number | null): string {
+  if (value === null) return '–';
   const size = Math.abs(value);
   if (size !== 0 && (size < 0.001 || size >= 10_000)) return value.toPrecision(3);
   if (size >= 100) return value.toFixed(1);

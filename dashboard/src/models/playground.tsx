@@ -88,6 +88,7 @@ function Answer({ prediction, expected }: { prediction: Prediction; expected: st
       <Text ff="monospace" size="lg" my={6} style={{ whiteSpace: 'pre-wrap' }}>
         {prediction.answer || '(nothing)'}
       </Text>
+      {prediction.fault && <Text size="sm">{prediction.fault}</Text>}
       <ul className={classes.tokens}>
         {prediction.tokens.map((token, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: tokens are known by their place
@@ -98,7 +99,7 @@ function Answer({ prediction, expected }: { prediction: Prediction; expected: st
               <i style={{ height: `${(token.depth / deepest) * 100}%` }} />
             </span>
             <span>{token.depth.toFixed(1)} deep</span>
-            <span>gate {token.memory_gate.toFixed(2)}</span>
+            <span>gate {token.memory_gate?.toFixed(2) ?? '–'}</span>
           </li>
         ))}
       </ul>

@@ -17,8 +17,9 @@ export function bytes(value: number): string {
 
 export const count = (value: number) => value.toLocaleString('en-US');
 
-/** Four figures, enough to compare, few enough to read. */
-export function figure(value: number): string {
+/** Four figures, enough to compare, few enough to read; a dash where there is none. */
+export function figure(value: number | null): string {
+  if (value === null) return '–';
   return Math.abs(value) >= 1000 ? value.toPrecision(4) : value.toFixed(Math.abs(value) >= 10 ? 2 : 3);
 }
 

@@ -39,8 +39,8 @@ export function createView(stream: NodeJS.WriteStream): View {
         `${title(run_id)}  ${stage} ${step}/${total_steps}, held-out loss (accuracy): ${scores.join(', ')}`,
       );
     },
-    generation: ({ index, best, mean, champion_fitness, diversity, run_id }) => {
-      const line = `best ${figure(best)}, mean ${figure(mean)}, champion ${figure(champion_fitness)}, diversity ${diversity.toExponential(1)}`;
+    generation: ({ index, best, mean, champion_fitness, diversity, faulted, run_id }) => {
+      const line = `best ${figure(best)}, mean ${figure(mean)}, champion ${figure(champion_fitness)}, diversity ${diversity.toExponential(1)}${faulted > 0 ? `, ${faulted} not measurable` : ''}`;
       screen.note(title(run_id), line);
       if (!stream.isTTY) screen.say(`${title(run_id)}  generation ${index}: ${line}`);
     },

@@ -8,12 +8,21 @@ export type Report = {
   pipeline: string;
   runs: { id: string; kind: string; status: string; failure: S['Failure'] | null }[];
   models: ModelLine[];
+  /** Whether breeding was worth it, as the backend says; null where nothing was bred. */
+  verdict: S['Verdict'] | null;
   champion: Champion | null;
   baselines: S['Baseline'][];
   /** Id of the model that the parents' units were matched to; null where they were left as they are. */
   aligned_to: string | null;
   barriers: S['MergeBarrier'][];
-  fitness_history: { generation: number; best: number; mean: number; worst: number; diversity: number }[];
+  fitness_history: {
+    generation: number;
+    best: number;
+    mean: number;
+    worst: number;
+    diversity: number;
+    faulted: number;
+  }[];
   /** First and last held-out scores of each dataset, by training stage. */
   heldout: { stage: string; dataset: string; first: S['TaskScore']; last: S['TaskScore'] }[];
   proof: Proof | null;
@@ -44,6 +53,8 @@ export type Champion = ModelLine & {
   op: string;
   fitness: S['Fitness'];
   heldout: S['Fitness'] | null;
+  /** Why it has no held-out scores, where these were to be measured. */
+  heldout_fault: S['Fault'] | null;
 };
 
 /** Gathers everything that is known of runs that have ended, then proves what there is. */
@@ -73,6 +84,7 @@ export async function makeReport(
     pipeline,
     runs: runs.map(({ id, kind, status, failure }) => ({ id, kind, status, failure })),
     models: models.map((model) => modelLine(model, directory)),
+    verdict: bred?.verdict ?? null,
     champion:
       bred?.champion && championModel
         ? {
@@ -82,17 +94,19 @@ export async function makeReport(
             op: bred.champion.op,
             fitness: bred.champion.fitness,
             heldout: bred.champion_heldout,
+            heldout_fault: bred.champion_heldout_fault,
           }
         : null,
     baselines: bred?.baselines ?? [],
     aligned_to: bred?.aligned_to ?? null,
     barriers: bred?.barriers ?? [],
-    fitness_history: (bred?.generations ?? []).map(({ index, best, mean, worst, diversity }) => ({
+    fitness_history: (bred?.generations ?? []).map(({ index, best, mean, worst, diversity, faulted }) => ({
       generation: index,
       best,
       mean,
       worst,
       diversity,
+      faulted,
     })),
     heldout: trained ? firstAndLast(trained) : [],
     proof,

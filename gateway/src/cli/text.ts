@@ -7,6 +7,7 @@ const DIGEST_CHARACTERS = 12;
 /** The report for a person. */
 export function reportText(report: Report, width: number): string {
   const sections = [
+    report.verdict ? [report.verdict.sentence] : [],
     runLines(report),
     modelLines(report),
     heldoutLines(report),
@@ -76,26 +77,63 @@ function barrierLines({ barriers, aligned_to, models }: Report): string[] {
     ...(aligned_to ? [after ? figure(after.barrier) : ''] : []),
   ]);
   return [
-    'Barriers between parents: rise of loss on the straight way, nats; near 0, they can be averaged',
+    'Barriers between parents: rise of loss on the straight line between them, nats; near 0, they can be averaged',
     ...table([['first', 'second', 'as trained', ...(aligned_to ? ['aligned'] : [])], ...rows], [2, 3]),
+    ...barriers.flatMap(({ first, second, before, after }) =>
+      [before, ...(after ? [after] : [])].flatMap(({ fault }) =>
+        fault ? [`between ${name(first)} and ${name(second)}: ${fault.message}`] : [],
+      ),
+    ),
   ];
 }
 
 function fitnessLines({ champion, baselines }: Report): string[] {
   const rows = [
-    ...(champion ? [fitnessRow('champion', champion.fitness, champion.heldout)] : []),
-    ...baselines.map(({ name, selection, heldout }) => fitnessRow(name, selection, heldout)),
+    ...(champion ? [fitnessRow('champion', champion.fitness, null, champion.heldout)] : []),
+    ...baselines.map(({ name, selection, fault, heldout }) =>
+      fitnessRow(baselineName(name), selection, fault, heldout),
+    ),
   ];
   if (rows.length === 0) return [];
-  const head = ['', 'selection', 'held-out', 'perplexity', 'accuracy', 'compute', 'memory'];
-  return ['Fitness and its held-out components', ...table([head, ...rows], [1, 2, 3, 4, 5, 6])];
+  const head = ['', 'selection', 'held-out', 'accuracy', 'depth', 'likelihood', 'compute', 'memory'];
+  const faults = [
+    ...(champion?.heldout_fault ? [`champion, held-out: ${champion.heldout_fault.message}`] : []),
+    ...baselines.flatMap(({ name, fault, heldout_fault }) => [
+      ...(fault ? [`${baselineName(name)}: ${fault.message}`] : []),
+      ...(heldout_fault ? [`${baselineName(name)}, held-out: ${heldout_fault.message}`] : []),
+    ]),
+  ];
+  return [
+    'Fitness and its held-out components',
+    ...table([head, ...rows], [1, 2, 3, 4, 5, 6, 7]),
+    ...faults.map((line) => `not measurable: ${line}`),
+  ];
 }
 
-function fitnessRow(name: string, selection: S['Fitness'], heldout: S['Fitness'] | null): string[] {
+const BASELINES: Record<string, string> = {
+  uniform_average: 'uniform average',
+  best_generation_0: 'best of generation 0',
+};
+
+const baselineName = (name: string) => BASELINES[name] ?? name;
+
+function fitnessRow(
+  name: string,
+  selection: S['Fitness'],
+  fault: S['Fault'] | null,
+  heldout: S['Fitness'] | null,
+): string[] {
   const parts = heldout
-    ? [heldout.total, heldout.perplexity, heldout.accuracy, heldout.compute, heldout.memory]
+    ? [
+        heldout.total,
+        heldout.accuracy,
+        heldout.mean_depth,
+        heldout.likelihood,
+        heldout.compute,
+        heldout.memory,
+      ]
     : [];
-  return [name, figure(selection.total), ...parts.map(figure)];
+  return [name, fault ? '–' : figure(selection.total), ...parts.map(figure)];
 }
 
 function historyLines({ fitness_history: history }: Report, width: number): string[] {
@@ -104,9 +142,15 @@ function historyLines({ fitness_history: history }: Report, width: number): stri
   if (!first || !last) return [];
   const best = history.map((generation) => generation.best);
   const ends = `${figure(first.best)} → ${figure(last.best)}`;
+  const faulted = history.reduce((sum, generation) => sum + generation.faulted, 0);
   return [
     `Best fitness over ${history.length} generations`,
     `${sparkline(best, Math.max(10, width - ends.length - 2))}  ${ends}`,
+    ...(faulted > 0
+      ? [
+          `${count(faulted)} candidates could not be merged or measured: fitness 0, and nothing bred from them`,
+        ]
+      : []),
   ];
 }
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from agent_forge.contract.architecture import Architecture, fitted
 from agent_forge.contract.cognate import DatasetChoice, TaskScore
+from agent_forge.contract.fault import Fault, NotMeasurable
 from agent_forge.registry.tensors import shapes_of
 
 from .batch import Batch, Encoded, collate, encode
@@ -106,7 +107,8 @@ class Evaluator:
         """Scores on the fixed problems of a split. Leaves `tensors` unchanged. `memory=False` ablates the memory;
         without `early_exit` tokens that have halted are computed all the same, and the result is not used.
 
-        Raises RuntimeError where the tensors are of another architecture.
+        Raises RuntimeError where the tensors are of another architecture, and NotMeasurable where what the model
+        computes is not finite.
         """
         which = Split(split)
         here = {name: tensor.to(self.device) for name, tensor in tensors.items()}
@@ -203,6 +205,7 @@ def _score(model: TinyTitan, task: _Prepared, memory: bool, skip: bool) -> tuple
         output = model(batch.tokens, batch.layout, batch.labels, memory=memory, skip=skip)
         logits = output.logits.float()
         losses.append(F.cross_entropy(logits, batch.targets, reduction="none").double())
+        _require_finite(task.name, logits, losses[-1])
         wrong = batch.problems[logits.argmax(dim=-1) != batch.targets]
         solved += len(torch.bincount(batch.problems)) - int(torch.bincount(wrong).count_nonzero())
         depth += int(output.depth.sum())
@@ -212,12 +215,24 @@ def _score(model: TinyTitan, task: _Prepared, memory: bool, skip: bool) -> tuple
         dataset=task.name,
         problems=task.problems,
         loss=loss,
-        # A merge can be so far off that exp overflows; perplexity beyond e⁷⁰⁰ is told as e⁷⁰⁰.
+        # A merge can be so far off that exp overflows; a perplexity beyond e⁷⁰⁰ is given as e⁷⁰⁰.
         perplexity=math.exp(min(loss, 700.0)),
         accuracy=solved / task.problems,
         mean_depth=depth / tokens,
     )
     return score, depth, tokens
+
+
+def _require_finite(dataset: str, logits: Tensor, losses: Tensor) -> None:
+    """Raises NotMeasurable: a NaN or an infinity has no place in a score, and none can be compared with it."""
+    if not bool(torch.stack(logits.aminmax()).isfinite().all()):
+        raise NotMeasurable(
+            Fault(kind="output_not_finite", message=f"on {dataset} the model's outputs are not finite: they overflow")
+        )
+    if not bool(losses.isfinite().all()):
+        raise NotMeasurable(
+            Fault(kind="loss_not_finite", message=f"on {dataset} the loss is not finite: the outputs lie too far apart")
+        )
 
 
 def _fisher(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from .base import Count, Digest, Request, Resource, Seed, Unit
 from .cognate import DatasetChoice, Resources, SecondsFrom, TaskScore
+from .fault import Fault
 from .recipe import Recipe
 
 
 class FitnessWeights(Request):
-    perplexity: Unit = Field(default=0.4, description="weight of exp(−mean cross-entropy)")
+    likelihood: Unit = Field(default=0.4, description="weight of exp(−mean cross-entropy)")
     accuracy: Unit = Field(default=0.3, description="weight of the share of problems solved")
     compute: Unit = Field(default=0.2, description="weight of the parents' FLOPs per token over the candidate's")
     memory: Unit = Field(default=0.1, description="weight of the parents' bytes over the candidate's")
@@ -109,27 +110,31 @@ class Role(StrEnum):
     chaos = "chaos"
     """A merge of three of the six worst."""
     reseed = "reseed"
-    """Drawn anew from the parents, since diversity had fallen too low."""
+    """Drawn anew from the parents, since diversity had fallen too low, or too few candidates could be measured."""
     asked = "asked"
     """Asked for by an optimizer, from all that it was told before."""
 
 
 class Fitness(Resource):
-    """The components of a fitness, each in its own unit, and their weighted sum."""
+    """The components of a fitness, each in its own unit, and their weighted sum.
+
+    Of something that could not be measured the total is 0, the components are null and there are no tasks.
+    """
 
     total: float
-    perplexity: float
+    # checkpoints of runs that began before it had this name are still read
+    likelihood: float | None = Field(validation_alias=AliasChoices("likelihood", "perplexity"))
     """exp(−mean cross-entropy), 0 to 1."""
-    accuracy: float
+    accuracy: float | None
     """0 to 1."""
-    compute: float
+    compute: float | None
     """Parents' mean FLOPs per token over the candidate's."""
-    memory: float
+    memory: float | None
     """Parents' mean bytes over the candidate's."""
-    mean_depth: float
+    mean_depth: float | None
     """Mean ACT depth, blocks."""
     tasks: dict[str, dict[str, float]]
-    """Dataset → {loss, perplexity, accuracy}."""
+    """Dataset → {loss, perplexity, accuracy}; perplexity is exp(loss)."""
 
 
 class Candidate(Resource):
@@ -145,11 +150,13 @@ class Candidate(Resource):
     parents: list[str]
     """Ids of the candidates that it came from; of models, where it came from these."""
     recipe: Recipe
-    digest: Digest
-    """Of the tensors that were evaluated."""
+    digest: Digest | None
+    """Of the tensors that were evaluated; null where there are none, see `fault`."""
     parameters: Count
     bytes: Count
     fitness: Fitness
+    fault: Fault | None = None
+    """Why it could not be merged or measured. Such a candidate is recorded, and takes part in nothing else."""
     merge_seconds: float
     """While the candidate before was evaluated. Includes the measuring of Fisher information, where there is any."""
     evaluate_seconds: float
@@ -163,15 +170,18 @@ class Generation(Resource):
     run_id: str
     index: Count
     best: float
+    """Of the candidates that were measured, as `mean` and `worst` are; 0 where none was."""
     mean: float
     worst: float
     diversity: float
-    """Mean pairwise cosine distance of the candidates' task vectors."""
-    champion_id: str
-    """Best candidate of the run so far."""
-    champion_fitness: float
+    """Mean pairwise cosine distance of the measured candidates' task vectors."""
+    champion_id: str | None
+    """Best candidate of the run so far; null where none was measured yet."""
+    champion_fitness: float | None
     ranked: list[str]
-    """Candidate ids, best first."""
+    """Ids of the candidates that were measured, best first."""
+    faulted: Count = 0
+    """Candidates that could not be merged or measured."""
     min_bytes: Count
     max_bytes: Count
     seconds: float
@@ -186,8 +196,12 @@ class Baseline(Resource):
     parameters: Count
     bytes: Count
     selection: Fitness
+    fault: Fault | None = None
+    """Why it has no selection scores."""
     heldout: Fitness | None
     """On the held-out split, touched once, at the end."""
+    heldout_fault: Fault | None = None
+    """Why it has no held-out scores, where these were to be measured."""
 
 
 class PathPoint(Resource):
@@ -195,9 +209,9 @@ class PathPoint(Resource):
 
     t: Unit
     """Weight of the second parent; the first has 1 − t."""
-    loss: float
-    """Mean cross-entropy over the datasets, nats."""
-    accuracy: float
+    loss: float | None
+    """Mean cross-entropy over the datasets, nats; null where it could not be measured."""
+    accuracy: float | None
     """Mean over the datasets, 0 to 1."""
 
 
@@ -206,8 +220,11 @@ class LinearPath(Resource):
 
     points: list[PathPoint]
     """By rising t, from 0 to 1."""
-    barrier: float
-    """Most that the loss rises above the straight line between the ends' losses, nats; 0 where it nowhere does."""
+    barrier: float | None
+    """Most that the loss rises above the straight line between the ends' losses, nats; 0 where it nowhere does; null
+    where a point could not be measured."""
+    fault: Fault | None = None
+    """Why the first such point could not be measured."""
 
 
 class MergeBarrier(Resource):
@@ -251,12 +268,52 @@ class Timings(Resource):
     parts: dict[str, float]
 
 
+class ComparedScores(Resource):
+    """A model's held-out scores, those that belong side by side: fitness alone hides what was given up for it."""
+
+    name: str
+    """`champion`, or the parent's name."""
+    model_id: str | None
+    fitness: float | None
+    accuracy: float | None
+    """Share of the held-out problems solved, every dataset counting the same."""
+    mean_depth: float | None
+    """Blocks that a token passes."""
+    compute: float | None
+    """Parents' mean FLOPs per token over its own: above 1 it is faster than they are."""
+
+
+VerdictLevel = Literal["better", "faster_but_solves_fewer", "solves_fewer", "not_better", "unmeasured"]
+"""`better`: fitter than every parent, and no parent solves more; `faster_but_solves_fewer`: fitter, since it computes
+less, while a parent solves more; `solves_fewer`: the same, the gain coming from elsewhere; `not_better`: a parent is
+as fit, or fitter; `unmeasured`: there are no held-out scores to compare."""
+
+
+class Verdict(Resource):
+    """Whether breeding was worth it, by the held-out problems alone."""
+
+    level: VerdictLevel
+    sentence: str
+    champion: ComparedScores | None
+    """Null where there is no champion."""
+    best_parent: ComparedScores | None
+    """The fittest on the held-out problems; null where none was measured there."""
+    most_accurate_parent: ComparedScores | None
+    """The one that solves most of them: often the same."""
+
+
+StoppedBy = Literal["generations", "patience", "cancelled"]
+
+
 class EvoMergeReport(Resource):
     kind: Literal["evomerge"] = "evomerge"
     run_id: str
     champion: Candidate | None
     champion_model_id: str | None
     champion_heldout: Fitness | None
+    champion_heldout_fault: Fault | None = None
+    """Why the champion has no held-out scores, where these were to be measured."""
+    verdict: Verdict
     baselines: list[Baseline]
     aligned_to: str | None
     """Id of the model whose units the parents' were matched to before anything else; null: they are as registered."""
@@ -264,8 +321,8 @@ class EvoMergeReport(Resource):
     """In the order of the parents; empty where none were asked for."""
     generations: list[Generation]
     pareto_front: list[ParetoPoint]
-    """Over all candidates, the fittest first; of those with the same objectives the fittest."""
-    stopped_by: Literal["generations", "patience", "cancelled"] | None
+    """Over all candidates that were measured, the fittest first; of those with the same objectives the fittest."""
+    stopped_by: StoppedBy | None
     candidates: Count
     timings: Timings
 

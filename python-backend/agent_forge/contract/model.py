@@ -118,8 +118,8 @@ class PredictedToken(Resource):
     probability: float
     depth: float
     """Blocks that the token passed before it halted (ACT)."""
-    memory_gate: float
-    """Mean opening of the memory gate, 0 to 1."""
+    memory_gate: float | None
+    """Mean opening of the memory gate, 0 to 1; null where what it computes is not finite."""
 
 
 class Prediction(Resource):
@@ -127,6 +127,8 @@ class Prediction(Resource):
     prompt: str
     answer: str
     tokens: list[PredictedToken]
+    fault: str | None = None
+    """Why there is no further token although there could be: what the model computes is not finite."""
     seconds: float
 
 

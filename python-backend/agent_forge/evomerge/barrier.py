@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from ..contract.evomerge import Baseline, Fitness, LinearPath, MergeBarrier, PathPoint
+from ..contract.evomerge import Baseline, LinearPath, MergeBarrier, PathPoint
+from ..contract.fault import Fault
 from ..contract.job import Job
 from ..contract.recipe import Leaf, MergeNode, Recipe
 from .genome import node
@@ -24,8 +25,17 @@ if TYPE_CHECKING:
 MOST_IN_FULL = 3
 """Parents of which every two are compared; of more, each with the first: the cost stays linear."""
 
-Score = Callable[[MergeNode], tuple[float, float]]
-"""Mean loss and accuracy of a recipe's model on the selection problems, every dataset counting the same."""
+
+@dataclass(frozen=True)
+class Means:
+    """Over the datasets, every one counting the same."""
+
+    loss: float
+    accuracy: float
+
+
+Score = Callable[[MergeNode], Means | Fault]
+"""Of a recipe's model on the selection problems."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +45,8 @@ class Parent:
     registered: Leaf
     aligned: Recipe
     """The same where it stays as it is."""
-    loss: float
-    accuracy: float
-    """On the selection problems, both: an aligned parent computes what the registered one does."""
+    means: Means
+    """On the selection problems: an aligned parent computes what the registered one does."""
 
 
 def survey(bench: Workbench, baselines: Sequence[Baseline], done: int, points: int, job: Job) -> Iterator[MergeBarrier]:
@@ -46,24 +55,25 @@ def survey(bench: Workbench, baselines: Sequence[Baseline], done: int, points: i
     baselines: the parents' first, in order.
     """
     parents = [
-        Parent(registered, made, *_means(baseline.selection))
+        Parent(registered, made, _means(list(baseline.selection.tasks.values())))
         for registered, made, baseline in zip(bench.registered, bench.frame.parents, baselines, strict=False)
     ]
 
-    def score(recipe: MergeNode) -> tuple[float, float]:
+    def score(recipe: MergeNode) -> Means | Fault:
         job.poll()
-        tasks = bench.evaluator.evaluate(bench.make(recipe), "selection").tasks
-        return math.fsum(task.loss for task in tasks) / len(tasks), math.fsum(task.accuracy for task in tasks) / len(
-            tasks
-        )
+        start = time.perf_counter()
+        made = bench.attempt(recipe)
+        job.timing("barrier", time.perf_counter() - start)
+        scores = made if isinstance(made, Fault) else bench.evaluate(made, "selection", part="barrier")
+        if isinstance(scores, Fault):
+            return scores
+        return _means([{"loss": task.loss, "accuracy": task.accuracy} for task in scores.tasks])
 
     for first, second in pairs(len(parents))[done:] if points else []:
-        start = time.perf_counter()
         found = measure(parents[first], parents[second], points, score)
-        job.timing("barrier", time.perf_counter() - start)
-        after = "" if found.after is None else f", {found.after.barrier:.3f} with their units aligned"
+        after = "" if found.after is None else f", {_height(found.after)} with their units aligned"
         names = " and ".join(bench.parents[index].name for index in (first, second))
-        job.log(f"merge barrier between {names}: {found.before.barrier:.3f} nats{after}")
+        job.log(f"merge barrier between {names}: {_height(found.before)}{after}")
         yield found
 
 
@@ -77,9 +87,8 @@ def measure(first: Parent, second: Parent, points: int, score: Score) -> MergeBa
     inner = [step / (points + 1) for step in range(1, points + 1)]
 
     def walk(start: Recipe, end: Recipe) -> LinearPath:
-        between = [(t, *score(node("linear", [start, end], weights=[1 - t, t]))) for t in inner]
-        whole = [(0.0, first.loss, first.accuracy), *between, (1.0, second.loss, second.accuracy)]
-        return path([PathPoint(t=t, loss=loss, accuracy=accuracy) for t, loss, accuracy in whole])
+        between = [(t, score(node("linear", [start, end], weights=[1 - t, t]))) for t in inner]
+        return path([(0.0, first.means), *between, (1.0, second.means)])
 
     moved = (first.aligned, second.aligned) != (first.registered, second.registered)
     return MergeBarrier(
@@ -90,15 +99,29 @@ def measure(first: Parent, second: Parent, points: int, score: Score) -> MergeBa
     )
 
 
-def path(points: Sequence[PathPoint]) -> LinearPath:
-    """points: by rising t, from 0 to 1."""
-    start, end = points[0].loss, points[-1].loss
+def path(found: Sequence[tuple[float, Means | Fault]]) -> LinearPath:
+    """found: by rising t, from 0 to 1; both ends are measured."""
+    faults = [one for _, one in found if isinstance(one, Fault)]
+    losses = [(t, one.loss) for t, one in found if isinstance(one, Means)]
+    start, end = losses[0][1], losses[-1][1]
     return LinearPath(
-        points=list(points),
-        barrier=max(0.0, *(point.loss - (1 - point.t) * start - point.t * end for point in points)),
+        points=[
+            PathPoint(t=t, loss=one.loss, accuracy=one.accuracy)
+            if isinstance(one, Means)
+            else PathPoint(t=t, loss=None, accuracy=None)
+            for t, one in found
+        ],
+        barrier=None if faults else max(0.0, *(loss - (1 - t) * start - t * end for t, loss in losses)),
+        fault=faults[0] if faults else None,
     )
 
 
-def _means(scores: Fitness) -> tuple[float, float]:
-    losses = [task["loss"] for task in scores.tasks.values()]
-    return math.fsum(losses) / len(losses), scores.accuracy
+def _height(found: LinearPath) -> str:
+    return f"not measurable, {found.fault.message}" if found.fault else f"{found.barrier:.3f} nats"
+
+
+def _means(tasks: Sequence[Mapping[str, float]]) -> Means:
+    return Means(
+        loss=math.fsum(task["loss"] for task in tasks) / len(tasks),
+        accuracy=math.fsum(task["accuracy"] for task in tasks) / len(tasks),
+    )

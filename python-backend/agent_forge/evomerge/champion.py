@@ -17,8 +17,10 @@ from .refusal import LeafChanged
 from .workbench import Workbench
 
 
-def better(known: Candidate | None, other: Candidate) -> Candidate:
-    """Of equals the one that was first."""
+def better(known: Candidate | None, other: Candidate) -> Candidate | None:
+    """Of equals the one that was first; never one that could not be measured."""
+    if other.fault is not None:
+        return known
     return other if known is None or other.fitness.total > known.fitness.total else known
 
 

@@ -50,7 +50,10 @@ class Evaluator(Protocol):
         the bytes of what it makes."""
 
     def evaluate(self, tensors: Mapping[str, Tensor], split: Split) -> Scores:
-        """Scores on the selection or the held-out problems. Leaves `tensors` unchanged."""
+        """Scores on the selection or the held-out problems, all of them finite. Leaves `tensors` unchanged.
+
+        Raises `NotMeasurable`.
+        """
 
     def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
         """Diagonal empirical Fisher: the mean squared gradient of each parameter's loss over the calibration batch.
@@ -66,6 +69,10 @@ class MakeEvaluator(Protocol):
     def __call__(self, config: EvoMergeConfig, parents: Sequence[Model]) -> Evaluator: ...
 
 
+NOT_MEASURED = Fitness(total=0, likelihood=None, accuracy=None, compute=None, memory=None, mean_depth=None, tasks={})
+"""Of what could not be merged or measured."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """What `compute` and `memory` are measured against: the parents' means."""
@@ -77,26 +84,26 @@ class Reference:
 def fitness(scores: Scores, size: int, reference: Reference, weights: FitnessWeights) -> Fitness:
     """The weighted sum of four components, each kept beside it.
 
-    `perplexity` is exp(−mean cross-entropy) and `accuracy` the mean accuracy, every dataset counting
+    `likelihood` is exp(−mean cross-entropy) and `accuracy` the mean accuracy, every dataset counting
     the same; `compute` and `memory` are the parents' mean over the model's own, so 1 means "as they".
 
     scores: of the model; size: its tensor bytes.
     """
     loss = math.fsum(task.loss for task in scores.tasks) / len(scores.tasks)
     accuracy = math.fsum(task.accuracy for task in scores.tasks) / len(scores.tasks)
-    perplexity = math.exp(-loss)
+    likelihood = math.exp(-loss)
     compute = reference.flops_per_token / scores.flops_per_token
     memory = reference.bytes / size
     return Fitness(
         total=math.fsum(
             (
-                weights.perplexity * perplexity,
+                weights.likelihood * likelihood,
                 weights.accuracy * accuracy,
                 weights.compute * compute,
                 weights.memory * memory,
             )
         ),
-        perplexity=perplexity,
+        likelihood=likelihood,
         accuracy=accuracy,
         compute=compute,
         memory=memory,

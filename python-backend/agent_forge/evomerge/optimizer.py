@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contract.evomerge import Candidate, EvoMergeConfig, Role, StrategyName
+from ..contract.evomerge import Baseline, Candidate, EvoMergeConfig, Role, StrategyName
 from .chance import chance, derived_seed
-from .pareto import costs, objectives
+from .pareto import costs, named_objectives, objectives
 from .space import Space
 from .strategy import Plan
 
@@ -36,9 +36,12 @@ class Optimizer:
         self._algorithm: Algorithm | None = None
         self._points = space.first_points(config.population, 0)
         self._asked: Population | None = None
+        self._worst: tuple[float, ...] = (0.0,)
+        """Costs of a candidate that could not be measured."""
 
-    def meet(self, rivals: Sequence[float]) -> None:
-        best = max(range(len(rivals)), key=lambda parent: rivals[parent])
+    def meet(self, parents: Sequence[Baseline]) -> None:
+        best = max(range(len(parents)), key=lambda parent: parents[parent].selection.total)
+        self._worst = self._worst_of(parents)
         self._points = self._space.first_points(self._config.population, best)
 
     def ask(self) -> list[Plan]:
@@ -52,12 +55,12 @@ class Optimizer:
             for point in self._points
         ]
 
-    def tell(self, measured: Sequence[Candidate], diversity: float) -> None:
+    def tell(self, candidates: Sequence[Candidate], diversity: float) -> None:
         from pymoo.core.evaluator import Evaluator
         from pymoo.core.population import Population
         from pymoo.problems.static import StaticProblem
 
-        scores = np.array([self._costs(candidate) for candidate in measured], dtype=np.float64)
+        scores = np.array([self._costs(candidate) for candidate in candidates], dtype=np.float64)
         asked = self._asked if self._asked is not None else Population.new("X", self._points)
         # what was measured is what was rounded
         asked.set("X", self._points)
@@ -70,9 +73,19 @@ class Optimizer:
 
     def _costs(self, candidate: Candidate) -> tuple[float, ...]:
         """What pymoo shall make small."""
+        if candidate.fault is not None:
+            return self._worst
         if self._config.strategy == "nsga2":
             return costs(objectives(candidate))
         return (-candidate.fitness.total,)
+
+    def _worst_of(self, parents: Sequence[Baseline]) -> tuple[float, ...]:
+        """No candidate costs more: it solves nothing, and has the bytes of all parents. Finite, since pymoo takes
+        differences of costs."""
+        if self._config.strategy == "nsga2":
+            tasks = parents[0].selection.tasks
+            return costs(named_objectives(sum(parent.bytes for parent in parents), dict.fromkeys(tasks, 0.0)))
+        return (0.0,)
 
     def _problem(self, goals: int) -> Any:
         from pymoo.core.problem import Problem

@@ -11,10 +11,15 @@ ACCURACY = "accuracy/"
 
 
 def objectives(candidate: Candidate) -> dict[str, float]:
+    """Of a candidate that was measured."""
+    return named_objectives(
+        candidate.bytes, {dataset: scores["accuracy"] for dataset, scores in candidate.fitness.tasks.items()}
+    )
+
+
+def named_objectives(size: int, accuracies: Mapping[str, float]) -> dict[str, float]:
     """`bytes`, and `accuracy/<dataset>` for each."""
-    return {BYTES: float(candidate.bytes)} | {
-        f"{ACCURACY}{dataset}": scores["accuracy"] for dataset, scores in candidate.fitness.tasks.items()
-    }
+    return {BYTES: float(size)} | {f"{ACCURACY}{dataset}": accuracy for dataset, accuracy in accuracies.items()}
 
 
 def costs(named: Mapping[str, float]) -> tuple[float, ...]:
@@ -23,9 +28,12 @@ def costs(named: Mapping[str, float]) -> tuple[float, ...]:
 
 
 def pareto_front(candidates: Iterable[Candidate]) -> list[ParetoPoint]:
-    """The non-dominated ones, the fittest first. Of those with the same objectives only the fittest, or the first."""
+    """The non-dominated ones of those that were measured, the fittest first. Of those with the same objectives only
+    the fittest, or the first."""
     named: dict[tuple[float, ...], tuple[Candidate, dict[str, float]]] = {}
     for candidate in candidates:
+        if candidate.fault is not None:
+            continue
         own = objectives(candidate)
         key = costs(own)
         if key not in named or candidate.fitness.total > named[key][0].fitness.total:

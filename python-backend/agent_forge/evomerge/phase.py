@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from ..contract.evomerge import Baseline, Candidate, EvoMergeConfig, Fitness, Generation, MergeBarrier
+from ..contract.evomerge import Baseline, Candidate, EvoMergeConfig, Fitness, Generation, MergeBarrier, StoppedBy
+from ..contract.fault import Fault
 from ..contract.job import Cancelled, Job
 from ..registry.tensors import digest_tensors
 from .ahead import ahead
@@ -20,13 +21,13 @@ from .barrier import survey
 from .baselines import first_baselines, generation_0, on_heldout
 from .champion import better, register
 from .diversity import Sketch, diversity, sketch
-from .fitness import MakeEvaluator, Reference
-from .refusal import OtherSearch
+from .fitness import NOT_MEASURED, MakeEvaluator, Reference
+from .refusal import NoChampion, OtherSearch
 from .search import strategy_of
 from .stopping import Gains
 from .strategy import Plan
 from .tree import recipe_digest
-from .workbench import Workbench, entries_of, size_of
+from .workbench import Tensors, Workbench, entries_of, size_of
 
 
 class _State(BaseModel):
@@ -47,7 +48,7 @@ def run(config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None
     """Breed, measure, and register the best. Resumes from the last checkpoint and the candidates recorded since.
 
     Raises `Paused` and `Cancelled` as `job.poll` does; a cancelled run registers its champion so far. Raises
-    `MergeRefused` where the parents can't be merged.
+    `MergeRefused` where the parents can't be merged or measured, or no candidate can.
     """
     evolution = _Evolution(config, job, make_evaluator)
     try:
@@ -59,12 +60,19 @@ def run(config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None
 
 
 @dataclass(frozen=True)
-class _Made:
-    """A candidate that is merged and not yet measured."""
-
+class _Model:
     tensors: dict[str, Tensor]
     digest: str
     sketch: Sketch
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A candidate that is merged and not yet measured."""
+
+    outline: Tensors
+    """Names, shapes and dtypes, whether or not there are tensors."""
+    model: _Model | Fault
     seconds: float
     fisher_seconds: float
     """Of these, spent on measuring what was merged."""
@@ -79,10 +87,11 @@ class _Evolution:
         self.gains = Gains()
         self.champion: Candidate | None = None
         self.recorded = {(one.generation, one.slot): one for one in job.candidates()}
-        self.measured: dict[str, Fitness] = {}
+        self.measured: dict[str, Fitness | Fault] = {}
         """By digest."""
         for one in self.recorded.values():
-            self.measured.setdefault(one.digest, one.fitness)
+            if one.digest is not None:
+                self.measured.setdefault(one.digest, one.fault or one.fitness)
             self.champion = better(self.champion, one)
 
     def breed(self) -> None:
@@ -92,7 +101,7 @@ class _Evolution:
             self._replay(state)
         self.bench.prepare(self.job.poll)
         state = self._survey(state or self._begin())
-        stopped_by = "generations"
+        stopped_by: StoppedBy = "generations"
         while state.index < self.config.generations:
             if self.gains.exhausted(self.config.patience):
                 stopped_by = "patience"
@@ -122,7 +131,7 @@ class _Evolution:
         return state
 
     def _meet(self, state: _State) -> None:
-        self.strategy.meet([parent.selection.total for parent in state.baselines[: len(self.bench.parents)]])
+        self.strategy.meet(state.baselines[: len(self.bench.parents)])
 
     def _survey(self, state: _State) -> _State:
         """Measure what parts the parents, each pair once, however often the run is resumed."""
@@ -156,13 +165,14 @@ class _Evolution:
                 self.job.progress(done, self.total, "candidates", f"generation {state.index}")
                 made = next(coming)
                 candidates.append(self._candidate(state.index, slot, plan, made, reference))
-                sketches.append(made.sketch)
+                if candidates[-1].fault is None and isinstance(made.model, _Model):
+                    sketches.append(made.model.sketch)
                 self._challenge(candidates[-1])
         spread = diversity(sketches)
-        best = self._tell(candidates, spread)
+        self._tell(candidates, spread)
         baselines = state.baselines
         if state.index == 0:
-            baselines = [*baselines, generation_0(best)]
+            baselines = [*baselines, generation_0(_ranked(candidates) or candidates)]
             self.job.report({"baselines": _json(baselines)})
         self.job.generation(self._summary(state.index, candidates, spread, time.perf_counter() - start))
         return state.model_copy(
@@ -171,10 +181,14 @@ class _Evolution:
 
     def _make(self, plan: Plan) -> _Made:
         start, fisher = time.perf_counter(), self.bench.fisher_seconds
-        tensors = self.bench.make(plan.recipe)
-        drawn, digest = sketch(tensors, self.bench.base), digest_tensors(tensors)
+        model: _Model | Fault
+        tensors = self.bench.attempt(plan.recipe)
+        if isinstance(tensors, Fault):
+            outline, model = self.bench.outline(plan.recipe), tensors
+        else:
+            outline, model = tensors, _Model(tensors, digest_tensors(tensors), sketch(tensors, self.bench.base))
         fisher = self.bench.fisher_seconds - fisher
-        return _Made(tensors, digest, drawn, time.perf_counter() - start, fisher)
+        return _Made(outline, model, time.perf_counter() - start, fisher)
 
     def _candidate(self, generation: int, slot: int, plan: Plan, made: _Made, reference: Reference) -> Candidate:
         """Measure what was made, unless it was recorded before a restart."""
@@ -185,10 +199,9 @@ class _Evolution:
             _same(plan, known)
             return known
         start = time.perf_counter()
-        cached = made.digest in self.measured
-        if not cached:
-            scores = self.bench.evaluate(made.tensors, "selection")
-            self.measured[made.digest] = self.bench.fitness(scores, made.tensors, reference)
+        cached = isinstance(made.model, _Model) and made.model.digest in self.measured
+        scored = self._scored(made.model, reference)
+        fault = scored if isinstance(scored, Fault) else None
         candidate = Candidate(
             id=f"{self.job.run_id}.g{generation}.s{slot}",
             run_id=self.job.run_id,
@@ -198,10 +211,11 @@ class _Evolution:
             op=plan.op,
             parents=plan.parents,
             recipe=plan.recipe,
-            digest=made.digest,
-            parameters=entries_of(made.tensors),
-            bytes=size_of(made.tensors),
-            fitness=self.measured[made.digest],
+            digest=made.model.digest if isinstance(made.model, _Model) else None,
+            parameters=entries_of(made.outline),
+            bytes=size_of(made.outline),
+            fitness=NOT_MEASURED if isinstance(scored, Fault) else scored,
+            fault=fault,
             merge_seconds=made.seconds,
             evaluate_seconds=time.perf_counter() - start,
             cached=cached,
@@ -209,50 +223,66 @@ class _Evolution:
         self.job.candidate(candidate)
         return candidate
 
-    def _tell(self, candidates: Sequence[Candidate], spread: float) -> Candidate:
-        """Tell the strategy; the best of this generation."""
-        best = _ranked(candidates)[0]
-        self.gains = self.gains.after(best.fitness.total, self.config.min_delta)
+    def _scored(self, model: _Model | Fault, reference: Reference) -> Fitness | Fault:
+        """Each set of tensors is measured once."""
+        if isinstance(model, Fault):
+            return model
+        if model.digest not in self.measured:
+            scores = self.bench.evaluate(model.tensors, "selection")
+            self.measured[model.digest] = (
+                scores if isinstance(scores, Fault) else self.bench.fitness(scores, model.tensors, reference)
+            )
+        return self.measured[model.digest]
+
+    def _tell(self, candidates: Sequence[Candidate], spread: float) -> None:
+        best = max(candidate.fitness.total for candidate in candidates)
+        self.gains = self.gains.after(best, self.config.min_delta)
         self.strategy.tell(candidates, spread)
-        return best
 
     def _challenge(self, candidate: Candidate) -> None:
         champion = better(self.champion, candidate)
-        if champion is not self.champion:
+        if champion is not None and champion is not self.champion:
             self.champion = champion
             self.job.report({"champion": _json(champion)})
 
     def _summary(self, index: int, candidates: Sequence[Candidate], spread: float, seconds: float) -> Generation:
-        assert self.champion is not None  # noqa: S101 - the candidates have challenged it
         ranked = _ranked(candidates)
+        totals = [candidate.fitness.total for candidate in ranked] or [NOT_MEASURED.total]
         sizes = [candidate.bytes for candidate in candidates]
         return Generation(
             run_id=self.job.run_id,
             index=index,
-            best=ranked[0].fitness.total,
-            mean=sum(one.fitness.total for one in ranked) / len(ranked),
-            worst=ranked[-1].fitness.total,
+            best=totals[0],
+            mean=sum(totals) / len(totals),
+            worst=totals[-1],
             diversity=spread,
-            champion_id=self.champion.id,
-            champion_fitness=self.champion.fitness.total,
+            champion_id=self.champion.id if self.champion else None,
+            champion_fitness=self.champion.fitness.total if self.champion else None,
             ranked=[one.id for one in ranked],
+            faulted=len(candidates) - len(ranked),
             min_bytes=min(sizes),
             max_bytes=max(sizes),
             seconds=seconds,
         )
 
-    def _finish(self, state: _State, stopped_by: str) -> None:
+    def _finish(self, state: _State, stopped_by: StoppedBy) -> None:
         """Touch the held-out split once, register the champion, report."""
         self.job.progress(self.total, self.total, "candidates", "held-out evaluation")
-        assert self.champion is not None  # noqa: S101 - there is one generation at least
+        if self.champion is None:
+            raise NoChampion(f"not one of {len(self.recorded)} candidates could be merged and measured")
         tensors = self.bench.make(self.champion.recipe)
-        baselines, heldout = on_heldout(self.bench, state.baselines, tensors, self.job.poll)
+        baselines, scored = on_heldout(self.bench, state.baselines, tensors, self.job.poll)
+        fault = scored if isinstance(scored, Fault) else None
+        heldout = None if isinstance(scored, Fault) else scored
+        if fault is not None:
+            self.job.log(f"the champion has no held-out scores: {fault.message}", "error")
         model = register(self.champion, self.bench, self.job, heldout, tensors)
         self.job.report(
             {
                 "baselines": _json(baselines),
                 "champion_model_id": model.id,
-                "champion_heldout": _json(heldout),
+                "champion_heldout": _json(heldout) if heldout else None,
+                "champion_heldout_fault": _json(fault) if fault else None,
                 "stopped_by": stopped_by,
             }
         )
@@ -266,8 +296,8 @@ class _Evolution:
 
 
 def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Best first; of equals, the earlier slot first."""
-    return sorted(candidates, key=lambda one: -one.fitness.total)
+    """Those that were measured, best first; of equals, the earlier slot first."""
+    return sorted((one for one in candidates if one.fault is None), key=lambda one: -one.fitness.total)
 
 
 def _same(plan: Plan, recorded: Candidate) -> None:

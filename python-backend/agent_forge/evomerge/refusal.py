@@ -43,6 +43,20 @@ class UnknownOp(MergeRefused):
     code = "unknown_op"
 
 
+class ParentNotMeasurable(MergeRefused):
+    """A parent has no scores: nothing can be compared with it, and what is bred from it seldom has any."""
+
+    code = "parent_not_measurable"
+    hint = "Leave this model out, or choose another one: predict shows what it computes."
+
+
+class NoChampion(MergeRefused):
+    """Not one candidate could be merged and measured."""
+
+    code = "no_champion"
+    hint = "The candidates' faults say why. Choose parents whose weights lie closer to each other."
+
+
 class LeafChanged(MergeRefused):
     """A leaf's tensors are not those that the recipe pins by digest."""
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from ..contract.evomerge import Candidate, Role, StrategyName
+from ..contract.evomerge import Baseline, Candidate, Role, StrategyName
 from ..contract.recipe import MergeNode
 
 POPULATIONS: dict[StrategyName, tuple[int, int]] = {
@@ -41,14 +41,15 @@ class Strategy(Protocol):
     beginning, with recorded candidates, and none has a state that is stored.
     """
 
-    def meet(self, rivals: Sequence[float]) -> None:
-        """The parents' fitness, in order: told once, before anything is asked."""
+    def meet(self, parents: Sequence[Baseline]) -> None:
+        """The parents' scores, in order: told once, before anything is asked."""
 
     def ask(self) -> list[Plan]:
         """The candidates of the next generation, in slot order."""
 
-    def tell(self, measured: Sequence[Candidate], diversity: float) -> None:
+    def tell(self, candidates: Sequence[Candidate], diversity: float) -> None:
         """How the generation that was asked for last did.
 
-        measured: in slot order; diversity: their mean pairwise cosine distance, 0 to 2.
+        candidates: in slot order, those with a fault too: nothing may be bred from these; diversity: mean pairwise
+        cosine distance of the others, 0 to 2.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..contract.evomerge import Candidate, Role
+from ..contract.evomerge import Baseline, Candidate, Role
 from .chance import chance, derived_seed
 from .genome import Frame, Genome, express
 from .mutation import Scheme, alone, averaged, drawn_anew, even, layer_source, mutated
@@ -15,6 +15,8 @@ POPULATION = 8
 WINNERS = 2
 CHILDREN = 3
 """Of each winner."""
+FEWEST = 2
+"""Of a group that a chaos child is merged from."""
 SIZES = (1.0, 0.5, 0.2)
 """Of the mutations of a winner's children, one each: far steps find, near ones refine."""
 
@@ -71,11 +73,15 @@ def next_generation(
     The two winners have three children each, the six worst form two groups of three with one child each. With
     elitism the champion of all generations so far is one of the winners. Where diversity has fallen below
     `min_diversity`, the two worst are drawn anew from the parents instead of having children.
+
+    ranked: those that were measured. Of fewer than eight, the champion takes the place of a winner that is missing,
+    and a group of fewer than two is drawn anew from the parents.
     """
     settings = scheme.settings
     winners = list(ranked[:WINNERS])
     if settings.elitism and champion.id not in {winner.id for winner in winners}:
         winners = [champion, *winners[: WINNERS - 1]]
+    winners += [champion] * (WINNERS - len(winners))
     plans = []
     for slot in range(WINNERS * CHILDREN):
         winner = winners[slot // CHILDREN]
@@ -83,12 +89,12 @@ def next_generation(
         plans.append(Offspring(role=Role.winner, genome=genome, parents=[winner.id]))
     worst = ranked[WINNERS:]
     for slot in range(WINNERS * CHILDREN, POPULATION):
-        if diversity < settings.min_diversity:
+        group = worst[slot - WINNERS * CHILDREN :: POPULATION - WINNERS * CHILDREN]
+        if diversity < settings.min_diversity or len(group) < FEWEST:
             plans.append(
                 Offspring(role=Role.reseed, genome=drawn_anew(scheme, generation, slot), parents=list(scheme.parents))
             )
             continue
-        group = worst[slot - WINNERS * CHILDREN :: POPULATION - WINNERS * CHILDREN]
         mean = averaged([one.genome for one in group], scheme, generation, slot)
         genome = mutated(mean, scheme, generation, slot, 1.0)
         plans.append(Offspring(role=Role.chaos, genome=genome, parents=[one.id for one in group]))
@@ -109,9 +115,10 @@ class Tournament:
         self._asked = first_generation(scheme)
         self._champion: Ranked | None = None
 
-    def meet(self, rivals: Sequence[float]) -> None:
-        best = max(range(len(rivals)), key=lambda parent: rivals[parent])
-        self._champion = Ranked(self._scheme.parents[best], alone(self._scheme, best), rivals[best])
+    def meet(self, parents: Sequence[Baseline]) -> None:
+        best = max(range(len(parents)), key=lambda parent: parents[parent].selection.total)
+        fitness = parents[best].selection.total
+        self._champion = Ranked(self._scheme.parents[best], alone(self._scheme, best), fitness)
 
     def ask(self) -> list[Plan]:
         return [
@@ -119,14 +126,16 @@ class Tournament:
             for one in self._asked
         ]
 
-    def tell(self, measured: Sequence[Candidate], diversity: float) -> None:
+    def tell(self, candidates: Sequence[Candidate], diversity: float) -> None:
         ranked = rank(
             [
                 Ranked(candidate.id, one.genome, candidate.fitness.total)
-                for candidate, one in zip(measured, self._asked, strict=True)
+                for candidate, one in zip(candidates, self._asked, strict=True)
+                if candidate.fault is None
             ]
         )
-        if self._champion is None or ranked[0].fitness > self._champion.fitness:
+        if ranked and (self._champion is None or ranked[0].fitness > self._champion.fitness):
             self._champion = ranked[0]
+        assert self._champion is not None  # noqa: S101 - the best parent at least
         self._index += 1
         self._asked = next_generation(self._scheme, self._index, ranked, self._champion, diversity)

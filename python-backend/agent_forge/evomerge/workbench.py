@@ -11,15 +11,17 @@ from torch import Tensor
 
 from ..contract.architecture import depth_of
 from ..contract.evomerge import EvoMergeConfig, Fitness
+from ..contract.fault import Fault, NotMeasurable
 from ..contract.job import Job
 from ..contract.recipe import Leaf, MergeNode, Recipe
 from .alignment import aligned, reference_of
+from .demand import Demand
 from .fitness import Evaluator, MakeEvaluator, Reference, Scores, Split, fitness
 from .foundation import common_foundation
 from .genome import Frame, node
 from .ops.registry import refuse_non_finite, same_shapes
 from .recipe import Recall, materialise
-from .refusal import LeafChanged, WrongInputs
+from .refusal import LeafChanged, MergeRefused, NonFinite, WrongInputs
 from .tree import recipe_digest
 
 Tensors = Mapping[str, Tensor]
@@ -79,6 +81,21 @@ class Workbench:
         """On one thread at a time. It may be another one than that which evaluates."""
         return materialise(recipe, self._leaf, self._fisher, self._recall)
 
+    def attempt(self, recipe: Recipe) -> dict[str, Tensor] | Fault:
+        """As `make`, or why it can't be merged. Raises `LeafChanged`: that accuses a file, not the recipe."""
+        try:
+            return self.make(recipe)
+        except LeafChanged:
+            raise
+        except NonFinite as error:
+            return Fault(kind="merge_not_finite", message=str(error))
+        except MergeRefused as error:
+            return Fault(kind="merge_refused", message=str(error))
+
+    def outline(self, recipe: Recipe) -> Tensors:
+        """What a recipe would make, without entries. Raises `MergeRefused` where it makes nothing."""
+        return Demand(recipe, self._known, recipe_digest, ()).outline(recipe)
+
     def parent_tensors(self) -> list[Tensors]:
         return [self._leaves[model.id][1] for model in self.parents]
 
@@ -86,12 +103,16 @@ class Workbench:
         """The plain mean of the parents, aligned where they are."""
         return node("linear", self.frame.parents)
 
-    def evaluate(self, tensors: Tensors, split: Split) -> Scores:
+    def evaluate(self, tensors: Tensors, split: Split, part: str = "evaluate") -> Scores | Fault:
+        """Scores, or why there are none. part: of the run's time that this is counted as."""
         with self._computing:
             start = time.perf_counter()
-            scores = self.evaluator.evaluate(tensors, split)
-        self._job.timing("evaluate", time.perf_counter() - start)
-        return scores
+            try:
+                return self.evaluator.evaluate(tensors, split)
+            except NotMeasurable as error:
+                return error.fault
+            finally:
+                self._job.timing(part, time.perf_counter() - start)
 
     def _fisher(self, tensors: Tensors, calibration: Mapping[str, Any]) -> Tensors:
         start = time.perf_counter()
@@ -104,11 +125,14 @@ class Workbench:
         return fitness(scores, size_of(tensors), reference, self._weights)
 
     def reference(self, scores: Sequence[Scores]) -> Reference:
-        """scores: the parents', in order."""
+        """scores: of the parents that were measured."""
         return Reference(
             flops_per_token=sum(score.flops_per_token for score in scores) / len(scores),
-            bytes=sum(map(size_of, self.parent_tensors())) / len(scores),
+            bytes=sum(map(size_of, self.parent_tensors())) / len(self.parents),
         )
+
+    def _known(self, recipe: Recipe) -> Tensors | None:
+        return self._leaf(recipe) if isinstance(recipe, Leaf) else None
 
     def _leaf(self, leaf: Leaf) -> Tensors:
         if leaf.model_id not in self._leaves:

@@ -60,14 +60,15 @@ def verify_candidate(
 ) -> Verification:
     """As `verify_model`, for a candidate that was evaluated and thrown away: all there is is its recipe."""
     start = perf_counter()
-    origin = MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe)
-    rebuilt = _attempt(origin, rebuilder)
     detail = "candidates aren't stored: they are rebuilt from their recipes"
-    checks = [
-        Check(name="file_digest", status="skipped", expected=None, found=None, detail=detail),
-        _count(candidate.parameters, rebuilt.parameters if isinstance(rebuilt, Rebuilt) else None, "rebuilt"),
-        _compare(candidate.digest, rebuilt),
-    ]
+    checks = [Check(name="file_digest", status="skipped", expected=None, found=None, detail=detail)]
+    if candidate.digest is None:
+        checks.append(_refused_again(candidate, rebuilder))
+    else:
+        origin = MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe)
+        rebuilt = _attempt(origin, rebuilder)
+        count = rebuilt.parameters if isinstance(rebuilt, Rebuilt) else None
+        checks += [_count(candidate.parameters, count, "rebuilt"), _compare(candidate.digest, rebuilt)]
     return _verdict("candidate", candidate.id, checks, perf_counter() - start, clock())
 
 
@@ -137,6 +138,23 @@ def _attempt(origin: Origin, rebuilder: Rebuilder) -> Rebuilt | NotRebuildableEr
     except Exception as error:
         # whatever an op, the disk or the memory did: the model is not proved, and the reader must learn why
         return f"the rebuild failed: {type(error).__name__}: {error}"
+
+
+def _refused_again(candidate: Candidate, rebuilder: Rebuilder) -> Check:
+    """Of a candidate that could not be merged: it has no digest, and its recipe must fail as it did."""
+    expected = candidate.fault.message if candidate.fault is not None else None
+    origin = MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe)
+    try:
+        found = rebuilder.rebuild(origin).digest
+    except Exception as error:
+        found = str(error)
+    return Check(
+        name="rebuild",
+        status="passed" if found == expected else "failed",
+        expected=expected,
+        found=found,
+        detail="it could not be merged, so there are no tensors: the merge was tried again",
+    )
 
 
 def _compare(digest: str, rebuilt: Rebuilt | NotRebuildableError | str) -> Check:

@@ -76,7 +76,7 @@ def admit_settings(
         if not settings.datasets:
             raise invalid(f"{prefix}datasets", [], "is empty", "at least one dataset, or null")
     weights = settings.fitness
-    if weights.perplexity + weights.accuracy + weights.compute + weights.memory == 0:
+    if weights.likelihood + weights.accuracy + weights.compute + weights.memory == 0:
         raise invalid(f"{prefix}fitness", weights.model_dump(), "weighs nothing", "at least one weight above 0")
     _admit_device(settings.device, devices, prefix)
 

@@ -138,6 +138,8 @@ class DatabaseJob:
             if not records.add_candidate(tx, candidate):
                 return
             ledger.fruitful(tx, self._lease)
+            if candidate.fault is not None:
+                return
             run = ledger.held(tx.connection, self._lease)
             if run.champion_fitness is None or candidate.fitness.total > run.champion_fitness:
                 best = {

@@ -48,7 +48,7 @@ from ..contract.run import (
     WorkerInfo,
 )
 from ..evomerge.foundation import common_foundation
-from ..evomerge.pareto import pareto_front
+from ..evomerge.report import report_of
 from ..settings import Settings
 from . import admission, cursors, forecast, ledger, outbox, records, shelf
 from .database import Database
@@ -176,7 +176,16 @@ class RunService:
             timings = Timings(total=run.busy_seconds, parts=ledger.read_json(connection, run_id, "timings"))
             if run.kind is RunKind.cognate:
                 return _cognate_report(connection, run, part, timings)
-            return _evomerge_report(connection, run, part, timings)
+            return report_of(
+                run.id,
+                part,
+                candidates=records.candidates_of(connection, run.id),
+                generations=records.generations_of(connection, run.id),
+                champion_id=run.champion_id,
+                champion_model_id=run.champion_model_id,
+                cancelled=run.status is RunStatus.cancelled,
+                timings=timings,
+            )
 
     def logs(self, run_id: str, *, limit: int) -> list[LogLine]:
         with self._reading(run_id) as connection:
@@ -415,32 +424,4 @@ def _cognate_report(connection: Connection, run: Run, part: dict[str, object], t
         last=last,
         creation=CreationTiming.model_validate(creation) if creation is not None else None,
         timings=timings,
-    )
-
-
-def _evomerge_report(connection: Connection, run: Run, part: dict[str, object], timings: Timings) -> EvoMergeReport:
-    found = records.candidates_of(connection, run.id)
-    own = {
-        key: part[key]
-        for key in ("champion_heldout", "baselines", "aligned_to", "barriers", "stopped_by")
-        if key in part
-    }
-    stopped_by = "cancelled" if run.status is RunStatus.cancelled else own.pop("stopped_by", None)
-    own.pop("stopped_by", None)
-    return EvoMergeReport.model_validate(
-        {
-            "run_id": run.id,
-            "champion": next((c for c in found if c.id == run.champion_id), None),
-            "champion_model_id": run.champion_model_id,
-            "champion_heldout": None,
-            "baselines": [],
-            "aligned_to": None,
-            "barriers": [],
-            "generations": records.generations_of(connection, run.id),
-            "pareto_front": pareto_front(found),
-            "stopped_by": stopped_by,
-            "candidates": len(found),
-            "timings": timings,
-        }
-        | own
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from agent_forge.contract.evomerge import Candidate, Fitness
+from agent_forge.contract.evomerge import Baseline, Candidate, Fitness
+from agent_forge.contract.fault import Fault
 from agent_forge.contract.recipe import Leaf, Recipe
+from agent_forge.evomerge.fitness import NOT_MEASURED
 from agent_forge.evomerge.genome import Frame
 from agent_forge.evomerge.strategy import Plan
 
@@ -38,15 +40,7 @@ def measured(
         digest="0" * 64,
         parameters=1,
         bytes=size,
-        fitness=Fitness(
-            total=total,
-            perplexity=0,
-            accuracy=0,
-            compute=1,
-            memory=1,
-            mean_depth=1,
-            tasks={name: {"loss": 0, "perplexity": 1, "accuracy": value} for name, value in scores.items()},
-        ),
+        fitness=scored(total, scores),
         merge_seconds=0,
         evaluate_seconds=0,
         cached=False,
@@ -57,4 +51,35 @@ def all_measured(plans: Sequence[Plan], totals: Sequence[float], generation: int
     return [
         measured(plan, total, slot, generation=generation)
         for slot, (plan, total) in enumerate(zip(plans, totals, strict=True))
+    ]
+
+
+def scored(total: float, accuracy: Mapping[str, float]) -> Fitness:
+    return Fitness(
+        total=total,
+        likelihood=0,
+        accuracy=0,
+        compute=1,
+        memory=1,
+        mean_depth=1,
+        tasks={name: {"loss": 0, "perplexity": 1, "accuracy": value} for name, value in accuracy.items()},
+    )
+
+
+def faulted(candidate: Candidate) -> Candidate:
+    fault = Fault(kind="output_not_finite", message="there is no number")
+    return candidate.model_copy(update={"fitness": NOT_MEASURED, "fault": fault})
+
+
+def parents(*totals: float) -> list[Baseline]:
+    return [
+        Baseline(
+            name=f"parent:{name}",
+            model_id=name,
+            parameters=1,
+            bytes=1,
+            selection=scored(total, {"task": total}),
+            heldout=None,
+        )
+        for name, total in zip(PARENTS, totals, strict=True)
     ]

@@ -18,10 +18,10 @@ from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import FROM_SCRATCH, Trainer
 from agent_forge.contract.architecture import Architecture, Preset
 from agent_forge.contract.cognate import CognateConfig
-from agent_forge.contract.evomerge import PathPoint
+from agent_forge.contract.fault import Fault
 from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
 from agent_forge.evomerge.alignment import aligned
-from agent_forge.evomerge.barrier import Parent, measure, pairs, path
+from agent_forge.evomerge.barrier import Means, Parent, measure, pairs, path
 from agent_forge.evomerge.recipe import materialise
 from agent_forge.registry.tensors import digest_tensors
 
@@ -42,8 +42,16 @@ ARCH = Architecture(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=2, 
 )
 def test_the_barrier_is_the_rise_above_the_straight_line(losses: list[float], barrier: float) -> None:
     step = 1 / (len(losses) - 1)
-    points = [PathPoint(t=index * step, loss=loss, accuracy=0.5) for index, loss in enumerate(losses)]
-    assert path(points).barrier == pytest.approx(barrier)
+    assert path([(index * step, Means(loss, 0.5)) for index, loss in enumerate(losses)]).barrier == pytest.approx(
+        barrier
+    )
+
+
+def test_a_path_with_a_point_that_has_no_loss_has_no_barrier() -> None:
+    fault = Fault(kind="output_not_finite", message="there")
+    found = path([(0, Means(1.0, 0.5)), (0.5, fault), (0.75, Means(9.0, 0.5)), (1, Means(1.0, 0.5))])
+    assert (found.barrier, found.fault) == (None, fault)
+    assert [(point.loss, point.accuracy) for point in found.points] == [(1, 0.5), (None, None), (9, 0.5), (1, 0.5)]
 
 
 @pytest.mark.parametrize(
@@ -81,20 +89,22 @@ def test_aligning_a_permuted_copy_takes_the_hill_away() -> None:
     models = {"original": trained(), "permuted": scrambled(trained(), ARCH.n_heads, 3)}
     leaves = [Leaf(model_id=name, digest=digest_tensors(tensors)) for name, tensors in models.items()]
 
-    def score(recipe: Recipe) -> tuple[float, float]:
+    def score(recipe: Recipe) -> Means:
         [task] = evaluator.evaluate(materialise(recipe, lambda leaf: models[leaf.model_id]), "selection").tasks
-        return task.loss, task.accuracy
+        return Means(task.loss, task.accuracy)
 
     ends = [
-        Parent(leaf, made, *score(leaf))
+        Parent(leaf, made, score(leaf))
         for leaf, made in zip(leaves, aligned(leaves, leaves[0], ARCH.n_heads), strict=True)
     ]
-    assert ends[1].loss == pytest.approx(ends[0].loss, abs=1e-4)
+    assert ends[1].means.loss == pytest.approx(ends[0].means.loss, abs=1e-4)
     assert isinstance(ends[1].aligned, MergeNode)
     found = measure(ends[0], ends[1], 3, score)
     assert [point.t for point in found.before.points] == [0, 0.25, 0.5, 0.75, 1]
     assert (found.first, found.second) == ("original", "permuted")
+    assert found.before.barrier is not None
     assert found.before.barrier > 0.3
     assert found.after is not None
+    assert found.after.barrier is not None
     assert found.after.barrier < 1e-4
     assert measure(ends[0], ends[0], 1, score).after is None

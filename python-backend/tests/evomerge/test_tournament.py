@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from evomerge.recorded import FRAME, PARENTS, all_measured
+from evomerge.recorded import FRAME, PARENTS, all_measured, parents
 
 from agent_forge.contract.evomerge import EvoMergeSettings, Role
 from agent_forge.contract.recipe import Leaf
@@ -182,7 +182,7 @@ def test_patience(bests: list[float], patience: int | None, stops_after: int | N
 
 def test_the_best_parent_competes_until_a_candidate_is_better() -> None:
     ours = Tournament(scheme(), FRAME)
-    ours.meet([0.2, 0.9, 0.3])
+    ours.meet(parents(0.2, 0.9, 0.3))
     for generation, best, expected in ((0, 0.8, "b"), (1, 0.95, "run.g1.s7")):
         totals = [best - 0.1 * (7 - slot) for slot in range(8)]
         ours.tell(all_measured(ours.ask(), totals, generation), 1.0)

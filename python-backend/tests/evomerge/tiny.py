@@ -16,10 +16,12 @@ from torch.nn import functional as F
 
 from agent_forge.contract.architecture import Architecture, Preset
 from agent_forge.contract.cognate import TaskScore
-from agent_forge.contract.evomerge import EvoMergeConfig
+from agent_forge.contract.evomerge import EvoMergeConfig, EvoMergeReport, Timings
+from agent_forge.contract.fault import Fault, NotMeasurable
 from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import Model, ModelKind
 from agent_forge.contract.recipe import Leaf, TrainingOrigin
+from agent_forge.evomerge.report import report_of
 
 ARCHITECTURE = Architecture(preset=Preset.nano, vocab_size=16, d_model=16, n_layers=3, n_heads=1, d_ff=32, window=8)
 FAMILIES = {"sum": lambda a, b: (a + b) % 7, "difference": lambda a, b: (a - b) % 7, "greater": torch.maximum}
@@ -99,6 +101,8 @@ class TinyEvaluator:
         with torch.no_grad():
             for family, name in enumerate(FAMILIES):
                 loss, accuracy = (float(value) for value in loss_of(tensors, family, split))
+                if not math.isfinite(loss):
+                    raise NotMeasurable(Fault(kind="loss_not_finite", message=f"on {name} the loss is not finite"))
                 count = len(problems(split)[0])
                 tasks.append(
                     TaskScore(
@@ -163,3 +167,17 @@ def job_with_parents(directory: Path, run_id: str = "run", founded: bool = True)
 
 def tiny_evaluator(config: EvoMergeConfig, parents: Sequence[Model]) -> TinyEvaluator:
     return TinyEvaluator()
+
+
+def reported(job: MemoryJob) -> EvoMergeReport:
+    """What the API would answer."""
+    return report_of(
+        job.run_id,
+        job.reported,
+        candidates=job.candidates(),
+        generations=[one for _, one in sorted(job.generations.items())],
+        champion_id=(job.reported.get("champion") or {}).get("id"),
+        champion_model_id=job.reported.get("champion_model_id"),
+        cancelled=False,
+        timings=Timings(total=0, parts={}),
+    )

@@ -225,7 +225,7 @@ def candidate(shelf: Shelf, digest: str | None = None) -> Candidate:
     recipe = average(*parents)
     made = rebuilder(shelf).tensors(recipe)
     fitness = Fitness(
-        total=0, perplexity=0, accuracy=0, compute=0, memory=0, mean_depth=0, tasks={}
+        total=0, likelihood=0, accuracy=0, compute=0, memory=0, mean_depth=0, tasks={}
     )  # fmt: skip
     return Candidate(
         id="run_a.g0.s0", run_id="run_a", generation=0, slot=0, role=Role.seed, op="average",

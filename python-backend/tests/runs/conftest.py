@@ -103,7 +103,7 @@ def make_candidate() -> Callable[..., Candidate]:
             parameters=10,
             bytes=40,
             fitness=Fitness(
-                total=fitness, perplexity=0.5, accuracy=0.5, compute=1.0, memory=1.0, mean_depth=2.0, tasks={}
+                total=fitness, likelihood=0.5, accuracy=0.5, compute=1.0, memory=1.0, mean_depth=2.0, tasks={}
             ),
             merge_seconds=0.0,
             evaluate_seconds=0.0,

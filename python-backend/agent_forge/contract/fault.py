@@ -1,0 +1,28 @@
+"""What has no scores, and why: numbers that are not finite never stand in a score."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .base import Resource
+
+FaultKind = Literal["merge_not_finite", "merge_refused", "output_not_finite", "loss_not_finite", "measurement_failed"]
+"""`merge_not_finite`: the weights overflowed; `merge_refused`: the op can't merge these inputs; `output_not_finite`:
+the weights are finite, and what the model computes with them is not; `loss_not_finite`: its outputs are finite, and
+their cross-entropy is not; `measurement_failed`: the evaluation itself broke off."""
+
+
+class Fault(Resource):
+    """Why something has no scores."""
+
+    kind: FaultKind
+    message: str
+    """What happened where, in words: it names the tensor or the dataset."""
+
+
+class NotMeasurable(Exception):  # noqa: N818 - names what the model is
+    """Raised by an evaluator: what a model computes is not finite, so that it has no scores."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
