@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=0, ge=0, le=65535, description="0: any free port, printed in the ready line")
     dataset_roots: list[Path] = Field(
-        default=[PROJECT.parent, Path.cwd()], description="`file:` data sets and tokenizers are read only from below"
+        default=[PROJECT / "data", Path.cwd()], description="`file:` data sets and tokenizers are read only from below"
     )
     workers: int = Field(default=1, ge=0, le=16, description="worker processes; 0: runs are only queued")
     threads: int | None = Field(default=None, ge=1, le=512, description="threads of one worker; null: all cores")

@@ -25,7 +25,7 @@ test('the README names every setting of the backend', () => {
 });
 
 test('the tree in the README names every folder of the top level', () => {
-  const local = ['node_modules', 'coverage'];
+  const local = ['node_modules', 'coverage', 'data'];
   const folders = readdirSync(root, { withFileTypes: true }).filter(
     (entry) => entry.isDirectory() && !entry.name.startsWith('.') && !local.includes(entry.name),
   );

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fchmodSync, openSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { writableDirectory } from '../config.js';
 import { root } from '../root.js';
@@ -31,7 +31,7 @@ type Address = { url: string; pid: number };
  * command names; one that runs already keeps its own.
  */
 function withRoots(environment: NodeJS.ProcessEnv, folders: string[]): NodeJS.ProcessEnv {
-  const roots = [...new Set([dirname(root), ...folders])];
+  const roots = [...new Set([join(root, 'data'), ...folders])];
   return { AGENT_FORGE_DATASET_ROOTS: JSON.stringify(roots), ...environment, PORT: '0', HOST: '127.0.0.1' };
 }
 

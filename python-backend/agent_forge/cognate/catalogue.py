@@ -13,8 +13,9 @@ from .datasets import arithmetic, composition, deduction, parity, recall
 from .datasets.builtin import Builtin
 from .datasets.hub import hub_id, load_hub
 from .datasets.problem import Dataset, Split
-from .datasets.text import load_file, resolve_dataset_path
+from .datasets.text import check_file, load_file, resolve_dataset_path
 from .errors import InvalidSetting
+from .tokenizer import Tokenizer
 
 _BUILTINS: dict[str, tuple[Specialization, ModuleType]] = {
     "arithmetic": (Specialization.reasoning, arithmetic),
@@ -23,6 +24,7 @@ _BUILTINS: dict[str, tuple[Specialization, ModuleType]] = {
     "parity": (Specialization.adaptive_computation, parity),
     "composition": (Specialization.adaptive_computation, composition),
 }
+_SAMPLE = 16
 _SPOKEN = f"one of {', '.join(_BUILTINS)}, file:<path>, hf:<owner>/<name>"
 
 
@@ -49,31 +51,50 @@ def dataset_infos() -> list[DatasetInfo]:
 
 
 def check_datasets(choices: Sequence[DatasetChoice], roots: Sequence[Path]) -> None:
-    """Names and paths only, nothing is read. Raises InvalidSetting."""
+    """Names, and the beginning of every file; of the hub nothing is fetched. Raises InvalidSetting."""
+    for index, (choice, path) in enumerate(_resolved(choices, roots)):
+        if path is not None:
+            check_file(choice.name, path, f"datasets.{index}.name")
+
+
+def _resolved(choices: Sequence[DatasetChoice], roots: Sequence[Path]) -> list[tuple[DatasetChoice, Path | None]]:
+    """With the path of each file; null for what is none. Reads nothing. Raises InvalidSetting."""
     seen: set[str] = set()
+    found: list[tuple[DatasetChoice, Path | None]] = []
     for index, choice in enumerate(choices):
         field = f"datasets.{index}.name"
         if choice.name in seen:
             raise InvalidSetting(field, choice.name, "is named twice", "each dataset once; use its weight")
         seen.add(choice.name)
+        path = None
         if choice.name.startswith("file:"):
-            resolve_dataset_path(choice.name, roots, field)
+            path = resolve_dataset_path(choice.name, roots, field)
         elif choice.name.startswith("hf:"):
             hub_id(choice.name, field)
         elif choice.name not in _BUILTINS:
             raise InvalidSetting(field, choice.name, "is no dataset", _SPOKEN)
+        found.append((choice, path))
+    return found
+
+
+def check_tokenizer(tokenizer: Tokenizer, datasets: Sequence[str], difficulty: int, window: int) -> None:
+    """That it has a token for each character of the built-in datasets' first problems. Raises InvalidSetting."""
+    for name in datasets:
+        if name in _BUILTINS:
+            for problem in builtin(name, difficulty, window).problems(Split.train, _SAMPLE):
+                for character in sorted({*problem.prompt, *problem.answer}):
+                    tokenizer.character(character)
 
 
 def load_datasets(
     choices: Sequence[DatasetChoice], difficulty: int, window: int, roots: Sequence[Path]
 ) -> list[Dataset]:
     """In the order of `choices`. Raises InvalidSetting."""
-    check_datasets(choices, roots)
     loaded: list[Dataset] = []
-    for index, choice in enumerate(choices):
+    for index, (choice, path) in enumerate(_resolved(choices, roots)):
         field = f"datasets.{index}.name"
-        if choice.name.startswith("file:"):
-            loaded.append(load_file(choice.name, resolve_dataset_path(choice.name, roots, field), field))
+        if path is not None:
+            loaded.append(load_file(choice.name, path, field))
         elif choice.name.startswith("hf:"):
             loaded.append(load_hub(choice.name, field))
         else:

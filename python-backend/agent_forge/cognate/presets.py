@@ -9,9 +9,9 @@ from pathlib import Path
 from agent_forge.contract.architecture import ARCHITECTURES, Architecture, Preset
 from agent_forge.contract.cognate import CognateConfig, Specialization
 
-from .catalogue import check_datasets
+from .catalogue import check_datasets, check_tokenizer
 from .errors import InvalidSetting
-from .tokenizer import resolve_tokenizer_path
+from .tokenizer import load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,13 @@ def resolve(config: CognateConfig) -> CognateConfig:
 
 
 def check(config: CognateConfig, roots: Sequence[Path]) -> CognateConfig:
-    """`resolve`, and every named file is there and allowed. Raises InvalidSetting."""
+    """`resolve`, and every named file is there, allowed and of use. Raises InvalidSetting."""
     resolved = resolve(config)
     check_datasets(config.datasets, roots)
+    arch = architecture(resolved)
     if config.tokenizer != "bytes":
-        resolve_tokenizer_path(config.tokenizer, roots)
+        tokenizer = load_tokenizer(config.tokenizer, arch.vocab_size, roots)
+        check_tokenizer(tokenizer, [choice.name for choice in config.datasets], config.difficulty, arch.window)
     return resolved
 
 

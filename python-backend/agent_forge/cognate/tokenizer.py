@@ -14,7 +14,8 @@ from tokenizers.models import BPE
 from .errors import InvalidSetting
 from .userfile import resolve_file
 
-MAX_TOKENIZER_BYTES = 64 * 2**20
+MAX_TOKENIZER_BYTES = 16 * 2**20
+"""Several times as much as the largest preset's vocabulary needs; read in about a second, before a run is admitted."""
 _ABSENT = "(no token for the unknown)"
 
 

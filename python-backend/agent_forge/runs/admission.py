@@ -16,6 +16,7 @@ from ..contract.cognate import CognateConfig, Resources
 from ..contract.evomerge import EvoMergeConfig, EvoMergeSettings
 from ..contract.model import Model
 from ..contract.problem import FieldError
+from ..contract.recipe import TrainingOrigin
 from ..evomerge.catalogue import merge_methods, weighing
 from ..evomerge.strategy import POPULATIONS
 from . import shelf
@@ -127,6 +128,21 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
                     f"models of {name} {value}",
                 )
     return parents
+
+
+def admit_problems(parents: Sequence[Model], config: EvoMergeConfig, roots: Sequence[Path]) -> None:
+    """What fitness is measured on where the configuration names nothing, and the parents' tokenizer: both are those of
+    the first parent that was trained here (see `engine.make_evaluator`). Raises `Refusal` naming the parent."""
+    for index, parent in enumerate(parents):
+        if isinstance(parent.origin, TrainingOrigin):
+            trained = CognateConfig.model_validate(parent.origin.config)
+            own = trained if config.datasets is None else trained.model_copy(update={"datasets": config.datasets})
+            try:
+                check(own, roots)
+            except InvalidSetting as error:
+                what = f"was trained with {error.field} {error.value}, which {error.message}"
+                raise invalid(f"parents.{index}", parent.id, what, error.allowed) from error
+            return
 
 
 def admit_resources(needed: Resources) -> None:

@@ -275,6 +275,7 @@ class RunService:
     def _plan_evomerge(self, connection: Connection, config: EvoMergeConfig) -> tuple[EvoMergeConfig, EvoMergeForecast]:
         """The configuration with every default filled in, and what it needs."""
         parents = admission.admit_parents(connection, config)
+        admission.admit_problems(parents, config, self._settings.dataset_roots)
         shapes = [parent.architecture for parent in parents if parent.architecture is not None]
         config = admission.settled(config, shapes[0].preset)
         datasets = len(config.datasets) if config.datasets is not None else _dataset_count(parents)

@@ -146,6 +146,32 @@ def test_problems(
     assert client.get("/v1/events").json()["events"] == []
 
 
+WRONG_FILES: list[tuple[str, str, dict[str, Any], str, str]] = [
+    ("a.jsonl", '{"prompt": "x"}', {"datasets": [{"name": "file:a.jsonl"}]}, "datasets.0.name", "line 1"),
+    ("t.json", '{"version": "1.0"}', {"tokenizer": "file:t.json"}, "tokenizer", "is no tokenizer.json"),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "config", "field", "said"), WRONG_FILES, ids=["data set", "tokenizer"])
+def test_files_are_opened_before_anything_is_promised(
+    client: TestClient, tmp_path: Path, file: str, content: str, config: dict[str, Any], field: str, said: str
+) -> None:
+    (tmp_path / file).write_text(content)
+    pipeline = {"cognate": config}
+    for path, body, prefix in (
+        ("/v1/cognate/forecast", config, ""),
+        ("/v1/cognate/runs", config, ""),
+        ("/v1/pipelines/forecast", pipeline, "cognate."),
+        ("/v1/pipelines", pipeline, "cognate."),
+    ):
+        answer = client.post(path, json=body)
+        assert answer.status_code == 422, answer.text
+        assert [error["field"] for error in answer.json()["errors"]] == [prefix + field]
+        assert said in answer.json()["detail"]
+        assert answer.json()["errors"][0]["value"].endswith(file)
+    assert client.get("/v1/events").json()["events"] == []
+
+
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [

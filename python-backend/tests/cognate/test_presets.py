@@ -3,6 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 
 from agent_forge.cognate.errors import InvalidSetting
 from agent_forge.cognate.flops import block_flops, flops_per_token, step_flops
@@ -82,6 +85,46 @@ def test_check_names_the_field(tmp_path: Path) -> None:
     assert caught.value.field == "datasets.0.name"
     with pytest.raises(InvalidSetting) as caught:
         check(CognateConfig(tokenizer="file:no.json"), [tmp_path])
+    assert caught.value.field == "tokenizer"
+
+
+def saved(path: Path, *tokens: str) -> None:
+    words = {token: number for number, token in enumerate(["<unk>", *tokens])}
+    inner = Tokenizer(WordLevel(words, unk_token="<unk>"))  # noqa: S106 - no password
+    inner.pre_tokenizer = Split(Regex("."), "isolated")
+    inner.save(str(path))
+
+
+CHARACTERS = tuple(map(chr, range(32, 127)))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("good.json", None),
+        ("words.json", "has no token for a character of the built-in problems"),
+        ("large.json", "ids below 264"),
+        ("config.json", "is no tokenizer.json"),
+        ("model.json", "is no tokenizer.json"),
+        ("link.json", "is not there"),
+    ],
+)
+def test_check_opens_the_tokenizer(tmp_path: Path, name: str, said: str | None) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    saved(root / "good.json", *CHARACTERS)
+    saved(root / "words.json", "the", "cat")
+    saved(root / "large.json", *CHARACTERS, *map(str, range(100, 400)))
+    (root / "config.json").write_text('{"architectures": ["GPT2"]}')
+    (root / "model.json").write_bytes(bytes(range(256)))
+    saved(tmp_path / "outside.json", *CHARACTERS)
+    (root / "link.json").symlink_to(tmp_path / "outside.json")
+    config = CognateConfig(tokenizer=f"file:{name}")
+    if said is None:
+        check(config, [root])
+        return
+    with pytest.raises(InvalidSetting, match=said) as caught:
+        check(config, [root])
     assert caught.value.field == "tokenizer"
 
 

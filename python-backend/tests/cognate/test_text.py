@@ -181,3 +181,54 @@ def test_hub_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(InvalidSetting, match="pip install"):
         load_datasets([DatasetChoice(name="hf:openai/gsm8k")], 2, 32, [])
+
+
+def lines(count: int) -> str:
+    return "".join(f'{{"prompt": "question {number}", "answer": "{number}"}}\n' for number in range(count))
+
+
+FILES: list[tuple[str, str, bytes, str | None]] = [
+    ("good", "a.jsonl", lines(200).encode(), None),
+    ("text", "a.txt", b"words and more words. " * 5000, None),
+    ("line without an answer", "a.jsonl", lines(30).encode() + b'{"prompt": "x"}\n', "line 31 lacks text"),
+    ("no JSON", "a.jsonl", lines(3).encode() + b"prompt,answer\n", "is not JSON at line 4"),
+    ("not UTF-8", "a.jsonl", lines(2).encode() + b"\xff\xfe\n", "is not UTF-8 at byte .*, in line 3"),
+    ("too few problems", "a.jsonl", lines(2).encode(), "too few problems"),
+    ("empty", "a.txt", b"", "too few problems"),
+    ("a model", "a.jsonl", bytes(range(256)) * 9000, "is not UTF-8"),
+    ("large", "a.jsonl", lines(60_000).encode(), None),
+    ("large, wrong at the beginning", "a.jsonl", b"{}\n" + lines(60_000).encode(), "line 1 lacks text"),
+    ("large, cut within a character", "a.txt", "é".encode() * 2**20, None),
+    ("large, cut within a character of a line", "a.txt", b"x" + "é\n".encode() * 2**20, None),
+    ("one line beyond the bound", "a.jsonl", b'{"prompt": "' + b"x" * 2**21, None),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "said"), [row[1:] for row in FILES], ids=[row[0] for row in FILES])
+def test_the_beginning_of_a_file_is_read_before_a_run(
+    tmp_path: Path, file: str, content: bytes, said: str | None
+) -> None:
+    (tmp_path / file).write_bytes(content)
+    choices = [DatasetChoice(name="recall"), DatasetChoice(name=f"file:{file}")]
+    if said is None:
+        check_datasets(choices, [tmp_path])
+        return
+    with pytest.raises(InvalidSetting, match=said) as caught:
+        check_datasets(choices, [tmp_path])
+    assert (caught.value.field, caught.value.value) == ("datasets.1.name", f"file:{file}")
+    with pytest.raises(InvalidSetting, match=said):
+        load_datasets(choices, 2, 32, [tmp_path])
+
+
+def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.jsonl").write_text(lines(200))
+    (root / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    (root / "folder").symlink_to(tmp_path)
+    for name in ("link.jsonl", "folder/secret.jsonl"):
+        with pytest.raises(InvalidSetting, match="is not there"):
+            check_datasets([DatasetChoice(name=f"file:{name}")], [root])
+    (root / "inside.jsonl").symlink_to("real.jsonl")
+    (root / "real.jsonl").write_text(lines(200))
+    check_datasets([DatasetChoice(name="file:inside.jsonl")], [root])

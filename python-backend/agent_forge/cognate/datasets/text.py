@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from agent_forge.contract.cognate import Specialization
 from .problem import Problem, Split, split_of
 
 MAX_FILE_BYTES = 256 * 2**20
+CHECKED_BYTES = 2**20
+"""As much of a file is read before a run is admitted: some milliseconds."""
 _SUFFIXES = (".jsonl", ".txt")
 _WINDOW_CHARACTERS = 240
 
@@ -55,13 +59,35 @@ def text_dataset(name: str, problems: Iterable[Problem], field: str = "datasets"
 
 def load_file(name: str, path: Path, field: str = "datasets") -> TextDataset:
     """`path` as resolved before. Raises InvalidSetting naming the line that cannot be read."""
+    return text_dataset(name, _problems(name, path, path.read_bytes(), field), field)
+
+
+def check_file(name: str, path: Path, field: str = "datasets") -> None:
+    """As `load_file`, of the file's first MiB: what is wrong behind that shows when the run reads it all.
+
+    Raises InvalidSetting.
+    """
+    with path.open("rb") as file:
+        head = file.read(CHECKED_BYTES + 1)
+    if len(head) <= CHECKED_BYTES:
+        text_dataset(name, _problems(name, path, head, field), field)
+        return
+    # up to the last whole line; plain text of one endless line is cut anywhere
+    cut = head.rfind(b"\n", 0, CHECKED_BYTES) + 1
+    if cut or path.suffix == ".txt":
+        deque(_problems(name, path, head[: cut or CHECKED_BYTES], field, final=bool(cut)), maxlen=0)
+
+
+def _problems(name: str, path: Path, content: bytes, field: str, *, final: bool = True) -> Iterable[Problem]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = codecs.getincrementaldecoder("utf-8")().decode(content, final)
     except UnicodeDecodeError as error:
-        raise InvalidSetting(field, name, f"is not UTF-8 at byte {error.start}", "UTF-8 text") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"is not UTF-8 at byte {error.start}, in line {line}"
+        raise InvalidSetting(field, name, message, "UTF-8 text") from error
     # Some editors begin a file with a byte order mark.
     text = text.removeprefix("\ufeff")
-    return text_dataset(name, _rows(name, text, field) if path.suffix == ".jsonl" else _windows(text), field)
+    return _rows(name, text, field) if path.suffix == ".jsonl" else _windows(text)
 
 
 def _rows(name: str, text: str, field: str) -> Iterable[Problem]:
