@@ -79,7 +79,7 @@ const schema = z.object({
     .describe('messages per second from one socket; more end its connection'),
   BACKEND_TIMEOUT: seconds(30).describe('seconds for an ordinary answer of the backend'),
   BACKEND_LONG_TIMEOUT: seconds(1800).describe(
-    'seconds for verify, predict, materialize, import and .pt files',
+    'seconds for verify, predict, materialize, import, and the first byte of a download',
   ),
   SHUTDOWN_TIMEOUT: seconds(10).describe('seconds for an orderly end, then the process exits anyway'),
   LOG_LEVEL: z

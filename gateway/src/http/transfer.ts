@@ -85,8 +85,8 @@ function openFile(
     },
     responseType: 'stream',
     decompress: false,
-    // Until the first byte; a .pt file is made first. Afterwards the client sets the pace.
-    timeout: format === 'pt' ? timeouts.long : timeouts.ordinary,
+    // Until the first byte: a file is read once before it is sent, a .pt file is made. Then the client sets the pace.
+    timeout: timeouts.long,
     validateStatus: () => true,
     signal,
   });

@@ -13,6 +13,7 @@ from ..runs.database import Database
 from ..runs.feed import Feed
 from ..runs.interactive_client import InteractiveClient
 from ..runs.model_service import ModelService
+from ..runs.proving import Proving
 from ..runs.run_service import RunService
 from ..runs.supervisor import Supervisor
 from ..settings import Settings
@@ -40,9 +41,10 @@ class Backend:
         self._database.migrate()
         self._supervisor = Supervisor(settings, self._database, live=self.feed.live, committed=self.feed.committed)
         self._interactive = InteractiveClient(settings)
+        proving = Proving(files, self._database)
         self.services = Services(
-            runs=RunService(settings, self._database, self._supervisor),
-            models=ModelService(settings, self._database, files, self._interactive),
+            runs=RunService(settings, self._database, proving, self._supervisor),
+            models=ModelService(settings, self._database, files, proving, self._interactive),
             events=self.feed,
         )
 

@@ -60,6 +60,11 @@ KINDS: dict[str, Kind] = {
     "unknown_op": Kind(409, "The recipe names an op that is not here", "See `GET /v1/merge-methods`."),
     "unsupported_dtype": Kind(409, "A tensor is of a type that cannot be used here"),
     "wrong_inputs": Kind(409, "The recipe gives an op too few or too many inputs", "See `GET /v1/merge-methods`."),
+    "file_differs": Kind(
+        409,
+        "The model's file is not what was registered",
+        "Verify the model; then restore its file from a back-up, or delete it and make it again.",
+    ),
     "file_missing": Kind(410, "The model's file is gone", "Restore it, or delete the model."),
     "too_large": Kind(413, "The body is too large"),
     "range_not_satisfiable": Kind(416, "The range is beyond the file"),

@@ -104,7 +104,11 @@ def digest_fd(fd: int, *, sync: bool = False) -> FileDigest:
 def sha256_file(path: Path) -> str:
     """SHA-256 of any file's bytes."""
     with path.open("rb") as file:
-        return _sha256_span(file.fileno(), 0, os.fstat(file.fileno()).st_size).hex()
+        return sha256_fd(file.fileno())
+
+
+def sha256_fd(fd: int) -> str:
+    return _sha256_span(fd, 0, os.fstat(fd).st_size).hex()
 
 
 def _sha256(buffer: memoryview) -> bytes:

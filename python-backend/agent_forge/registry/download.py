@@ -10,7 +10,8 @@ from typing import Literal
 
 from ..contract.model import Model
 from .error import FileMissingError
-from .files import ModelFiles, file_of
+from .files import ModelFiles
+from .proof import Proofs
 
 Format = Literal["safetensors", "pt"]
 _KEPT_EXPORTS = 4
@@ -22,23 +23,26 @@ class Download:
     filename: str
     """For the user."""
     etag: str
-    """Quoted, as the header has it: one per content."""
+    """Quoted, as the header has it: SHA-256 of the file's bytes. Files of the same tensors may differ in their headers,
+    and a range of one does not continue the other."""
 
 
-def download(files: ModelFiles, model: Model, file_format: Format) -> Download | None:
-    """The file to send; null where it is a `.pt` that must be made first (`export`).
+def download(proofs: Proofs, model: Model, file_format: Format) -> Download | None:
+    """The file to send, proved; null where it is a `.pt` that must be made first (`export`).
 
-    Raises FileMissingError where the model's file is gone.
+    Raises FileMissingError where the model's file is gone, FileDiffersError where it is another.
     """
     filename = f"{model.name}.{file_format}"
+    stored = next((file for file in model.files if file.format == file_format), None)
+    if stored is not None:
+        return Download(proofs.file(model, stored), filename, f'"{stored.file_sha256}"')
     if file_format == "safetensors":
-        return Download(files.tensors(model), filename, f'"{model.digest}"')
+        raise FileMissingError(f"{model.name} has no stored safetensors file")
+    path = export_path(proofs.files, model)
     try:
-        stored = file_of(model, "pt")
-        return Download(files.path(stored), filename, f'"{stored.file_sha256}"')
-    except FileMissingError:
-        path = export_path(files, model)
-        return Download(path, filename, f'"{path.stem}"') if path.is_file() else None
+        return Download(path, filename, f'"{proofs.sha256(path)}"')
+    except FileNotFoundError:
+        return None
 
 
 def export(files: ModelFiles, model: Model, write_pt: Callable[[Path, Path], None]) -> Path:

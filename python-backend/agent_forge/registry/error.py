@@ -71,6 +71,21 @@ class FileMissingError(RegistryError):
     """The registry knows the model, but its file isn't there."""
 
     code = "file_missing"
+    hint = "Restore the file from a back-up, or delete the model; a merged one can be made again from its recipe."
+
+
+class FileDiffersError(RegistryError):
+    """A model's file does not hold the bytes that were registered."""
+
+    code = "file_differs"
+    hint = (
+        "Verify the model, which tells whether its recipe still makes it. Then restore the file from a back-up, "
+        "or delete the model and make it again."
+    )
+
+    def __init__(self, message: str, *, expected: str, found: str) -> None:
+        super().__init__(message)
+        self.expected, self.found = expected, found
 
 
 class TooLargeError(RegistryError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from ..contract.problem import FieldError
 from ..contract.recipe import TrainingOrigin
 from ..evomerge.catalogue import merge_methods, weighing
 from ..evomerge.strategy import POPULATIONS
+from ..registry.error import FileDiffersError, FileMissingError
 from . import shelf
 from .refusal import Refusal
 
@@ -128,6 +129,17 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
                     f"models of {name} {value}",
                 )
     return parents
+
+
+def admit_files(parents: Sequence[Model], prove: Callable[[Model], object]) -> None:
+    """prove: raises where the model's file is gone or another. Raises `Refusal` naming the parent."""
+    for index, parent in enumerate(parents):
+        try:
+            prove(parent)
+        except (FileMissingError, FileDiffersError) as error:
+            allowed = "models whose files are as they were registered"
+            fault = FieldError(field=f"parents.{index}", message=str(error), value=parent.id, allowed=allowed)
+            raise Refusal(error.code, f"parent {error}", [fault]) from error
 
 
 def admit_problems(parents: Sequence[Model], config: EvoMergeConfig, roots: Sequence[Path]) -> None:

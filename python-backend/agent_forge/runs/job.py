@@ -31,6 +31,7 @@ from .database import Database
 from .eta import Eta
 from .live import Latest
 from .outbox import Transaction
+from .proving import Proving
 from .schema import runs
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class DatabaseJob:
         self.created_at: datetime = run.created_at
         self._database, self._lease, self._files = database, lease, files
         self._directory, self._scratch = checkpoints / run.id, files.scratch / run.id
+        self._proving = Proving(files, database)
         self._versions = run.versions
         self._stop = stop
         self._kind = run.kind
@@ -189,7 +191,7 @@ class DatabaseJob:
             model = shelf.find(connection, model_id)
         if model is None:
             raise LookupError(f"model {model_id} is not registered")
-        return model, load_tensors(self._files.tensors(model))
+        return model, load_tensors(self._proving.tensors(model))
 
     def candidates(self) -> Sequence[Candidate]:
         with self._database.read() as connection:

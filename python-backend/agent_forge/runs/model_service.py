@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
 from starlette.concurrency import run_in_threadpool
 
-from ..contract.architecture import parameter_table, tensor_shapes
+from ..contract.architecture import ModuleParameters, parameter_table, tensor_shapes
 from ..contract.base import now
 from ..contract.evomerge import Candidate
 from ..contract.model import (
@@ -22,8 +23,10 @@ from ..contract.model import (
     VerifyRequest,
 )
 from ..contract.pages import ModelPage
+from ..contract.recipe import MergeOrigin
 from ..registry.architecture import modules
 from ..registry.download import Download, download
+from ..registry.error import RegistryError
 from ..registry.files import ModelFiles
 from ..registry.header import read_header
 from ..registry.lineage import lineage
@@ -34,15 +37,21 @@ from ..settings import Settings
 from . import records, shelf
 from .database import Database
 from .interactive_client import InteractiveClient
+from .proving import Proving
 from .refusal import Refusal
 from .versions import versions
+
+log = logging.getLogger(__name__)
 
 
 class ModelService:
     """Implements `api.services.ModelService`."""
 
-    def __init__(self, settings: Settings, database: Database, files: ModelFiles, process: InteractiveClient) -> None:
-        self._settings, self._database, self._files, self._process = settings, database, files, process
+    def __init__(
+        self, settings: Settings, database: Database, files: ModelFiles, proving: Proving, process: InteractiveClient
+    ) -> None:
+        self._settings, self._database, self._files = settings, database, files
+        self._proving, self._process = proving, process
 
     def page(
         self,
@@ -65,7 +74,7 @@ class ModelService:
         if model.architecture is not None:
             table = parameter_table(tensor_shapes(model.architecture))
         else:
-            table = modules(read_header(self._files.tensors(model)))
+            table = self._modules(model)
         return ModelDetail(
             **model.model_dump(exclude={"architecture", "origin"}),
             architecture=model.architecture,
@@ -81,10 +90,11 @@ class ModelService:
 
     async def file(self, model_id: str, file_format: Literal["safetensors", "pt"]) -> tuple[Path, str, str]:
         model = await run_in_threadpool(self._found, model_id)
-        found = await run_in_threadpool(download, self._files, model, file_format)
+        found = await run_in_threadpool(self._download, model, file_format)
         if found is None:
+            await run_in_threadpool(self._proving.tensors, model)
             await self._process.ask("export", model=model.model_dump(mode="json"))
-            found = await run_in_threadpool(download, self._files, model, file_format)
+            found = await run_in_threadpool(self._download, model, file_format)
         if not isinstance(found, Download):
             raise Refusal("file_missing", f"{model.name}: the {file_format} file could not be made")
         return found.path, found.filename, found.etag
@@ -114,6 +124,8 @@ class ModelService:
 
     async def verify(self, model_id: str, options: VerifyRequest) -> Verification:
         model = await run_in_threadpool(self._found, model_id)
+        if options.rebuild and isinstance(model.origin, MergeOrigin):
+            await run_in_threadpool(self._proving.tell_leaves, model.origin.recipe)
         answer = await self._process.ask(
             "verify", model=model.model_dump(mode="json"), options=options.model_dump(mode="json")
         )
@@ -121,6 +133,7 @@ class ModelService:
 
     async def predict(self, model_id: str, request: PredictRequest) -> Prediction:
         model = await run_in_threadpool(self._found, model_id)
+        await run_in_threadpool(self._proving.tensors, model)
         answer = await self._process.ask(
             "predict", model=model.model_dump(mode="json"), request=request.model_dump(mode="json")
         )
@@ -128,6 +141,7 @@ class ModelService:
 
     async def verify_candidate(self, candidate_id: str) -> Verification:
         candidate = await run_in_threadpool(self._candidate, candidate_id)
+        await run_in_threadpool(self._proving.tell_leaves, candidate.recipe)
         answer = await self._process.ask("verify_candidate", candidate=candidate.model_dump(mode="json"))
         return await run_in_threadpool(self._record, Verification.model_validate(answer))
 
@@ -136,8 +150,21 @@ class ModelService:
         existing = await run_in_threadpool(self._kept, candidate)
         if existing is not None:
             return existing
+        await run_in_threadpool(self._proving.tell_leaves, candidate.recipe)
         answer = await self._process.ask("materialize", candidate=candidate.model_dump(mode="json"))
         return await run_in_threadpool(self._add, Model.model_validate(answer))
+
+    def _download(self, model: Model, file_format: Literal["safetensors", "pt"]) -> Download | None:
+        with self._proving.telling(model):
+            return download(self._proving.proofs, model, file_format)
+
+    def _modules(self, model: Model) -> list[ModuleParameters]:
+        """None where the file cannot be read: the page must be there to say so."""
+        try:
+            return modules(read_header(self._files.tensors(model)))
+        except (RegistryError, OSError) as error:
+            log.warning("%s: its file cannot be read: %s", model.id, error)
+            return []
 
     def _found(self, model_id: str) -> Model:
         with self._database.read() as connection:

@@ -53,6 +53,7 @@ from ..settings import Settings
 from . import admission, cursors, forecast, ledger, outbox, records, shelf
 from .database import Database
 from .outbox import Transaction, rfc3339
+from .proving import Proving
 from .refusal import Refusal
 from .schema import idempotency, runs
 from .states import Action, IllegalTransition
@@ -69,8 +70,8 @@ class Workers(Protocol):
 class RunService:
     """Implements `api.services.RunService`. Called from threads; every method is one transaction."""
 
-    def __init__(self, settings: Settings, database: Database, workers: Workers) -> None:
-        self._settings, self._database, self._workers = settings, database, workers
+    def __init__(self, settings: Settings, database: Database, proving: Proving, workers: Workers) -> None:
+        self._settings, self._database, self._proving, self._workers = settings, database, proving, workers
         self._started_at = now()
 
     def create_cognate(self, config: CognateConfig, *, key: str | None, trace_id: str | None) -> Run:
@@ -88,6 +89,8 @@ class RunService:
 
     def create_evomerge(self, config: EvoMergeConfig, *, key: str | None, trace_id: str | None) -> Run:
         admission.admit_settings(config, len(config.parents), self._settings.dataset_roots, self._devices())
+        if key is None or not self._used(key):
+            self._prove_parents(config)
         with self._creating("evomerge", config, key) as (tx, known):
             if known is not None:
                 return self._found(tx.connection, known)
@@ -126,6 +129,7 @@ class RunService:
 
     def forecast_evomerge(self, config: EvoMergeConfig) -> EvoMergeForecast:
         admission.admit_settings(config, len(config.parents), self._settings.dataset_roots, self._devices())
+        self._prove_parents(config)
         with self._database.read() as connection:
             return self._plan_evomerge(connection, config)[1]
 
@@ -291,6 +295,17 @@ class RunService:
             self._settings, connection, config, shapes, datasets, self._calibration(), founded=founded
         )
         return config, plan
+
+    def _prove_parents(self, config: EvoMergeConfig) -> None:
+        """Before any transaction: to read gigabytes may take seconds."""
+        with self._database.read() as connection:
+            parents = admission.admit_parents(connection, config)
+        admission.admit_files(parents, self._proving.tensors)
+
+    def _used(self, key: str) -> bool:
+        """A repeat is answered with its run, whatever has become of the parents since."""
+        with self._database.read() as connection:
+            return connection.scalar(select(idempotency.c.key).where(idempotency.c.key == key)) is not None
 
     def _found(self, connection: Connection, run_id: str) -> Run:
         run = ledger.find(connection, run_id)

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from pathlib import Path
 
 import pytest
 import torch
 
 from agent_forge.registry.download import download, export
 from agent_forge.registry.error import FileMissingError
-from agent_forge.registry.store import convert_to_pt
+from agent_forge.registry.proof import Proofs
+from agent_forge.registry.store import convert_to_pt, store
+from agent_forge.registry.tensors import write_tensors
 
-from .conftest import Shelf, draft, drawn
+from .conftest import TIME, Shelf, draft, drawn
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_facts(shelf: Shelf) -> None:
     model = shelf.parent(1)
-    facts = download(shelf.files, model, "safetensors")
+    facts = download(Proofs(shelf.files), model, "safetensors")
     assert facts is not None
     assert (facts.path, facts.filename) == (shelf.files.tensors(model), "parent-1.safetensors")
-    assert facts.etag == f'"{model.digest}"'
-    assert download(shelf.files, model, "pt") is None
+    assert facts.etag == f'"{sha256(facts.path)}"'
+    assert download(Proofs(shelf.files), model, "pt") is None
     shelf.files.remove(model)
     with pytest.raises(FileMissingError):
-        download(shelf.files, model, "safetensors")
+        download(Proofs(shelf.files), model, "safetensors")
 
 
 def test_an_export_is_made_once(shelf: Shelf) -> None:
@@ -32,10 +40,10 @@ def test_an_export_is_made_once(shelf: Shelf) -> None:
     made = path.stat().st_mtime_ns
     assert export(shelf.files, model, convert_to_pt) == path
     assert path.stat().st_mtime_ns == made
-    facts = download(shelf.files, model, "pt")
+    facts = download(Proofs(shelf.files), model, "pt")
     assert facts is not None
     assert (facts.path, facts.filename) == (path, "parent-1.pt")
-    assert facts.etag == f'"{model.digest}-torch-{torch.__version__}"'
+    assert facts.etag == f'"{sha256(path)}"'
     assert torch.equal(torch.load(path, weights_only=True)["embedding.weight"], drawn(1)["embedding.weight"])
 
 
@@ -48,10 +56,20 @@ def test_exports_go_with_their_model(shelf: Shelf) -> None:
 
 def test_a_stored_pt_is_sent_as_it_is(shelf: Shelf) -> None:
     model = shelf.add(draft("m", formats=["safetensors", "pt"]), drawn(1))
-    facts = download(shelf.files, model, "pt")
+    facts = download(Proofs(shelf.files), model, "pt")
     assert facts is not None
     assert facts.path == shelf.files.root / model.files[1].path
-    assert facts.etag == f'"{model.files[1].file_sha256}"'
+    assert facts.etag == f'"{model.files[1].file_sha256}"' == f'"{sha256(facts.path)}"'
+
+
+def test_files_of_one_digest_have_tags_of_their_own(shelf: Shelf) -> None:
+    first = shelf.parent(1)
+    source = shelf.files.scratch / "x"
+    write_tensors(source, drawn(1), {"format": "pt", "note": "another header"}, durable=False)
+    other = store(draft("other"), source, files=shelf.files, run_id=None, versions={}, time=TIME)
+    tags = [facts.etag for model in (first, other) if (facts := download(Proofs(shelf.files), model, "safetensors"))]
+    assert first.digest == other.digest
+    assert len(set(tags)) == 2
 
 
 def test_the_cache_stays_small(shelf: Shelf) -> None:

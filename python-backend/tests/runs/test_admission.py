@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
 
-from agent_forge.contract.architecture import Preset
-from agent_forge.contract.cognate import CognateConfig, Specialization
+from agent_forge.contract.architecture import ARCHITECTURES, Preset
+from agent_forge.contract.base import now
+from agent_forge.contract.cognate import CognateConfig, DatasetChoice, Specialization
 from agent_forge.contract.evomerge import EvoMergeConfig, EvoMergeSettings
+from agent_forge.contract.model import Model, ModelKind
+from agent_forge.contract.recipe import TrainingOrigin
 from agent_forge.evomerge.catalogue import merge_methods
-from agent_forge.runs.admission import admit_cognate, admit_settings, settled
+from agent_forge.runs.admission import admit_cognate, admit_problems, admit_settings, settled
+from agent_forge.runs.refusal import Refusal
 
 
 @pytest.mark.parametrize(
@@ -27,6 +32,48 @@ def test_null_means_what_the_preset_says(preset: Preset, given: int | None, expe
     assert settled(settings, preset) == settings.model_copy(update={"eval_problems": expected})
     config = EvoMergeConfig(parents=["a", "b"], eval_problems=given)
     assert settled(config, preset).parents == ["a", "b"]
+
+
+def trained(**config: Any) -> Model:
+    arch = ARCHITECTURES[Preset.nano]
+    origin = TrainingOrigin(
+        run_id="r", stage="reasoning", seed=1, steps=1, architecture=arch, config=config, initial=None
+    )
+    return Model(
+        id="mdl_1",
+        name="one",
+        kind=ModelKind.specialist,
+        run_id="r",
+        specialization=None,
+        architecture=arch,
+        parameters=1,
+        bytes=4,
+        digest="0" * 64,
+        origin=origin,
+        parents=[],
+        files=[],
+        metrics={},
+        versions={},
+        created_at=now(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"datasets": [{"name": "file:gone.jsonl"}]}, "was trained with datasets.0.name file:gone.jsonl, which is not"),
+        ({"tokenizer": "file:gone.json"}, "was trained with tokenizer file:gone.json, which is not there"),
+    ],
+)
+def test_what_parents_were_trained_with_is_opened(tmp_path: Path, config: dict[str, Any], said: str) -> None:
+    chosen = EvoMergeConfig(parents=["mdl_1", "mdl_2"])
+    admit_problems([trained()], chosen, [tmp_path])
+    with pytest.raises(Refusal, match=said) as caught:
+        admit_problems([trained(**config)], chosen, [tmp_path])
+    assert [(error.field, error.value) for error in caught.value.errors] == [("parents.0", "mdl_1")]
+    if "datasets" in config:
+        other = chosen.model_copy(update={"datasets": [DatasetChoice(name="parity")]})
+        admit_problems([trained(**config)], other, [tmp_path])
 
 
 def choices(form: type[BaseModel]) -> list[tuple[str, Any]]:

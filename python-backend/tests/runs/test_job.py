@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,9 @@ from agent_forge.contract.job import Cancelled, ModelDraft, Paused
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import ImportOrigin
 from agent_forge.contract.run import Run, RunKind
+from agent_forge.registry.error import FileDiffersError, FileMissingError
 from agent_forge.registry.files import ModelFiles
-from agent_forge.runs import ledger, records
+from agent_forge.runs import ledger, records, shelf
 from agent_forge.runs.database import Database
 from agent_forge.runs.job import DatabaseJob, Stopped
 from agent_forge.runs.ledger import Fenced
@@ -174,6 +176,27 @@ def test_registering_twice_gives_the_same_model(attempt: Attempt) -> None:
     model, loaded = attempt.job.load_model(first.id)
     assert model == first
     assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_model_whose_file_differs_is_not_loaded_and_told(attempt: Attempt, tmp_path: Path, gone: bool) -> None:
+    shapes = tensor_shapes(ARCHITECTURES[Preset.nano])
+    model = attempt.job.register(_draft("champion"), {name: torch.zeros(shape) for name, shape in shapes.items()})
+    (path,) = tmp_path.rglob("*.safetensors")
+    if gone:
+        path.unlink()
+    else:
+        with path.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"\1")
+    for _ in range(2):
+        with pytest.raises(FileMissingError if gone else FileDiffersError, match="champion"):
+            attempt.job.load_model(model.id)
+    assert attempt.count("model.verified") == 1
+    with attempt.database.read() as connection:
+        told = shelf.find(connection, model.id)
+    assert told is not None
+    assert told.verified is False
 
 
 def test_the_series_is_thinned_to_a_thousand_points_a_stage(attempt: Attempt) -> None:
