@@ -78,7 +78,7 @@ def get_lineage(model_id: str, services: Injected) -> Lineage:
         200: BINARY,
         206: BINARY | {"description": "Part of the file, as the Range header asks"},
         416: {"description": "Range beyond the file"},
-        **problems(404, 410, 503),
+        **problems(404, 409, 410, 503),
     },
 )
 async def download_model(
@@ -96,7 +96,7 @@ async def verify_model(model_id: str, services: Injected, options: VerifyRequest
     return await services.models.verify(model_id, options or VerifyRequest())
 
 
-@router.post("/models/{model_id}/predict", operation_id="predict", responses=problems(404, 409, 503))
+@router.post("/models/{model_id}/predict", operation_id="predict", responses=problems(404, 409, 410, 503))
 async def predict(model_id: str, body: PredictRequest, services: Injected) -> Prediction:
     """Try a model: greedy answer with probability, depth and memory gate per token."""
     return await services.models.predict(model_id, body)

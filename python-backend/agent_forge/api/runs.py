@@ -40,7 +40,9 @@ def forecast_cognate(config: CognateConfig, services: Injected) -> CognateForeca
     return services.runs.forecast_cognate(config)
 
 
-@router.post("/evomerge/runs", operation_id="createEvomergeRun", status_code=202, responses=problems(404, 409, 503))
+@router.post(
+    "/evomerge/runs", operation_id="createEvomergeRun", status_code=202, responses=problems(404, 409, 410, 503)
+)
 def create_evomerge_run(
     config: EvoMergeConfig, services: Injected, response: Response, trace: TraceId, key: IdempotencyKey = None
 ) -> Run:
@@ -50,7 +52,7 @@ def create_evomerge_run(
     return run
 
 
-@router.post("/evomerge/forecast", operation_id="forecastEvomerge", responses=problems(404))
+@router.post("/evomerge/forecast", operation_id="forecastEvomerge", responses=problems(404, 409, 410))
 def forecast_evomerge(config: EvoMergeConfig, services: Injected) -> EvoMergeForecast:
     """Sizes, time and resources of an evomerge run, without starting it."""
     return services.runs.forecast_evomerge(config)
