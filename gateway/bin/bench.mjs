@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join, parse } from 'node:path';
 import { main, SetupError, say } from './setup/console.mjs';
-import { install, python, root } from './setup/steps.mjs';
+import { prepareCommandLine, python, root } from './setup/steps.mjs';
 
 const BACKEND = join(root, 'python-backend');
-const FOLDER = join(BACKEND, 'benchmarks');
+/** Of the backend, in Python, and of the gateway. */
+const FOLDERS = [join(BACKEND, 'benchmarks'), join(import.meta.dirname, 'benchmarks')];
 
 // A quarter of an hour and more: run only by name.
 const LONG = ['ablations', 'evolution', 'strategies'];
@@ -14,25 +15,36 @@ const LONG = ['ablations', 'evolution', 'strategies'];
 // npm run bench -- creation …      one, with its own arguments
 await main(async () => {
   const [asked, ...args] = process.argv.slice(2);
-  const names = (existsSync(FOLDER) ? readdirSync(FOLDER) : [])
+  const files = FOLDERS.flatMap((folder) => readdirSync(folder))
     // A peer is what a benchmark runs for comparison, no benchmark by itself.
-    .filter((file) => file.endsWith('.py') && !file.startsWith('_') && !file.endsWith('_peer.py'))
-    .map((file) => file.slice(0, -'.py'.length))
+    .filter((file) => /\.(py|mjs)$/.test(file) && !file.startsWith('_') && !file.endsWith('_peer.py'))
     .sort();
+  const names = files.map((file) => parse(file).name);
   if (asked && !names.includes(asked)) {
     throw new SetupError(`no benchmark is called ${asked}: ${names.join(', ')}`);
   }
-  await install();
+  await prepareCommandLine();
   let failed = 0;
   for (const name of asked ? [asked] : names.filter((each) => !LONG.includes(each))) {
     say(`\n── ${name}`);
-    failed += (await bench(name, args)) === 0 ? 0 : 1;
+    const ofBackend = files.includes(`${name}.py`);
+    failed += (await (ofBackend ? benchBackend(name, args) : benchGateway(name, args))) === 0 ? 0 : 1;
   }
   return failed ? 1 : 0;
 });
 
-/** @param {string} name @param {string[]} args @returns {Promise<number | null>} exit code */
-function bench(name, args) {
-  const child = spawn(python, ['-m', `benchmarks.${name}`, ...args], { cwd: BACKEND, stdio: 'inherit' });
+/** @param {string} name @param {string[]} args */
+function benchBackend(name, args) {
+  return ended(spawn(python, ['-m', `benchmarks.${name}`, ...args], { cwd: BACKEND, stdio: 'inherit' }));
+}
+
+/** @param {string} name @param {string[]} args */
+function benchGateway(name, args) {
+  const file = join(import.meta.dirname, 'benchmarks', `${name}.mjs`);
+  return ended(spawn(process.execPath, [file, ...args], { cwd: root, stdio: 'inherit' }));
+}
+
+/** @param {import('node:child_process').ChildProcess} child @returns {Promise<number | null>} exit code */
+function ended(child) {
   return new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
 }
