@@ -2175,6 +2175,7 @@ export interface components {
             busy_seconds: number;
             /** Champion Fitness */
             champion_fitness: number | null;
+            champion_heldout: components["schemas"]["Fitness"] | null;
             /** Champion Id */
             champion_id: string | null;
             /** Champion Model Id */

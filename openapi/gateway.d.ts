@@ -560,6 +560,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counts, the work of now and the best champion, over all runs */
+        get: operations["summarizeRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/system": {
         parameters: {
             query?: never;
@@ -2257,6 +2274,7 @@ export interface components {
             busy_seconds: number;
             /** Champion Fitness */
             champion_fitness: number | null;
+            champion_heldout: components["schemas"]["Fitness"] | null;
             /** Champion Id */
             champion_id: string | null;
             /** Champion Model Id */
@@ -2296,6 +2314,11 @@ export interface components {
             };
             /** Worker Pid */
             worker_pid: number | null;
+        };
+        RunCount: {
+            count: number;
+            kind: components["schemas"]["RunKind"];
+            status: components["schemas"]["RunStatus"];
         };
         /** RunEvent */
         RunEvent: {
@@ -2349,6 +2372,12 @@ export interface components {
         };
         RunPageView: components["schemas"]["RunPage"] & components["schemas"]["Stale"];
         RunSnapshot: {
+            /** @description of all that were evaluated so far */
+            candidate_count: number;
+            /**
+             * @description the newest 512, in order of generation and slot; the others are on the pages of
+             *     `/api/v1/runs/{run_id}/candidates`
+             */
             candidates: components["schemas"]["Candidate"][];
             evaluations: components["schemas"]["TrainingEvaluation"][];
             generations: components["schemas"]["Generation"][];
@@ -2364,6 +2393,18 @@ export interface components {
             /** @constant */
             kind: "runs";
         };
+        RunsSummary: {
+            /** @description the first 8 that have not ended; those at work first, then those that wait; oldest first */
+            active: components["schemas"]["Run"][];
+            /**
+             * @description the run whose champion is the best on held-out problems; where none was measured on these, the best on
+             *     the problems that select; null where no run has a champion
+             */
+            champion: components["schemas"]["Run"] | null;
+            /** @description how many runs there are of each kind and state; those of which there is none are left out */
+            counts: components["schemas"]["RunCount"][];
+        };
+        RunsSummaryView: components["schemas"]["RunsSummary"] & components["schemas"]["Stale"];
         /**
          * RunStatus
          * @enum {string}
@@ -2936,6 +2977,7 @@ export type ResetMessage = components['schemas']['ResetMessage'];
 export type Resources = components['schemas']['Resources'];
 export type Role = components['schemas']['Role'];
 export type Run = components['schemas']['Run'];
+export type RunCount = components['schemas']['RunCount'];
 export type RunEvent = components['schemas']['RunEvent'];
 export type RunKind = components['schemas']['RunKind'];
 export type RunLog = components['schemas']['RunLog'];
@@ -2943,6 +2985,8 @@ export type RunPage = components['schemas']['RunPage'];
 export type RunPageView = components['schemas']['RunPageView'];
 export type RunSnapshot = components['schemas']['RunSnapshot'];
 export type RunsSnapshot = components['schemas']['RunsSnapshot'];
+export type RunsSummary = components['schemas']['RunsSummary'];
+export type RunsSummaryView = components['schemas']['RunsSummaryView'];
 export type RunStatus = components['schemas']['RunStatus'];
 export type RunView = components['schemas']['RunView'];
 export type SeriesList = components['schemas']['SeriesList'];
@@ -4172,6 +4216,33 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    summarizeRuns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The summary */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunsSummaryView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getSystem: {

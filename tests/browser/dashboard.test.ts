@@ -307,6 +307,44 @@ test('a killed backend is told within two seconds, and the page recovers by itse
   expect((await stack.api.get('/api/v1/system')).gateway.pid).not.toBe(gateway.pid);
 });
 
+test('more runs than a list holds: the champion stays, the queue is folded, pages reach all', async () => {
+  const QUEUED = 110;
+  const before = (await stack.api.get('/api/v1/runs/summary')).counts.reduce(
+    (sum, { count }) => sum + count,
+    0,
+  );
+  const made: string[] = [];
+  for (let index = 0; index < QUEUED; index++) {
+    const body = { preset: 'nano', foundation_steps: 20_000 } as const;
+    made.push((await stack.api.post('/api/v1/cognate/runs', { body })).id);
+  }
+  const { champion, active } = await stack.api.get('/api/v1/runs/summary');
+  await page.goto(stack.url);
+  const panel = page.getByRole('region', { name: 'Champion' });
+  await panel.getByRole('link', { name: champion?.name as string }).waitFor();
+  await panel
+    .getByText(champion?.champion_heldout?.total.toFixed(4) as string, { exact: true })
+    .first()
+    .waitFor();
+  const now = page.getByRole('region', { name: 'Now', exact: true });
+  await now.getByRole('link', { name: `and ${QUEUED - 3} more` }).waitFor();
+  expect(await now.getByTestId('running').count()).toBe(3);
+  await now.getByRole('link', { name: active[0]?.name as string }).waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollHeight)).toBeLessThan(2500);
+
+  await now.getByRole('link', { name: `and ${QUEUED - 3} more` }).click();
+  await page.getByRole('heading', { level: 1, name: 'Runs' }).waitFor();
+  await page.getByText(`50 of ${before + QUEUED} shown`).waitFor();
+  const rows = page.getByRole('row');
+  expect(await rows.nth(1).getByRole('link').getAttribute('href')).toBe(`/runs/${made.at(-1)}`);
+  for (const shown of [100, before + QUEUED]) {
+    await page.getByRole('button', { name: 'More' }).click();
+    await rows.nth(shown).waitFor();
+    expect(await rows.count()).toBe(shown + 1);
+  }
+  expect(await page.getByRole('button', { name: 'More' }).count()).toBe(0);
+});
+
 test('no script of the page has failed on the way', () => {
   expect(faults).toEqual([]);
 });

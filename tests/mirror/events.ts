@@ -41,6 +41,7 @@ export function run(id: string, fields: Partial<Run> = {}): Run {
     champion_id: null,
     champion_model_id: null,
     champion_fitness: null,
+    champion_heldout: null,
     failure: null,
     worker_pid: null,
     device: null,

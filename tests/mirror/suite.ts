@@ -15,7 +15,7 @@ import { createQueries } from '../../gateway/src/mirror/queries.js';
 import { snapshotOf } from '../../gateway/src/mirror/snapshot.js';
 import { topicsOf } from '../../gateway/src/mirror/topic.js';
 import { CursorError, commit } from '../../gateway/src/mirror/transaction.js';
-import type { Event } from '../../openapi/backend.js';
+import type { CandidatePage, Event, Run, RunKind, RunPage } from '../../openapi/backend.js';
 import {
   anyEvent,
   candidate,
@@ -195,6 +195,91 @@ export function describeMirror(name: string, open: () => Promise<Database>) {
       expect(await queries().pipeline('q')).toBeNull();
     });
 
+    test('301 runs: counts, work and champion are those of all; pages reach the oldest', async () => {
+      const kind = (index: number) => (index % 3 === 0 ? 'evomerge' : 'cognate') as RunKind;
+      const created = (index: number) => ({ kind: kind(index), created_at: timeOf(Math.floor(index / 2)) });
+      const heldout = (total: number) => ({ ...candidate('x', 0, 0).fitness, total });
+      const bred = (index: number, champion_fitness: number, found: number | null) =>
+        run(`${index}`.padStart(3, '0'), {
+          ...created(index),
+          status: 'succeeded',
+          champion_fitness,
+          champion_heldout: found === null ? null : heldout(found),
+        });
+      const runs = Array.from({ length: 301 }, (_, index) =>
+        run(`${index}`.padStart(3, '0'), {
+          ...created(index),
+          status: index === 7 ? 'running' : index === 9 ? 'interrupted' : 'queued',
+        }),
+      );
+      runs[0] = bred(0, 0.5, 0.7);
+      runs[3] = bred(3, 0.9, 0.6);
+      runs[6] = bred(6, 0.95, null);
+      await apply(...runs.map((each, index) => event.run(index + 1, 'run.created', each)));
+
+      const { counts, active, champion } = await queries().summary();
+      const counted: Record<string, number> = {};
+      for (const each of runs) {
+        const of = `${each.kind} ${each.status}`;
+        counted[of] = (counted[of] ?? 0) + 1;
+      }
+      expect(Object.fromEntries(counts.map((each) => [`${each.kind} ${each.status}`, each.count]))).toEqual(
+        counted,
+      );
+      expect(active.map(({ id }) => id)).toEqual(['007', '009', '001', '002', '004', '005', '008', '010']);
+      expect(champion).toEqual(runs[0]);
+
+      for (const filter of [{}, { kind: 'evomerge' }, { status: 'queued' }] as Partial<Run>[]) {
+        const listed: string[] = [];
+        let cursor: string | null = null;
+        do {
+          const page: RunPage = await queries().runs({ ...filter, cursor, limit: 50 });
+          listed.push(...page.items.map(({ id }) => id));
+          cursor = page.next_cursor;
+        } while (cursor);
+        const want = runs.filter(
+          ({ kind, status }) => (filter.kind ?? kind) === kind && (filter.status ?? status) === status,
+        );
+        expect(listed).toEqual(want.map(({ id }) => id).reverse());
+      }
+    });
+
+    test('no champion was measured on held-out problems: the fittest; none at all: null', async () => {
+      expect(await queries().summary()).toEqual({ counts: [], active: [], champion: null });
+      await apply(
+        event.run(1, 'run.created', run('a', { champion_fitness: 0.4 })),
+        event.run(2, 'run.created', run('b', { champion_fitness: 0.6 })),
+        event.run(3, 'run.created', run('c')),
+      );
+      expect((await queries().summary()).champion?.id).toBe('b');
+    });
+
+    test('10,240 candidates: pages reach every one, a snapshot has the newest and their number', async () => {
+      const [GENERATIONS, POPULATION] = [160, 64];
+      const all = Array.from({ length: GENERATIONS * POPULATION }, (_, index) =>
+        candidate('r', Math.floor(index / POPULATION), index % POPULATION),
+      );
+      await apply(
+        event.run(1, 'run.created', run('r', { kind: 'evomerge' })),
+        ...all.map((each, index) => event.candidate(index + 2, each)),
+      );
+      const listed: string[] = [];
+      let cursor: string | null = null;
+      do {
+        const page: CandidatePage = await queries().candidates('r', { cursor, limit: 500 });
+        listed.push(...page.items.map(({ id }) => id));
+        cursor = page.next_cursor;
+      } while (cursor);
+      expect(listed).toEqual(all.map(({ id }) => id));
+      expect((await queries().candidates('r', { generation: 150, limit: 100 })).items).toEqual(
+        all.filter(({ generation: index }) => index === 150),
+      );
+      const found = await snapshotOf(database.prisma, 'run:r', same);
+      if (found?.snapshot?.kind !== 'run') throw new Error('there is no such snapshot');
+      expect(found.snapshot.candidates).toEqual(all.slice(-512));
+      expect(found.snapshot.candidate_count).toBe(all.length);
+    }, 180_000);
+
     test('events of a topic after a cursor are those that the topic is told live', async () => {
       const log = Array.from({ length: 60 }, (_, index) => anyEvent(index + 1, index * 7));
       await apply(...log);
@@ -216,6 +301,7 @@ export function describeMirror(name: string, open: () => Promise<Database>) {
           evaluations: [],
           generations: [],
           candidates: [],
+          candidate_count: 0,
           logs: [logLine('r', 'hello')],
         },
       });

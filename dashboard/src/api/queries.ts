@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { gateway } from './gateway.ts';
-import type { CognateConfig, EvoMergeConfig, PipelineConfig, RunStatus } from './schema.ts';
+import type { CognateConfig, EvoMergeConfig, PipelineConfig, RunKind, RunStatus } from './schema.ts';
 
 /** Answers of the gateway as queries. `live/live.ts` invalidates them by these keys. */
 
@@ -49,6 +49,14 @@ export const model = (modelId: string) =>
       gateway.get('/api/v1/models/{model_id}', { path: { model_id: modelId }, signal }),
   });
 
+/** The models that a run has made. */
+export const runModels = (runId: string) =>
+  queryOptions({
+    queryKey: ['models', { run: runId }],
+    queryFn: async ({ signal }) =>
+      (await gateway.get('/api/v1/models', { query: { run_id: runId, limit: 100 }, signal })).items,
+  });
+
 export const lineage = (modelId: string) =>
   queryOptions({
     queryKey: ['lineage', modelId],
@@ -76,19 +84,54 @@ export const modelPages = (filter: { search: string; sort: ModelSort }) =>
     placeholderData: keepPreviousData,
   });
 
-/** Runs older than the newest hundred that the live topic holds, and those of one status. */
-export const runPages = (status: RunStatus | null) =>
+export type RunFilter = { kind: RunKind | null; status: RunStatus | null };
+
+export const runPages = (filter: RunFilter) =>
   infiniteQueryOptions({
-    queryKey: ['runs', status],
+    queryKey: ['runs', filter],
     queryFn: ({ signal, pageParam }) =>
       gateway.get('/api/v1/runs', {
-        query: { limit: 50, ...(status ? { status } : {}), ...(pageParam ? { cursor: pageParam } : {}) },
+        query: {
+          limit: 50,
+          ...(filter.kind ? { kind: filter.kind } : {}),
+          ...(filter.status ? { status: filter.status } : {}),
+          ...(pageParam ? { cursor: pageParam } : {}),
+        },
         signal,
       }),
     initialPageParam: '',
     getNextPageParam: (page) => page.next_cursor,
     placeholderData: keepPreviousData,
   });
+
+/** What has been evaluated does not change: asked for once. */
+export const generationCandidates = (runId: string, generation: number) =>
+  queryOptions({
+    queryKey: ['candidates', runId, generation],
+    queryFn: async ({ signal }) =>
+      (
+        await gateway.get('/api/v1/runs/{run_id}/candidates', {
+          path: { run_id: runId },
+          query: { generation, limit: 100 },
+          signal,
+        })
+      ).items,
+    ...forever,
+  });
+
+export const candidate = (candidateId: string) =>
+  queryOptions({
+    queryKey: ['candidate', candidateId],
+    queryFn: ({ signal }) =>
+      gateway.get('/api/v1/candidates/{candidate_id}', { path: { candidate_id: candidateId }, signal }),
+    ...forever,
+  });
+
+/** Counts, the work of now and the best champion, over all runs. */
+export const runsSummary = queryOptions({
+  queryKey: ['runs-summary'],
+  queryFn: ({ signal }) => gateway.get('/api/v1/runs/summary', { signal }),
+});
 
 const forecast = { placeholderData: keepPreviousData, staleTime: 30_000, retry: false } as const;
 

@@ -4,7 +4,10 @@ import type { components } from '../../../openapi/gateway.d.ts';
 type S = components['schemas'];
 
 export type Run = S['Run'];
+export type RunKind = S['RunKind'];
 export type RunStatus = S['RunStatus'];
+export type RunPage = S['RunPageView'];
+export type RunsSummary = S['RunsSummaryView'];
 export type Progress = S['Progress'];
 export type Model = S['Model'];
 export type ModelDetail = S['ModelDetailView'];

@@ -1,8 +1,8 @@
 import { Anchor, Button, SimpleGrid, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { series } from '../api/queries.ts';
-import { useModels, useRun } from '../live/hooks.ts';
+import { runModels, series } from '../api/queries.ts';
+import { useRun } from '../live/hooks.ts';
 import type { RunView } from '../live/topic.ts';
 import { RunCommands } from '../runs/commands.tsx';
 import { RunProgress } from '../runs/progress.tsx';
@@ -24,7 +24,7 @@ export default function CognateRunPage({ id }: { id: string }) {
 function CognateRun({ view }: { view: RunView }) {
   const { run, evaluations } = view;
   const curve = useQuery(series(run.id));
-  const models = useModels()?.filter(({ run_id }) => run_id === run.id) ?? [];
+  const models = useQuery(runModels(run.id)).data ?? [];
   const shared = run.cognate?.initialization !== 'independent';
   const specialists = run.cognate?.specializations ?? [];
   const stageOf = (stage: string) => ({

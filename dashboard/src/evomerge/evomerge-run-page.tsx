@@ -3,6 +3,7 @@ import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 import { report } from '../api/queries.ts';
 import { count, figure, gain } from '../format/number.ts';
+import { useCandidate, useGeneration } from '../live/candidates.ts';
 import { useRun } from '../live/hooks.ts';
 import type { RunView } from '../live/topic.ts';
 import { RunCommands } from '../runs/commands.tsx';
@@ -41,12 +42,13 @@ function EvoMergeRun({ view }: { view: RunView }) {
   const heldout = outcome?.champion_heldout;
   const heldoutParent = outcome ? bestHeldout(outcome) : null;
   const [query, setQuery] = useSearchParams();
-  const open = candidates.find(({ id }) => id === query.get('candidate'));
+  const open = useCandidate(view, query.get('candidate'));
   const show = (candidate: string | null) => setQuery(candidate ? { candidate } : {}, { replace: true });
   // null follows the newest generation
   const [picked, setPicked] = useState<number | null>(null);
   const newest = candidates.reduce((most, { generation }) => Math.max(most, generation), 0);
   const generation = picked ?? newest;
+  const shown = useGeneration(view, generation);
   const settings = run.evomerge ?? run.settings;
   const planned = settings?.generations;
   return (
@@ -92,7 +94,7 @@ function EvoMergeRun({ view }: { view: RunView }) {
           <Fact label="Generations" note={planned ? `of ${count(planned)}` : undefined}>
             {count(generations.length)}
           </Fact>
-          <Fact label="Candidates">{count(candidates.length)}</Fact>
+          <Fact label="Candidates">{count(view.candidate_count)}</Fact>
         </Facts>
       </Panel>
       {candidates.length === 0 ? (
@@ -111,8 +113,9 @@ function EvoMergeRun({ view }: { view: RunView }) {
             generation={generation}
             onPick={(index) => setPicked(index)}
           />
+          {shown.error && <ProblemNote error={shown.error} />}
           <GenerationBoard
-            candidates={candidates}
+            candidates={shown.candidates ?? []}
             generations={generations}
             weights={settings?.fitness}
             championId={run.champion_id}

@@ -1,4 +1,4 @@
-import type { Candidate, EvoMergeReport } from '../api/schema.ts';
+import type { EvoMergeReport, Fitness } from '../api/schema.ts';
 import { bytes, figure, percent } from '../format/number.ts';
 
 /** Something that candidates can be compared by. */
@@ -10,13 +10,26 @@ export interface Objective {
   of: (scored: Scored) => number | undefined;
 }
 
-/** A candidate, or a baseline's scores on the same problems. */
-export type Scored = Pick<Candidate, 'fitness' | 'bytes'>;
+/** A candidate, or a baseline's scores on the same problems; of a point of the front what the report has. */
+export interface Scored {
+  bytes?: number;
+  fitness: Pick<Fitness, 'total'> & { tasks: Readonly<Record<string, Readonly<Record<string, number>>>> };
+}
 
 const ACCURACY = 'accuracy/';
 
 const FITNESS: Objective = { name: 'fitness', label: 'Fitness', format: figure, of: (s) => s.fitness.total };
 const SIZE: Objective = { name: 'bytes', label: 'Size', format: bytes, of: (s) => s.bytes };
+
+/** A candidate as the front tells of it, where it is not among those that are here. */
+export function scoredOf({ fitness, objectives }: EvoMergeReport['pareto_front'][number]): Scored {
+  const { [SIZE.name]: size, ...others } = objectives;
+  const tasks = Object.entries(others).map(([name, accuracy]) => [name.slice(ACCURACY.length), { accuracy }]);
+  return {
+    ...(size === undefined ? {} : { bytes: size }),
+    fitness: { total: fitness, tasks: Object.fromEntries(tasks) },
+  };
+}
 
 /** Fitness, the accuracy of each task, and size, as far as the front knows them. */
 export function objectivesOf(front: EvoMergeReport['pareto_front']): Objective[] {

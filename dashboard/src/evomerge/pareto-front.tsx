@@ -1,12 +1,13 @@
 import { Anchor, Group, NativeSelect, Stack, Table } from '@mantine/core';
 import { useMemo, useState } from 'react';
 import type { Candidate, EvoMergeReport } from '../api/schema.ts';
+import { count } from '../format/number.ts';
 import { Panel } from '../shell/panel.tsx';
 import { ScrollFrame } from '../shell/scroll-frame.tsx';
 import { baselineName, isParent } from './baselines.ts';
 import { shortName } from './candidate-card.tsx';
 import { type Dot, FrontChart } from './front-chart.tsx';
-import { objectivesOf } from './objectives.ts';
+import { objectivesOf, scoredOf } from './objectives.ts';
 
 interface ParetoFrontProps {
   report: EvoMergeReport;
@@ -23,13 +24,14 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
   const byId = useMemo(() => new Map(candidates.map((one) => [one.id, one])), [candidates]);
   const front = useMemo<Dot[]>(
     () =>
-      pareto_front.flatMap(({ candidate_id }) => {
-        const scored = byId.get(candidate_id);
-        return scored ? [{ id: candidate_id, name: shortName(candidate_id), scored }] : [];
-      }),
+      pareto_front.map((point) => ({
+        id: point.candidate_id,
+        name: shortName(point.candidate_id),
+        scored: byId.get(point.candidate_id) ?? scoredOf(point),
+      })),
     [pareto_front, byId],
   );
-  const best = championId === null ? undefined : byId.get(championId);
+  const best = championId === null ? undefined : (byId.get(championId) ?? report.champion);
   const parents = useMemo<Dot[]>(
     () =>
       baselines.filter(isParent).map((baseline) => ({
@@ -47,7 +49,7 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
   return (
     <Panel
       title="Pareto front"
-      note={`${front.length} of ${candidates.length} candidates, dominated by no other`}
+      note={`${front.length} of ${count(report.candidates)} candidates, dominated by no other`}
     >
       <Stack gap="md">
         <Group gap="sm">

@@ -1,6 +1,7 @@
 import { skipToken, useQuery } from '@tanstack/react-query';
 import { createContext, useContext, useEffect } from 'react';
-import type { Model, Problem, Progress, Run } from '../api/schema.ts';
+import { runsSummary } from '../api/queries.ts';
+import type { Model, Problem, Progress, Run, RunsSummary } from '../api/schema.ts';
 import { type Connection, type Health, healthOf } from './connection.ts';
 import type { Live } from './live.ts';
 import { useObservable } from './observable.ts';
@@ -24,6 +25,14 @@ function useTopic<T extends Snapshot>(topic: Topic): T | undefined {
 
 /** The newest runs, newest first; undefined until the gateway has answered. */
 export const useRuns = (): readonly Run[] | undefined => useTopic<RunList>('runs')?.items;
+
+/** What is true of all runs, also of those that are not among the newest; undefined until the gateway has answered. */
+export function useSummary(): RunsSummary | undefined {
+  const live = useLive();
+  // Its events say when the summary has changed.
+  useEffect(() => live.watch('runs'), [live]);
+  return useQuery(runsSummary).data;
+}
 
 /** The newest models, newest first; undefined until the gateway has answered. */
 export const useModels = (): readonly Model[] | undefined => useTopic<ModelList>('models')?.items;

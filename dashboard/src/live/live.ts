@@ -1,10 +1,11 @@
-import type { QueryClient } from '@tanstack/react-query';
+import type { InfiniteData, QueryClient } from '@tanstack/react-query';
 import { io, type Socket } from 'socket.io-client';
-import type { Event, Problem } from '../api/schema.ts';
+import type { Event, Problem, Run, RunPage } from '../api/schema.ts';
 import { type Connection, healthOf } from './connection.ts';
 import { foldModels, foldRun, foldRuns, isRunEvent } from './fold.ts';
 import { type Observable, observable } from './observable.ts';
 import { createPulses, type Pulses } from './progress.ts';
+import { createRefresher } from './refresher.ts';
 import {
   type ClientToServer,
   type ModelList,
@@ -37,6 +38,9 @@ export interface Live {
   close: () => void;
 }
 
+/** What REST answers about all runs. */
+const RUN_ANSWERS = [['runs'], ['runs-summary']] as const;
+
 const seqOf = (cursor: string) => Number(cursor.slice(cursor.lastIndexOf(':') + 1));
 const epochOf = (cursor: string) => cursor.slice(0, cursor.lastIndexOf(':'));
 
@@ -50,6 +54,7 @@ export function createLive(token: string, cache: QueryClient): Live {
     heardAt: null,
   });
   const pulses = createPulses();
+  const refetch = createRefresher(cache);
   const subscriptions = new Map<Topic, Subscription>();
 
   const turn = (state: Connection['socket']) => {
@@ -91,7 +96,8 @@ export function createLive(token: string, cache: QueryClient): Live {
       if (answer.snapshot) {
         cache.setQueryData<Snapshot>(topicKey(topic), answer.snapshot);
         subscription.cursor = answer.cursor;
-        if (topic === 'models') cache.invalidateQueries({ queryKey: ['models'] });
+        if (topic === 'models') refetch(['models']);
+        if (topic === 'runs') for (const key of RUN_ANSWERS) refetch(key);
       }
       const early = subscription.early;
       subscription.early = [];
@@ -114,15 +120,28 @@ export function createLive(token: string, cache: QueryClient): Live {
   /** Answers that no event carries whole are asked for again when an event says that they changed. */
   function refresh(topic: Topic, event: Event) {
     if (topic === 'models') {
-      cache.invalidateQueries({ queryKey: ['models'] });
-      if (event.type === 'model.verified')
-        cache.invalidateQueries({ queryKey: ['model', event.payload.subject_id] });
+      refetch(['models']);
+      if (event.type === 'model.verified') refetch(['model', event.payload.subject_id]);
     } else if (topic === 'runs') {
-      cache.invalidateQueries({ queryKey: ['system'] });
-      if (isRunEvent(event)) cache.invalidateQueries({ queryKey: ['report', event.payload.id] });
-    } else if (event.type === 'generation.completed') {
-      cache.invalidateQueries({ queryKey: ['report', event.payload.run_id] });
-    }
+      refetch(['system']);
+      refetch(['runs-summary']);
+      if (!isRunEvent(event)) return;
+      replaceInPages(event.payload);
+      refetch(['report', event.payload.id]);
+    } else if (event.type === 'generation.completed') refetch(['report', event.payload.run_id]);
+  }
+
+  /** Pages hold runs that the topic does not. A page of one state is asked for again: others may belong to it now. */
+  function replaceInPages(run: Run) {
+    cache.setQueriesData<InfiniteData<RunPage>>({ queryKey: ['runs'] }, (list) => {
+      if (!list?.pages.some(({ items }) => items.some(({ id }) => id === run.id))) return list;
+      const replaced = list.pages.map((page) => ({
+        ...page,
+        items: page.items.map((item) => (item.id === run.id ? run : item)),
+      }));
+      return { ...list, pages: replaced };
+    });
+    refetch(['runs', { status: run.status }]);
   }
 
   socket.on('connect', () => {
@@ -144,7 +163,7 @@ export function createLive(token: string, cache: QueryClient): Live {
   socket.on('status', (gateway) => {
     const before = healthOf(connection.get()).kind;
     connection.set({ ...connection.get(), gateway, heardAt: Date.now() });
-    cache.invalidateQueries({ queryKey: ['system'] });
+    refetch(['system']);
     // What failed while the backend was away would stay failed: nobody else asks again.
     if (before !== 'live' && healthOf(connection.get()).kind === 'live')
       cache.invalidateQueries({ predicate: ({ state }) => state.status === 'error' });

@@ -1,27 +1,26 @@
 import { Anchor, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { report } from '../api/queries.ts';
-import type { Run } from '../api/schema.ts';
-import { bestHeldout, bestParent } from '../evomerge/baselines.ts';
-import { bytes, count, figure, gain } from '../format/number.ts';
-import { useModels } from '../live/hooks.ts';
+import { model as modelOf, report } from '../api/queries.ts';
+import type { EvoMergeReport, Fitness, Run, RunsSummary } from '../api/schema.ts';
+import { bestParent, isParent } from '../evomerge/baselines.ts';
+import { bytes, count, figure, gain, percent } from '../format/number.ts';
 import { ModelName } from '../models/model-name.tsx';
 import { VerifiedMark, Verify } from '../models/verify.tsx';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { Waiting } from '../shell/waiting.tsx';
 
-/** The champion of the newest run that has one, beside the best of its parents. */
-export function ChampionPanel({ runs }: { runs: readonly Run[] | undefined }) {
-  if (!runs) {
+/** The best champion of all runs, on problems that nothing was selected on, beside the best of its parents. */
+export function ChampionPanel({ summary }: { summary: RunsSummary | undefined }) {
+  if (!summary) {
     return (
       <Panel title="Champion">
         <Waiting for="the runs" />
       </Panel>
     );
   }
-  const run = runs.find(({ champion_fitness }) => champion_fitness !== null);
+  const run = summary.champion;
   if (!run || run.champion_fitness === null) {
     return (
       <Panel title="Champion">
@@ -36,11 +35,11 @@ export function ChampionPanel({ runs }: { runs: readonly Run[] | undefined }) {
 
 function Champion({ run, fitness }: { run: Run; fitness: number }) {
   const found = useQuery(report(run.id));
-  const model = useModels()?.find(({ id }) => id === run.champion_model_id);
+  const modelId = run.champion_model_id;
+  const model = useQuery({ ...modelOf(modelId ?? ''), enabled: modelId !== null });
   const outcome = found.data?.kind === 'evomerge' ? found.data : undefined;
   const parent = outcome && bestParent(outcome);
-  const heldout = outcome?.champion_heldout;
-  const heldoutParent = outcome ? bestHeldout(outcome) : null;
+  const heldout = run.champion_heldout ?? outcome?.champion_heldout;
   return (
     <Panel
       title="Champion"
@@ -55,42 +54,35 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
     >
       <Stack gap="md">
         <Facts>
+          {heldout && <HeldOut heldout={heldout} parent={outcome && bestHeldoutParent(outcome)} />}
           <Fact
-            label="Fitness"
+            label={heldout ? 'Selection fitness' : 'Fitness'}
             note={
               parent ? `${gain(fitness, parent.selection.total)} vs the best parent` : 'selection problems'
             }
           >
             {figure(fitness)}
           </Fact>
-          {heldout && (
-            <Fact
-              label="Held-out fitness"
-              note={
-                heldoutParent === null
-                  ? undefined
-                  : `${gain(heldout.total, heldoutParent)} vs the best parent there`
-              }
-            >
-              {figure(heldout.total)}
-            </Fact>
-          )}
           {outcome?.champion && (
             <Fact label="Size" note={bytes(outcome.champion.bytes)}>
               {count(outcome.champion.parameters)}
             </Fact>
           )}
         </Facts>
-        {model ? (
+        {model.data ? (
           <Stack gap="xs">
             <Text size="sm" component="div">
-              <Anchor component={Link} href={`/models/${model.id}`} size="sm">
-                <ModelName name={model.name} />
+              <Anchor component={Link} href={`/models/${model.data.id}`} size="sm">
+                <ModelName name={model.data.name} />
               </Anchor>{' '}
-              <VerifiedMark verified={model.verified} />
+              <VerifiedMark verified={model.data.verified} />
             </Text>
-            <Verify kind="model" id={model.id} />
+            <Verify kind="model" id={model.data.id} />
           </Stack>
+        ) : modelId !== null ? (
+          <Text size="sm" c="dimmed">
+            {model.isError ? 'Its model has been deleted.' : ''}
+          </Text>
         ) : (
           <Text size="sm" c="dimmed">
             It is written to the registry when the run ends.
@@ -99,4 +91,42 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
       </Stack>
     </Panel>
   );
+}
+
+type HeldOutProps = { heldout: Fitness; parent: Fitness | null | undefined };
+
+/** Fitness and what it hides: a champion may be fitter because it is faster, and solve fewer problems. */
+function HeldOut({ heldout, parent }: HeldOutProps) {
+  const fewer = parent ? heldout.accuracy < parent.accuracy : false;
+  return (
+    <>
+      <Fact
+        label="Held-out fitness"
+        note={parent ? `${gain(heldout.total, parent.total)} vs the best parent there` : undefined}
+        tone={!parent ? undefined : fewer || heldout.total <= parent.total ? 'warn' : 'good'}
+      >
+        {figure(heldout.total)}
+      </Fact>
+      <Fact
+        label="Held-out accuracy"
+        note={
+          parent
+            ? `${percent(parent.accuracy, 1)} of that parent${fewer && heldout.total > parent.total ? ': faster, but solves fewer' : ''}`
+            : undefined
+        }
+        tone={fewer ? 'warn' : undefined}
+      >
+        {percent(heldout.accuracy, 1)}
+      </Fact>
+    </>
+  );
+}
+
+function bestHeldoutParent({ baselines }: EvoMergeReport): Fitness | null {
+  return baselines
+    .filter(isParent)
+    .reduce<Fitness | null>(
+      (best, { heldout }) => (heldout && (!best || heldout.total > best.total) ? heldout : best),
+      null,
+    );
 }

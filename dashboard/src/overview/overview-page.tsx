@@ -1,5 +1,6 @@
 import { SimpleGrid, Stack } from '@mantine/core';
-import { useRuns } from '../live/hooks.ts';
+import { useRuns, useSummary } from '../live/hooks.ts';
+import { runCount } from '../runs/counts.ts';
 import { hasEnded } from '../runs/status.ts';
 import { Page } from '../shell/page.tsx';
 import { ChampionPanel } from './champion.tsx';
@@ -10,13 +11,14 @@ import { RunningNow } from './running.tsx';
 
 export function OverviewPage() {
   const runs = useRuns();
-  const working = runs?.filter((run) => !hasEnded(run.status)) ?? [];
+  const summary = useSummary();
+  const working = summary ? runCount(summary, (status) => !hasEnded(status)) : 0;
   return (
     <Page title="Overview">
-      {working.length > 0 && <RunningNow runs={working} />}
-      <Forge busy={working.length > 0} />
+      {summary && working > 0 && <RunningNow active={summary.active} total={working} />}
+      <Forge busy={working > 0} />
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
-        <ChampionPanel runs={runs} />
+        <ChampionPanel summary={summary} />
         <HealthPanel />
       </SimpleGrid>
       <Stack>

@@ -1,25 +1,23 @@
-import { Button, NativeSelect, Text } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { Button, Group, NativeSelect, Text } from '@mantine/core';
+import { useMemo } from 'react';
 import { useSearchParams } from 'wouter';
-import { runPages } from '../api/queries.ts';
-import type { Run } from '../api/schema.ts';
-import { useRuns } from '../live/hooks.ts';
+import { count } from '../format/number.ts';
+import { useSummary } from '../live/hooks.ts';
 import { Page } from '../shell/page.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
+import { runCount } from './counts.ts';
+import { useRunList } from './run-list.ts';
 import { RunTable } from './run-table.tsx';
 import { STATUSES, stageName } from './status.ts';
 
 export default function RunsPage() {
   const [query, setQuery] = useSearchParams();
   const status = STATUSES.find((name) => name === query.get('status')) ?? null;
-  const live = useRuns();
-  const pages = useInfiniteQuery(runPages(status));
-  const runs = merged(
-    live,
-    pages.data?.pages.flatMap(({ items }) => items),
-  )?.filter((run) => status === null || run.status === status);
+  const { runs, pages } = useRunList(useMemo(() => ({ kind: null, status }), [status]));
+  const summary = useSummary();
+  const total = summary && runCount(summary, (each) => status === null || each === status);
   return (
     <Page title="Runs" lead="Everything that was started, newest first.">
       <Panel>
@@ -38,7 +36,7 @@ export default function RunsPage() {
         />
         {pages.isError && <ProblemNote error={pages.error} onRetry={() => pages.refetch()} />}
         {!runs ? (
-          <Waiting for="the runs" />
+          !pages.isError && <Waiting for="the runs" />
         ) : runs.length === 0 ? (
           <Text size="sm" c="dimmed">
             {status ? `No run is ${status}.` : 'No run yet.'}
@@ -46,28 +44,24 @@ export default function RunsPage() {
         ) : (
           <RunTable runs={runs} commands />
         )}
-        {pages.hasNextPage && (
-          <Button
-            mt="sm"
-            size="xs"
-            variant="default"
-            onClick={() => pages.fetchNextPage()}
-            disabled={pages.isFetchingNextPage}
-          >
-            More
-          </Button>
+        {pages.hasNextPage && runs && (
+          <Group mt="sm" gap="sm">
+            <Button
+              size="xs"
+              variant="default"
+              onClick={() => pages.fetchNextPage()}
+              disabled={pages.isFetchingNextPage}
+            >
+              More
+            </Button>
+            {total !== undefined && (
+              <Text size="sm" c="dimmed" role="status">
+                {count(runs.length)} of {count(total)} shown
+              </Text>
+            )}
+          </Group>
         )}
       </Panel>
     </Page>
   );
-}
-
-/** Pages as they were read, each run in the newest state that events told. */
-function merged(
-  live: readonly Run[] | undefined,
-  paged: readonly Run[] | undefined,
-): readonly Run[] | undefined {
-  if (!live) return paged;
-  const known = new Set(live.map(({ id }) => id));
-  return [...live, ...(paged ?? []).filter(({ id }) => !known.has(id))];
 }

@@ -20,7 +20,8 @@ import {
 } from '@tabler/icons-react';
 import { type ReactNode, useEffect } from 'react';
 import { Link, useLocation } from 'wouter';
-import { useModels, useRuns } from '../live/hooks.ts';
+import { useModels, useSummary } from '../live/hooks.ts';
+import { runCount } from '../runs/counts.ts';
 import { isActive } from '../runs/status.ts';
 import { ConnectionBanner, ConnectionMark } from './connection.tsx';
 import classes from './shell.module.css';
@@ -37,7 +38,8 @@ const PAGES = [
 export function Shell({ children }: { children: ReactNode }) {
   const [opened, { toggle, close }] = useDisclosure(false);
   const [path] = useLocation();
-  const active = useRuns()?.filter((run) => isActive(run.status)).length;
+  const summary = useSummary();
+  const active = summary && runCount(summary, isActive);
   // held for the whole visit: pages come and go, the list of models stays current
   useModels();
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new path closes the menu

@@ -6,7 +6,7 @@ import type { System } from '../api/schema.ts';
 import { useNow } from '../format/now.ts';
 import { bytes, count } from '../format/number.ts';
 import { ago, clock, duration, stamp } from '../format/time.ts';
-import { useConnection, useRuns } from '../live/hooks.ts';
+import { useConnection, useSummary } from '../live/hooks.ts';
 import type { StatusMessage } from '../live/topic.ts';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Page } from '../shell/page.tsx';
@@ -170,7 +170,7 @@ function MirrorPanel({
 
 function Workers({ workers }: { workers: System['workers'] }) {
   const now = useNow(1000);
-  const names = new Map(useRuns()?.map(({ id, name }) => [id, name]));
+  const names = new Map(useSummary()?.active.map(({ id, name }) => [id, name]));
   if (workers.length === 0) {
     return (
       <Text size="sm" c="dimmed">

@@ -19,6 +19,12 @@ export function runs(services: Services): Router {
     stale_since: staleSince(),
   }));
 
+  // Before the run by its id, which no summary is.
+  route(router, 'get', '/api/v1/runs/summary', async () => ({
+    ...(await reads.summary()),
+    stale_since: staleSince(),
+  }));
+
   route(router, 'get', '/api/v1/runs/{run_id}', async ({ path }) => ({
     ...(await known(path.run_id)),
     stale_since: staleSince(),

@@ -20,6 +20,7 @@ import type {
 import type { Prisma, PrismaClient } from '../generated/client.js';
 import { decodeKey, encodeKey, InvalidCursorError, keyDate, keyInteger, pageOf } from './keyset.js';
 import { type ModelFilter, selectModels } from './models.js';
+import { type RunsSummary, summarize } from './summary.js';
 import { runOf, type Topic } from './topic.js';
 
 type Reader = PrismaClient | Prisma.TransactionClient;
@@ -59,6 +60,10 @@ export function createQueries(reader: Reader, history: () => number, freshen: Fr
         (row) => freshen(of<Run>(row)),
         (row) => encodeKey('runs', [row.createdAt.toISOString(), row.id]),
       );
+    },
+
+    async summary(): Promise<RunsSummary> {
+      return summarize(reader, history(), freshen);
     },
 
     async run(id: string): Promise<Run | null> {
@@ -109,6 +114,20 @@ export function createQueries(reader: Reader, history: () => number, freshen: Fr
         (row) => of<Candidate>(row),
         (row) => encodeKey(`candidates ${runId}`, [String(row.generation), String(row.slot)]),
       );
+    },
+
+    /** Those of the last generations, in order of generation and slot. */
+    async newestCandidates(runId: string, limit: number): Promise<Candidate[]> {
+      const rows = await reader.candidate.findMany({
+        where: { history: history(), runId },
+        orderBy: [{ generation: 'desc' }, { slot: 'desc' }],
+        take: limit,
+      });
+      return rows.reverse().map((row) => of<Candidate>(row));
+    },
+
+    async candidateCount(runId: string): Promise<number> {
+      return reader.candidate.count({ where: { history: history(), runId } });
     },
 
     async candidate(id: string): Promise<Candidate | null> {

@@ -10,6 +10,8 @@ export type SnapshotAt = { epoch: string; seq: number; snapshot: Snapshot | null
 const RUNS = 100;
 const MODELS = 200;
 const LOGS = 200;
+/** All of a run of the default size; 8 generations of the largest. */
+const CANDIDATES = 512;
 
 /** Null where there is no published history yet; `snapshot` is null where the run does not exist. */
 export async function snapshotOf(
@@ -42,8 +44,8 @@ async function read(queries: Queries, topic: Topic): Promise<Snapshot | null> {
     run,
     evaluations: await queries.evaluations(runId),
     generations: await queries.generations(runId),
-    // At most 1,000 generations of 8: all of them are one page.
-    candidates: (await queries.candidates(runId, { limit: 10_000 })).items,
+    candidates: await queries.newestCandidates(runId, CANDIDATES),
+    candidate_count: await queries.candidateCount(runId),
     logs: await queries.logs(runId, LOGS),
   };
 }

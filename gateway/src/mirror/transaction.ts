@@ -122,15 +122,20 @@ function writeRuns(runs: Changes['runs']): Prisma.Sql {
     status: row.status,
     pipeline_id: row.pipeline_id,
     created_at: row.created_at,
+    champion: row.champion_fitness,
+    heldout: row.champion_heldout?.total ?? null,
     data: data(row),
   }));
+  const columns =
+    'id text, kind text, status text, pipeline_id text, created_at timestamptz, champion float8, heldout float8, data text';
   return Prisma.sql`
-    INSERT INTO run (history, id, kind, status, pipeline_id, created_at, data)
-    SELECT history, id, kind, status, pipeline_id, created_at, data::json
-      ${rowsOf(rows, 'id text, kind text, status text, pipeline_id text, created_at timestamptz, data text')}
+    INSERT INTO run (history, id, kind, status, pipeline_id, created_at, champion, heldout, data)
+    SELECT history, id, kind, status, pipeline_id, created_at, champion, heldout, data::json
+      ${rowsOf(rows, columns)}
     ON CONFLICT (history, id) DO UPDATE
       SET kind = excluded.kind, status = excluded.status, pipeline_id = excluded.pipeline_id,
-          created_at = excluded.created_at, data = excluded.data`;
+          created_at = excluded.created_at, champion = excluded.champion, heldout = excluded.heldout,
+          data = excluded.data`;
 }
 
 function writeModels(models: Changes['models']): Prisma.Sql {

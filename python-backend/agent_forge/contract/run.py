@@ -9,7 +9,7 @@ from pydantic import Field
 
 from .base import Count, Request, Resource, Time
 from .cognate import CognateConfig, CognateForecast
-from .evomerge import EvoMergeConfig, EvoMergeForecast, EvoMergeSettings
+from .evomerge import EvoMergeConfig, EvoMergeForecast, EvoMergeSettings, Fitness
 
 
 class RunKind(StrEnum):
@@ -69,6 +69,8 @@ class Run(Resource):
     """Best candidate so far."""
     champion_model_id: str | None
     champion_fitness: float | None
+    champion_heldout: Fitness | None = None
+    """On problems that nothing was selected on, as the report says; null until the run has measured it."""
     failure: Failure | None
     worker_pid: int | None
     device: str | None

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from ..contract.base import now
 from ..contract.cognate import TrainingEvaluation, TrainingStep
 from ..contract.event import LiveProgress, LiveStep
-from ..contract.evomerge import Candidate, Generation
+from ..contract.evomerge import Candidate, Fitness, Generation
 from ..contract.job import Cancelled, ModelDraft, Paused
 from ..contract.model import Model, ModelKind
 from ..contract.run import LogLine, Progress, Run, RunKind, RunStatus, SeriesPoint
@@ -200,6 +200,13 @@ class DatabaseJob:
     def report(self, part: Mapping[str, Any]) -> None:
         with self._write() as tx:
             ledger.merge_report(tx, self.run_id, dict(part))
+            if (heldout := part.get("champion_heldout")) is None:
+                return
+            # Lists of runs compare champions by it, without reading every report.
+            run = ledger.held(tx.connection, self._lease)
+            measured = Fitness.model_validate(heldout)
+            if run.champion_heldout != measured:
+                ledger.save(tx, run.model_copy(update={"champion_heldout": measured}), "run.updated")
 
     def flush(self) -> None:
         """Store what is kept only now and then. For the end of the attempt, whatever ended it."""

@@ -130,6 +130,19 @@ def test_the_champion_is_the_best_so_far(attempt: Attempt, make_candidate: Calla
     assert (attempt.state().champion_id, attempt.state().champion_fitness) == ("r.g0.s1", 0.7)
 
 
+def test_a_run_carries_the_champions_heldout_fitness_of_its_report(
+    attempt: Attempt, make_candidate: Callable[..., Candidate]
+) -> None:
+    heldout = make_candidate("r", 0, 0, 0.6).fitness
+    attempt.job.report({"champion": None})
+    assert attempt.state().champion_heldout is None
+    before = attempt.count("run.updated")
+    for _ in range(2):
+        attempt.job.report({"champion_heldout": heldout.model_dump(mode="json")})
+    assert attempt.state().champion_heldout == heldout
+    assert attempt.count("run.updated") == before + 1
+
+
 def test_a_checkpoint_replaces_the_one_before_and_comes_back_whole(attempt: Attempt) -> None:
     assert attempt.job.load_checkpoint() is None
     attempt.job.save_checkpoint({"w": torch.arange(3.0)}, {"step": 1})
