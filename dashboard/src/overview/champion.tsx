@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { model as modelOf, report } from '../api/queries.ts';
 import type { EvoMergeReport, Fitness, Run, RunsSummary } from '../api/schema.ts';
-import { bestParent, isParent } from '../evomerge/baselines.ts';
+import { bestParent } from '../evomerge/baselines.ts';
 import { bytes, count, figure, gain, percent } from '../format/number.ts';
 import { ModelName } from '../models/model-name.tsx';
 import { VerifiedMark, Verify } from '../models/verify.tsx';
@@ -54,7 +54,7 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
     >
       <Stack gap="md">
         <Facts>
-          {heldout && <HeldOut heldout={heldout} parent={outcome && bestHeldoutParent(outcome)} />}
+          {heldout && <HeldOut heldout={heldout} verdict={outcome?.verdict} />}
           <Fact
             label={heldout ? 'Selection fitness' : 'Fitness'}
             note={
@@ -69,6 +69,7 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
             </Fact>
           )}
         </Facts>
+        {outcome?.champion && <Text size="sm">{outcome.verdict.sentence}</Text>}
         {model.data ? (
           <Stack gap="xs">
             <Text size="sm" component="div">
@@ -93,40 +94,41 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
   );
 }
 
-type HeldOutProps = { heldout: Fitness; parent: Fitness | null | undefined };
+type Verdict = EvoMergeReport['verdict'];
+
+const TONES: Record<Verdict['level'], 'good' | 'warn' | undefined> = {
+  better: 'good',
+  faster_but_solves_fewer: 'warn',
+  solves_fewer: 'warn',
+  not_better: 'warn',
+  unmeasured: undefined,
+};
 
 /** Fitness and what it hides: a champion may be fitter because it is faster, and solve fewer problems. */
-function HeldOut({ heldout, parent }: HeldOutProps) {
-  const fewer = parent ? heldout.accuracy < parent.accuracy : false;
+function HeldOut({ heldout, verdict }: { heldout: Fitness; verdict: Verdict | undefined }) {
+  const parent = verdict?.best_parent;
+  const tone = verdict && TONES[verdict.level];
   return (
     <>
       <Fact
         label="Held-out fitness"
-        note={parent ? `${gain(heldout.total, parent.total)} vs the best parent there` : undefined}
-        tone={!parent ? undefined : fewer || heldout.total <= parent.total ? 'warn' : 'good'}
+        note={parent ? `${gain(heldout.total, parent.fitness)} vs the best parent there` : undefined}
+        tone={tone}
       >
         {figure(heldout.total)}
       </Fact>
       <Fact
         label="Held-out accuracy"
-        note={
-          parent
-            ? `${percent(parent.accuracy, 1)} of that parent${fewer && heldout.total > parent.total ? ': faster, but solves fewer' : ''}`
-            : undefined
-        }
-        tone={fewer ? 'warn' : undefined}
+        note={parent ? `${percent(parent.accuracy, 1)} of that parent` : undefined}
+        tone={tone === 'good' ? undefined : tone}
       >
         {percent(heldout.accuracy, 1)}
+      </Fact>
+      <Fact label="Mean depth" note={parent ? `${depth(parent.mean_depth)} of that parent` : undefined}>
+        {depth(heldout.mean_depth)}
       </Fact>
     </>
   );
 }
 
-function bestHeldoutParent({ baselines }: EvoMergeReport): Fitness | null {
-  return baselines
-    .filter(isParent)
-    .reduce<Fitness | null>(
-      (best, { heldout }) => (heldout && (!best || heldout.total > best.total) ? heldout : best),
-      null,
-    );
-}
+const depth = (blocks: number | null): string => (blocks === null ? '–' : blocks.toFixed(2));

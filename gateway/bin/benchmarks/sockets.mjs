@@ -31,7 +31,7 @@ const { values } = parseArgs({
 });
 
 await main(async () => {
-  if (process.send) return read(JSON.parse(process.argv[2] ?? ''));
+  if (process.send) return read(/** @type {Address} */ ((await once(process, 'message'))[0]));
   const [sockets, runs, seconds] = [Number(values.sockets), Number(values.runs), Number(values.seconds)];
   const data = await mkdtemp(join(tmpdir(), 'forge-bench-'));
   const gateway = spawn(process.execPath, [join(root, 'gateway/dist/gateway/src/main.js')], {
@@ -67,7 +67,8 @@ async function crowd(address, { sockets, runs, seconds }) {
   const generations = () => ask(address, 'GET', `/runs/${evomerge.id}/generations`);
   await until(async () => (await generations()).items.length > 0);
 
-  const reader = fork(import.meta.filename, [JSON.stringify(address)]);
+  const reader = fork(import.meta.filename);
+  reader.send(address);
   /** @type {Reading[]} */
   const readings = [];
   reader.on('message', (reading) => readings.push(/** @type {Reading} */ (reading)));
