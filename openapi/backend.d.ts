@@ -2116,6 +2116,11 @@ export interface components {
              * @default []
              */
             errors: components["schemas"]["FieldError"][];
+            /**
+             * Errors Omitted
+             * @default 0
+             */
+            errors_omitted: number | null;
             /** Hint */
             hint: string | null;
             /** Instance */

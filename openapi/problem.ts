@@ -36,6 +36,7 @@ export function problemOf(status: number, body: unknown): Problem {
     instance: null,
     trace_id: null,
     errors: [],
+    errors_omitted: 0,
   };
 }
 
@@ -52,6 +53,7 @@ export function unreachable(code: string | undefined, message: string): Problem 
     instance: null,
     trace_id: null,
     errors: [],
+    errors_omitted: 0,
   };
 }
 

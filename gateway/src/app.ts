@@ -6,7 +6,6 @@ import type { Logger } from 'pino';
 import { candidates } from './http/candidates.js';
 import { catalogue } from './http/catalogue.js';
 import { dashboard } from './http/dashboard.js';
-import { depthLimit } from './http/depth.js';
 import { docs } from './http/docs.js';
 import { notFound, problemHandler } from './http/errors.js';
 import { type AllowList, cors, hostGuard, tokenGuard } from './http/guard.js';
@@ -20,6 +19,7 @@ import { pipelines } from './http/pipelines.js';
 import { runs } from './http/runs.js';
 import { security } from './http/security.js';
 import type { Services } from './http/services.js';
+import { shapeLimit } from './http/shape.js';
 import type { Specification } from './http/specification.js';
 import { system } from './http/system.js';
 import { tracing } from './http/trace.js';
@@ -30,6 +30,8 @@ import { root } from './root.js';
 const JSON_BYTES = 1_048_576;
 /** The deepest body of the specification, a pipeline's, has four. */
 const JSON_LEVELS = 16;
+/** The longest lists of the specification, all in one body, are some hundred items. */
+const JSON_VALUES = 4096;
 
 export type AppSettings = {
   services: Services;
@@ -63,7 +65,7 @@ export function createApp(settings: AppSettings): Express {
   app.use(
     ['/api', '/metrics'],
     express.json({ limit: JSON_BYTES, strict: false }),
-    depthLimit({ levels: JSON_LEVELS }),
+    shapeLimit({ levels: JSON_LEVELS, values: JSON_VALUES }),
   );
   app.use(['/api', '/metrics'], ...validation(specification));
   for (const resource of [phases, pipelines, runs, candidates, models, catalogue, system]) {

@@ -21,6 +21,7 @@ const backend = (status: number, code: string) =>
     instance: null,
     trace_id: null,
     errors: [],
+    errors_omitted: 0,
   });
 const answered = (status: number, data: unknown) =>
   new AxiosError('failed', 'ERR_BAD_RESPONSE', undefined, undefined, {

@@ -3,6 +3,7 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { Logger } from 'pino';
 import { parseConfig } from '../../gateway/src/config.js';
 import { type Gateway, startGateway } from '../../gateway/src/gateway.js';
 import { forValidation, loadSpecification, resolve } from '../../gateway/src/http/specification.js';
@@ -29,11 +30,12 @@ export const specification = loadSpecification();
 export async function testGateway(
   environment: Record<string, string> = {},
   directory?: string,
+  log: Logger = quiet,
 ): Promise<TestGateway> {
   const folder = await temporaryFolder();
   const path = directory ?? folder.path;
   const config = parseConfig({ PORT: '0', DATA_DIR: path, PYTHON, ...environment });
-  const gateway = await startGateway(config, quiet);
+  const gateway = await startGateway(config, log);
   return {
     ...gateway,
     directory: path,

@@ -27,6 +27,7 @@ export function problemIn(error: unknown): Problem {
     instance: null,
     trace_id: null,
     errors: [],
+    errors_omitted: 0,
   };
 }
 

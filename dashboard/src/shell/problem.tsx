@@ -38,6 +38,13 @@ export function ProblemNote({ error, shownFields, onRetry }: ProblemProps) {
                 {allowed && <> (allowed: {allowed})</>}
               </li>
             ))}
+            {problem.errors_omitted !== 0 && (
+              <li>
+                {problem.errors_omitted === null
+                  ? 'There may be more.'
+                  : `And ${problem.errors_omitted} more.`}
+              </li>
+            )}
           </ul>
         )}
         {problem.hint && <Text size="sm">{problem.hint}</Text>}

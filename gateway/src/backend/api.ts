@@ -14,6 +14,7 @@ export const BACKEND_AWAY: Problem = {
   instance: null,
   trace_id: null,
   errors: [],
+  errors_omitted: 0,
 };
 
 /**

@@ -11,7 +11,9 @@ export function schemaAt(
   const [head, ...rest] = path;
   if (head === undefined) return here;
   const next = [
-    (here.properties as Record<string, Schema> | undefined)?.[head],
+    isSchema(here.properties) && Object.hasOwn(here.properties, head)
+      ? (here.properties[head] as Schema)
+      : undefined,
     /^\d+$/.test(head) ? (here.items as Schema | undefined) : undefined,
     isSchema(here.additionalProperties) ? here.additionalProperties : undefined,
   ].find((candidate) => candidate !== undefined);

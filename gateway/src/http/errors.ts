@@ -5,9 +5,10 @@ import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { normalise } from '../../../openapi/client.js';
 import { ProblemError } from '../../../openapi/problem.js';
 import { InvalidCursorError } from '../mirror/keyset.js';
+import { describeFaults } from './faults.js';
 import { problem } from './problem.js';
 import type { Specification } from './specification.js';
-import { describe, isValidatorError, type ValidatorError } from './validation.js';
+import { isValidatorError, type ValidatorError } from './validation.js';
 
 export function notFound(): RequestHandler {
   return function unknownPath(request) {
@@ -25,8 +26,10 @@ export function problemHandler(specification: Specification): ErrorRequestHandle
     }
     const known = toProblem(specification, request, error);
     const { trace } = response.locals;
-    // pino-http logs this error with the request, cause included.
-    response.err = known;
+    // pino-http logs this error with the request, cause included. A client's mistake is logged by its code alone:
+    // whoever sends many of them must not fill the log.
+    if (known.problem.status >= 500) response.err = known;
+    else response.locals.problem = known.problem;
     const retryAfter = known.headers['retry-after'];
     if (retryAfter !== undefined) response.set('Retry-After', retryAfter);
     const allow = isValidatorError(error) ? error.headers?.Allow : undefined;
@@ -94,7 +97,7 @@ function fromValidator(specification: Specification, request: Request, error: Va
       return problem('unsupported_media_type', error.message, { cause: error });
     default:
       return error.status < 500
-        ? describe(specification, request, error)
+        ? describeFaults(specification, request, error.errors, error)
         : problem('internal', 'The gateway failed.', { cause: error });
   }
 }

@@ -3,6 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { type HttpLogger, pinoHttp } from 'pino-http';
+import type { Problem } from '../../../openapi/problem.js';
+
+type Locals = ServerResponse & { locals?: { trace?: { id: string }; problem?: Problem } };
 
 const TICKET = /^(\/api\/v1\/downloads\/).+/;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,100}$/;
@@ -18,6 +21,12 @@ export function requestLog(logger: Logger): HttpLogger {
       return id;
     },
     customProps: (_request, response) => ({ trace_id: traceId(response) }),
+    customSuccessObject(_request, response: Locals, logged: object) {
+      const { problem } = response.locals ?? {};
+      if (!problem) return logged;
+      const { code, errors, errors_omitted: omitted } = problem;
+      return { ...logged, problem: code, faults: omitted === null ? null : errors.length + omitted };
+    },
     customLogLevel(_request, response, error) {
       if (response.statusCode >= 500) return response.statusCode === 503 ? 'warn' : 'error';
       return error !== undefined || response.statusCode >= 400 ? 'info' : 'debug';
@@ -34,5 +43,5 @@ export function requestLog(logger: Logger): HttpLogger {
 }
 
 function traceId(response: ServerResponse<IncomingMessage>): string | undefined {
-  return (response as ServerResponse & { locals?: { trace?: { id: string } } }).locals?.trace?.id;
+  return (response as Locals).locals?.trace?.id;
 }

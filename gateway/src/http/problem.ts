@@ -60,9 +60,18 @@ export const problems = {
 
 export type Code = keyof typeof problems;
 
-type Details = { cause?: unknown; errors?: Problem['errors'] };
+type Details = {
+  cause?: unknown;
+  errors?: Problem['errors'];
+  /** Faults beyond `errors`; null where they were not counted. */
+  omitted?: number | null;
+};
 
-export function problem(code: Code, detail: string, { cause, errors = [] }: Details = {}): ProblemError {
+export function problem(
+  code: Code,
+  detail: string,
+  { cause, errors = [], omitted = 0 }: Details = {},
+): ProblemError {
   const row: Row = problems[code];
   return new ProblemError(
     {
@@ -75,6 +84,7 @@ export function problem(code: Code, detail: string, { cause, errors = [] }: Deta
       instance: null,
       trace_id: null,
       errors,
+      errors_omitted: omitted,
     },
     {
       cause,

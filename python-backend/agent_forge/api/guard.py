@@ -7,7 +7,11 @@ import hmac
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..contract.problem import FieldError
 from .problems import problem
+
+MOST_VALUES = 16_384
+"""Fields and items of one body. The largest that is valid has some hundred, and each wrong one costs an error."""
 
 IMPORT_PATH = "/v1/models/import"
 """The one body that may be large; its own limit is applied while it streams in."""
@@ -61,6 +65,11 @@ class BodyLimit:
             if len(body) > self._max_bytes:
                 await self._refuse(scope, receive, send)
                 return
+        # Counted as bytes, since parsing and checking are what must be bounded. A comma in a text counts too; the texts
+        # of a valid body together are shorter.
+        if body.count(b",") >= MOST_VALUES:
+            await self._refuse_values(scope, receive, send)
+            return
         sent = False
 
         async def replay() -> Message:
@@ -71,6 +80,12 @@ class BodyLimit:
             return await receive()
 
         await self._app(scope, replay, send)
+
+    async def _refuse_values(self, scope: Scope, receive: Receive, send: Send) -> None:
+        allowed = f"at most {MOST_VALUES} values in the whole body"
+        fault = FieldError(field="body", message="has too many values", allowed=allowed)
+        answer = problem("invalid_request", f"body has too many values; {allowed}", Request(scope), [fault], None, None)
+        await answer(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         detail = f"a body here may have at most {self._max_bytes} bytes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from ..contract.problem import FieldError, Problem
+from ..contract.problem import MOST_ERRORS, FieldError, Problem
 from ..registry.error import RegistryError
 from ..runs.refusal import Refusal
 from .ranges import allowed_in_words
@@ -91,6 +91,7 @@ def problem(
     errors: list[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
     hint: str | None = None,
+    errors_omitted: int | None = 0,
 ) -> Response:
     """A code that is not in the table is an internal error. `hint`: where the error knows better than the table."""
     kind = KINDS.get(code) or KINDS["internal_error"]
@@ -103,7 +104,8 @@ def problem(
         hint=hint or kind.hint,
         instance=request.url.path if request is not None else None,
         trace_id=trace_id_of(request) if request is not None else None,
-        errors=errors or [],
+        errors=(errors or [])[:MOST_ERRORS],
+        errors_omitted=None if errors_omitted is None else errors_omitted + max(0, len(errors or []) - MOST_ERRORS),
     )
     extra = dict(headers or {})
     if kind.status == 503:
@@ -114,15 +116,15 @@ def problem(
     return Response(json.dumps(body.model_dump(mode="json")), kind.status, extra, MEDIA_TYPE)
 
 
-def field_errors(request: Request, error: RequestValidationError) -> list[FieldError]:
+def field_errors(request: Request, found_errors: Iterable[dict[str, Any]]) -> list[FieldError]:
     return [
         FieldError(
-            field=".".join(str(part) for part in _path(found["loc"])) or "body",
-            message=found["msg"],
+            field=_short(".".join(str(part) for part in _path(found["loc"])) or "body"),
+            message=_short(found["msg"]),
             value=_short(found.get("input")),
             allowed=allowed_in_words(request, found["loc"]),
         )
-        for found in error.errors()
+        for found in found_errors
     ]
 
 
@@ -154,11 +156,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        errors = field_errors(request, error)
-        if any(found["type"] == "json_invalid" for found in error.errors()):
+        found = error.errors()
+        errors = field_errors(request, found[:MOST_ERRORS])
+        if found[0]["type"] == "json_invalid":
             return problem("invalid_json", errors[0].message, request, errors)
-        names = ", ".join(found.field for found in errors[:5])
-        return problem("invalid_request", f"not valid: {names}", request, errors)
+        names = ", ".join(fault.field for fault in errors[:5])
+        omitted = len(found) - len(errors)
+        return problem("invalid_request", f"not valid: {names}", request, errors, errors_omitted=omitted)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

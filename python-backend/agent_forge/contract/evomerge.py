@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
@@ -39,7 +39,7 @@ class EvoMergeSettings(Request):
         default=8, ge=2, le=64, description="candidates a generation; 8 for the tournament, from 4 for `de`"
     )
     seed: Seed = Field(default=42, description="root of all random numbers of the run")
-    ops: list[str] = Field(
+    ops: list[Annotated[str, Field(max_length=64)]] = Field(
         default=[],
         max_length=64,
         description="merge methods that the tournament's chaos children and op mutation may draw, or that the other "
@@ -99,7 +99,9 @@ class EvoMergeSettings(Request):
 
 
 class EvoMergeConfig(EvoMergeSettings):
-    parents: list[str] = Field(min_length=2, max_length=16, description="ids of registered models of one architecture")
+    parents: list[Annotated[str, Field(max_length=64)]] = Field(
+        min_length=2, max_length=16, description="ids of registered models of one architecture"
+    )
 
 
 class Role(StrEnum):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from .base import Resource
+from pydantic import Field
+
+from .base import Count, Resource
+
+MOST_ERRORS = 50
+"""How many faults a problem names; a reader mends no more at a time, and an answer stays small."""
 
 
 class FieldError(Resource):
@@ -29,4 +34,6 @@ class Problem(Resource):
     """What to do about it."""
     instance: str | None = None
     trace_id: str | None = None
-    errors: list[FieldError] = []
+    errors: Annotated[list[FieldError], Field(max_length=MOST_ERRORS)] = []
+    errors_omitted: Count | None = 0
+    """How many more faults there are than `errors` names; null where they were not counted."""

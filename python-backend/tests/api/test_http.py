@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
     ),
     (
         "half a surrogate pair as an id", "POST", "/v1/evomerge/runs", {"parents": ["\ud800", "b"]}, 422,
-        "invalid_request", "parents.0", "text",
+        "invalid_request", "parents.0", "at most 64",
     ),
     (
         "half a surrogate pair, unknown field", "POST", "/v1/models/x/predict", {"prompt": "x", "y": "\ud800"}, 422,
@@ -304,3 +305,53 @@ def test_the_api_loads_neither_the_engine_nor_its_optimizers() -> None:
     code = "import sys, agent_forge.api.serve; print(*{'torch', 'pymoo', 'matplotlib'} & sys.modules.keys())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == []
+
+
+LARGEST = 1024**2 - 4096
+
+
+def fields(count: int, value: str = "1") -> str:
+    return "{" + ",".join(f'"f{index}":{value}' for index in range(count)) + "}"
+
+
+def items(value: str) -> str:
+    return "[" + ",".join([value] * (LARGEST // (len(value) + 1))) + "]"
+
+
+HOSTILE = {
+    "numbers": items("-1"),
+    "lists": items("[]"),
+    "unknown fields": fields(87_000),
+    "some unknown fields": fields(2000),
+    "many in eight objects": '{"datasets":[' + ",".join([fields(10_900)] * 8) + "]}",
+    "seeds": '{"seeds":' + items('"x"') + "}",
+    "parents": '{"parents":' + items("1") + "}",
+    "a long text": json.dumps({"session_id": "x" * LARGEST, "prompt": "x" * LARGEST})[:LARGEST],
+    "a long name": '{"' + "x" * LARGEST + '":1}',
+    "deep lists": "[" * (LARGEST // 2) + "]" * (LARGEST // 2),
+    "deep objects": '{"a":' * (LARGEST // 6) + "1" + "}" * (LARGEST // 6),
+    "digits": "9" * LARGEST,
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("path", ["cognate/forecast", "evomerge/forecast", "pipelines", "models/x/predict"])
+def test_a_body_of_faults_is_answered_in_time_and_in_few_words(client: TestClient, path: str, body: str) -> None:
+    began = time.process_time()
+    answer = client.post(f"/v1/{path}", content=body, headers={"Content-Type": "application/json"})
+    # Of the processor, which others do not take away: a quiet machine needs a tenth.
+    assert time.process_time() - began < 3
+    assert answer.status_code == 422
+    assert len(answer.content) < 65_536
+    told = Problem.model_validate(answer.json())
+    for fault in told.errors:
+        assert len(fault.field) <= 201 and len(str(fault.value)) <= 201
+
+
+def test_faults_beyond_those_named_are_counted(client: TestClient) -> None:
+    def told(count: int) -> tuple[int, int | None]:
+        answer = client.post("/v1/cognate/runs", content=fields(count), headers={"Content-Type": "application/json"})
+        problem = Problem.model_validate(answer.json())
+        return len(problem.errors), problem.errors_omitted
+
+    assert [told(count) for count in (1, 50, 51, 2000, 20_000)] == [(1, 0), (50, 0), (50, 1), (50, 1950), (1, None)]
