@@ -10,7 +10,7 @@ import { docs } from './http/docs.js';
 import { notFound, problemHandler } from './http/errors.js';
 import { type AllowList, cors, hostGuard, tokenGuard } from './http/guard.js';
 import { health } from './http/health.js';
-import { requestLimit } from './http/limits.js';
+import type { RateLimit } from './http/limits.js';
 import { requestLog } from './http/log.js';
 import { type Metrics, metricsPage, timing } from './http/metrics.js';
 import { models } from './http/models.js';
@@ -40,7 +40,7 @@ export type AppSettings = {
   log: Logger;
   allowed: AllowList;
   isToken: (presented: string | undefined) => boolean;
-  rateLimit: number;
+  rateLimit: RateLimit;
   trustProxy: boolean;
   /** Where the built dashboard lies. */
   dashboardDirectory?: string;
@@ -57,7 +57,7 @@ export function createApp(settings: AppSettings): Express {
   app.use(hostGuard(allowed), cors(allowed), security());
   app.use(compression());
   app.use(health(services));
-  app.use(docs(), ...requestLimit(settings.rateLimit));
+  app.use(docs(), ...settings.rateLimit.handlers);
   app.use(downloads(services));
 
   // From here on to the dashboard everything needs the token, also what does not exist.

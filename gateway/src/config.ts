@@ -81,6 +81,9 @@ const schema = z.object({
   BACKEND_LONG_TIMEOUT: seconds(1800).describe(
     'seconds for verify, predict, materialize, import, and the first byte of a download',
   ),
+  REQUEST_TIMEOUT: seconds(60).describe(
+    'seconds for a whole request to arrive; an imported file has BACKEND_LONG_TIMEOUT',
+  ),
   SHUTDOWN_TIMEOUT: seconds(10).describe('seconds for an orderly end, then the process exits anyway'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
@@ -109,6 +112,8 @@ export type Config = Readonly<{
   backendTimeout: number;
   /** Milliseconds. */
   backendLongTimeout: number;
+  /** Milliseconds. */
+  requestTimeout: number;
   /** Milliseconds. */
   shutdownTimeout: number;
   logLevel: z.infer<typeof schema>['LOG_LEVEL'];
@@ -154,6 +159,7 @@ export function parseConfig(environment: Environment): Config {
     socketRateLimit: values.SOCKET_RATE_LIMIT,
     backendTimeout: values.BACKEND_TIMEOUT * 1000,
     backendLongTimeout: values.BACKEND_LONG_TIMEOUT * 1000,
+    requestTimeout: values.REQUEST_TIMEOUT * 1000,
     shutdownTimeout: values.SHUTDOWN_TIMEOUT * 1000,
     logLevel: values.LOG_LEVEL,
   };

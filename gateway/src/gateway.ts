@@ -1,6 +1,5 @@
 /** The whole gateway as one thing that starts and stops; the only place that knows all of its parts. */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createApp } from './app.js';
@@ -10,15 +9,22 @@ import { createSupervisor, externalBackend, type Supervisor } from './backend/su
 import type { Config } from './config.js';
 import { openDatabase } from './database/database.js';
 import { createArrival } from './http/arrival.js';
+import { limitArrival } from './http/deadline.js';
 import { allowList } from './http/guard.js';
+import { createRateLimit } from './http/limits.js';
+import { listen } from './http/listen.js';
 import { createMetrics } from './http/metrics.js';
 import { loadSpecification } from './http/specification.js';
+import { answerStarting } from './http/starting.js';
 import { createTickets } from './http/tickets.js';
 import { createMirror } from './mirror/mirror.js';
 import { createRealtime } from './realtime/server.js';
 import { root } from './root.js';
 import { forgetRuntime, rememberRuntime } from './runtime.js';
 import { loadToken, tokenChecker } from './token.js';
+
+/** The one request that carries a file. */
+const IMPORT_PATH = '/api/v1/models/import';
 
 export type Gateway = {
   /** Where browsers reach it, without the token. */
@@ -55,9 +61,20 @@ async function start(
   const isToken = tokenChecker(token);
   const specification = loadSpecification();
 
+  // The port first: whoever started a second gateway hears of it at once, and nothing of the first is touched.
+  // The time for a whole request is that of the longest, an imported file.
+  const http = createServer({ requestTimeout: config.backendLongTimeout, headersTimeout: 10_000 });
+  http.on('request', answerStarting);
+  const { port } = await listen(http, config.port, config.host);
+  endings.push(() => closeServer(http, async () => undefined, 0));
+  const url = config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`;
+  log.info({ url }, 'gateway: listening');
+
   const database = await openDatabase({
     folder: join(config.dataDirectory, 'mirror'),
     url: config.databaseUrl,
+    onSetAside: (folder, err) =>
+      log.warn({ err, folder }, 'mirror: did not open and was set aside; it is built anew from the backend'),
   });
   endings.push(() => database.close());
 
@@ -94,6 +111,7 @@ async function start(
   };
   const metrics = createMetrics(status);
   const allowed = allowList(config);
+  const rateLimit = createRateLimit(config.rateLimit);
   const app = createApp({
     services: {
       backend,
@@ -113,11 +131,11 @@ async function start(
     log,
     allowed,
     isToken,
-    rateLimit: config.rateLimit,
+    rateLimit,
     trustProxy: config.trustProxy,
   });
-  // The time for a whole request bounds uploads too.
-  const http = createServer({ requestTimeout: config.backendLongTimeout, headersTimeout: 10_000 }, app);
+  http.off('request', answerStarting);
+  http.on('request', app);
   const realtime = createRealtime({
     http,
     mirror,
@@ -128,31 +146,25 @@ async function start(
     origins: config.allowedOrigins,
     isToken,
     messageLimit: config.socketRateLimit,
+    rateLimit,
+    trustProxy: config.trustProxy,
     status,
     onBackendState: supervisor.onState,
   });
   sockets = realtime.sockets;
+  limitArrival(http, {
+    ordinaryMs: config.requestTimeout,
+    isTransfer: ({ method, url: path }) => method === 'POST' && path?.split('?', 1)[0] === IMPORT_PATH,
+  });
   endings.push(async () => {
     stopping = true;
     await closeServer(http, realtime.close, config.shutdownTimeout / 6);
   });
 
-  const { port } = await listen(http, config.port, config.host);
-  const url = config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`;
   await rememberRuntime(config.dataDirectory, { url, pid: process.pid });
   endings.push(() => forgetRuntime(config.dataDirectory));
-  log.info({ url }, 'gateway: listening');
+  log.info({ url }, 'gateway: serving');
   return { url, token, supervisor, close: end };
-}
-
-function listen(http: Server, port: number, host: string): Promise<AddressInfo> {
-  return new Promise((resolve, reject) => {
-    http.once('error', reject);
-    http.listen(port, host, () => {
-      http.off('error', reject);
-      resolve(http.address() as AddressInfo);
-    });
-  });
 }
 
 /** Stops accepting, ends the sockets, lets answers under way finish until the deadline. */

@@ -1,5 +1,6 @@
 /** The process: environment in, one URL out, an orderly end on a signal. */
 import { pino } from 'pino';
+import { firstStart } from './backend/first-start.js';
 import { ConfigError, parseConfig } from './config.js';
 import { type Gateway, startGateway } from './gateway.js';
 
@@ -12,6 +13,9 @@ const config = (() => {
     return process.exit(1);
   }
 })();
+
+/** Lives of a backend that has never been up before the gateway gives up, with its back-off some eight seconds. */
+const BACKEND_ATTEMPTS = 5;
 
 const log = pino({ level: config.logLevel, base: null }, pino.destination({ dest: 2, sync: true }));
 
@@ -47,8 +51,15 @@ process.on('uncaughtException', (err) => {
 
 gateway = startGateway(config, log);
 try {
-  const { url, token } = await gateway;
-  if (!ending) process.stdout.write(`\nAgent Forge is ready: ${url}/#token=${token}\n\n`);
+  const { url, token, supervisor } = await gateway;
+  await firstStart(supervisor, {
+    attempts: BACKEND_ATTEMPTS,
+    onFailure: (reason) =>
+      process.stderr.write(`The backend did not start and is tried again: it ${reason}\n`),
+  });
+  // A token that was given is known to whoever gave it; printed, it would lie in the log of a container.
+  const address = config.token === undefined ? `${url}/#token=${token}` : `${url}/ (token: GATEWAY_TOKEN)`;
+  if (!ending) process.stdout.write(`\nAgent Forge is ready: ${address}\n\n`);
 } catch (err) {
   log.fatal({ err }, 'gateway: could not start');
   process.stderr.write(`The gateway could not start: ${err instanceof Error ? err.message : String(err)}\n`);

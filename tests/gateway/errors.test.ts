@@ -46,6 +46,16 @@ describe('whatever is thrown becomes a problem that keeps its cause', () => {
     ['no connection', new AxiosError('connect', 'ECONNREFUSED'), 503, 'backend_away'],
     ['no answer in time', new AxiosError('late', 'ECONNABORTED'), 504, 'backend_timeout'],
     ['an answer that is no problem', answered(500, '<html>'), 502, 'bad_gateway'],
+    ...[400, 403, 404, 405, 409, 410, 412, 413, 414, 415, 416, 418, 422, 429, 431, 451, 499].map(
+      (status): [string, unknown, number, string] => [
+        `a refusal (${status}) that is no problem`,
+        answered(status, 'Bad Request'),
+        status,
+        'refused',
+      ],
+    ),
+    ['a refusal of the gateway’s own credentials', answered(401, ''), 502, 'bad_gateway'],
+    ['one that a proxy wants', answered(407, ''), 502, 'bad_gateway'],
     ['a call that was given up', new CanceledError('gone'), 504, 'backend_timeout'],
     ['a bad cursor', new InvalidCursorError('is none'), 422, 'invalid_request'],
     [

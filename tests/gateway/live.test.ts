@@ -127,6 +127,38 @@ describe('files', () => {
     expect(sha(await response.arrayBuffer())).toBe(sha(whole.subarray(from, to)));
   });
 
+  test.each([
+    ['bytes=abc'],
+    ['bytes=5-2'],
+    ['items=0-1'],
+    ['bytes='],
+    ['bytes=0-1,5-2'],
+    ['bytes = 0-1'],
+  ])('range %s is none: the whole file comes', async (range) => {
+    const response = await fetchFile({ range });
+    expect([response.status, response.headers.get('content-length')]).toEqual([200, String(model.bytes)]);
+    await response.body?.cancel();
+  });
+
+  test('several ranges, one of them beyond the file', async () => {
+    const response = await fetchFile({ range: 'bytes=0-9, 20-29, 999999999-' });
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      206,
+      expect.stringMatching(/^multipart\/byteranges; boundary=/),
+    ]);
+    expect(await response.text()).toMatch(/bytes 0-9\/[\s\S]*bytes 20-29\//);
+  });
+
+  test.each([
+    ['bytes=-0'],
+    ['bytes=999999999-'],
+    [`bytes=${'9'.repeat(5000)}-`],
+  ])('range %.20s lies beyond the file', async (range) => {
+    const response = await fetchFile({ range });
+    expect([response.status, response.headers.get('content-range')]).toEqual([416, `bytes */${model.bytes}`]);
+    expect(((await response.json()) as Problem).code).toBe('range_not_satisfiable');
+  });
+
   test('a range beyond the file', async () => {
     const response = await fetchFile({ range: 'bytes=999999999-' });
     expect(response.status).toBe(416);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { io, type Socket } from 'socket.io-client';
 import { openDatabase } from '../../gateway/src/database/database.js';
 import { allowList } from '../../gateway/src/http/guard.js';
+import { createRateLimit } from '../../gateway/src/http/limits.js';
 import { createMetrics } from '../../gateway/src/http/metrics.js';
 import { loadSpecification } from '../../gateway/src/http/specification.js';
 import { beginHistory, publishHistory } from '../../gateway/src/mirror/history.js';
@@ -82,6 +83,8 @@ export async function realtimeStack() {
       allowed: allowList({ host: '127.0.0.1', publicUrl: undefined, allowedHosts: [], allowedOrigins: [] }),
       origins: [],
       isToken: tokenChecker(TOKEN),
+      rateLimit: createRateLimit(0),
+      trustProxy: false,
       messageLimit: 200,
       status,
       onBackendState: () => () => undefined,

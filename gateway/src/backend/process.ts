@@ -1,7 +1,11 @@
 /** The one place that knows child-process-promise: a process group of its own, its lines, its end. */
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { spawn } from 'child-process-promise';
 import type { Clock } from './clock.js';
+
+/** Members of the group that live on may keep the pipes open. */
+const OUTPUT_MS = 1000;
 
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; error: Error | null };
 
@@ -9,6 +13,8 @@ export type GroupProcess = {
   readonly pid: number | undefined;
   /** Resolves when the leader has ended, however it ended; never rejects. */
   readonly exited: Promise<Exit>;
+  /** Resolves when its output has ended as well, at the latest a second after its leader. */
+  readonly closed: Promise<void>;
   /** Signals every process of the group; false where none is left. */
   signal(name: NodeJS.Signals): boolean;
   /** Ends the child's stdin, which it takes for the end of its parent. */
@@ -46,15 +52,22 @@ export function spawnGroup({ command, arguments: args, cwd, env, onLine }: Group
       ),
     );
   });
-  for (const name of ['stdout', 'stderr'] as const) {
+  const read = (['stdout', 'stderr'] as const).map(async (name) => {
     const stream = child[name];
-    if (stream) createInterface({ input: stream }).on('line', (line) => onLine(name, line));
-  }
+    if (!stream) return;
+    const lines = createInterface({ input: stream }).on('line', (line) => onLine(name, line));
+    await once(lines, 'close');
+  });
+  const closed = exited.then(async () => {
+    const timeout = AbortSignal.timeout(OUTPUT_MS);
+    await Promise.race([Promise.all(read), once(timeout, 'abort')]);
+  });
   // Writing to a child that has just died is no fault of ours: `exited` tells of it.
   child.stdin?.on('error', () => undefined);
   return {
     pid: child.pid,
     exited,
+    closed,
     signal: (name) => {
       if (child.pid === undefined) return false;
       try {

@@ -9,7 +9,8 @@ import { type Exit, endGroup, type GroupProcess, spawnGroup } from './process.js
 export type BackendState =
   | { status: 'starting'; pid: number | null }
   | { status: 'up'; pid: number; baseUrl: string }
-  | { status: 'down'; reason: string; retryAt: number | null }
+  /** `output`: the last lines of the life that ended, where it never was up. */
+  | { status: 'down'; reason: string; output: readonly string[]; retryAt: number | null }
   | { status: 'external'; baseUrl: string };
 
 export type Supervisor = {
@@ -49,6 +50,10 @@ export type Limits = {
   stopMs: number;
 };
 
+/** As many lines of a backend that did not start as are told. */
+const LAST_LINES = 20;
+const LINE_CHARACTERS = 500;
+
 const LIMITS: Limits = {
   readyMs: 120_000,
   stableMs: 30_000,
@@ -76,7 +81,7 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
   const token = randomBytes(32).toString('base64url');
   const listeners = new Set<(state: BackendState) => void>();
   const ending = new AbortController();
-  let state: BackendState = { status: 'down', reason: 'not started', retryAt: null };
+  let state: BackendState = { status: 'down', reason: 'not started', output: [], retryAt: null };
   let starts = 0;
   let group: GroupProcess | null = null;
   let running: Promise<void> = Promise.resolve();
@@ -87,9 +92,10 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
   }
 
   /** One life of the backend, from its start to its end. */
-  async function live(): Promise<Exit & { wasReady: boolean }> {
+  async function live(): Promise<Exit & { wasReady: boolean; output: readonly string[] }> {
     starts++;
     let wasReady = false;
+    const output: string[] = [];
     const late = new AbortController();
     const current = spawnGroup({
       command: settings.python,
@@ -106,6 +112,7 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
         const ready = stream === 'stdout' && !wasReady ? readyLine(line) : null;
         if (!ready) {
           relay(log, line);
+          if (!wasReady) remember(output, line);
           return;
         }
         wasReady = true;
@@ -127,7 +134,9 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
     group = null;
     // Workers of a backend that died have nobody to report to; runs go on from their checkpoints.
     if (!ending.signal.aborted) current.signal('SIGKILL');
-    return { ...exit, wasReady };
+    // The last lines are still on their way through the pipe when the process has gone.
+    if (!wasReady) await current.closed;
+    return { ...exit, wasReady, output: wasReady ? [] : output };
   }
 
   async function keepRunning(): Promise<void> {
@@ -138,11 +147,12 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
       if (exit.wasReady && clock.now() - began >= limits.stableMs) backoff.reset();
       const waitMs = backoff.next();
       const reason = reasonOf(exit);
+      const { output } = exit;
       log.error({ reason, retryMs: waitMs }, 'backend: ended');
-      enter({ status: 'down', reason, retryAt: clock.now() + waitMs });
+      enter({ status: 'down', reason, output, retryAt: clock.now() + waitMs });
       await clock.sleep(waitMs, ending.signal);
     }
-    enter({ status: 'down', reason: 'stopped', retryAt: null });
+    enter({ status: 'down', reason: 'stopped', output: [], retryAt: null });
   }
 
   return {
@@ -164,6 +174,14 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
       };
     },
   };
+}
+
+/** What a person reads of a line, the last few of them. */
+function remember(output: string[], line: string): void {
+  const { message } = (parsed(line) ?? {}) as { message?: unknown };
+  const text = typeof message === 'string' ? message : line;
+  output.push(text.slice(0, LINE_CHARACTERS));
+  if (output.length > LAST_LINES) output.shift();
 }
 
 function readyLine(line: string): { port: number; pid: number } | null {

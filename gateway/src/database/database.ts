@@ -18,11 +18,13 @@ export type DatabaseSettings = {
   folder: string | null;
   /** A PostgreSQL server to use instead. */
   url?: string | undefined;
+  /** Told where the embedded database did not open and was moved to `folder`. */
+  onSetAside?(folder: string, error: unknown): void;
 };
 
 /** Opens the database and brings it up to the newest migration. Throws MigrationError, or what the server says. */
-export async function openDatabase({ folder, url }: DatabaseSettings): Promise<Database> {
-  const embedded = url ? null : await openEmbedded(folder);
+export async function openDatabase({ folder, url, onSetAside }: DatabaseSettings): Promise<Database> {
+  const embedded = url ? null : await openEmbedded(folder, onSetAside);
   const pool = new pg.Pool(
     embedded
       ? // One connection: the embedded database is a single session, and mixes up the unnamed statements of two.

@@ -1,5 +1,5 @@
 /** PostgreSQL as WebAssembly, behind a socket on loopback so that the same adapter serves both databases. */
-import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
@@ -19,15 +19,15 @@ export type Embedded = {
  * Opens the database kept in `folder` (null: in memory). Never syncs to disk, so that a power failure may lose it:
  * it may hold nothing that the backend does not.
  */
-export async function openEmbedded(folder: string | null): Promise<Embedded> {
+export async function openEmbedded(
+  folder: string | null,
+  onSetAside: (folder: string, error: unknown) => void = () => undefined,
+): Promise<Embedded> {
   if (folder) await mkdir(folder, { recursive: true, mode: 0o700 });
   const release = folder ? await takeLock(`${folder}.lock`) : async () => undefined;
   let runtime: string | undefined;
   try {
-    const db = await PGlite.create({
-      ...(folder ? { dataDir: folder } : {}),
-      startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'],
-    });
+    const db = await create(folder).catch((error: unknown) => setAside(folder, error, onSetAside));
     // A socket's path above 100 characters would be cut silently; only this user may enter the folder.
     await discardRuntimes();
     runtime = await mkdtemp(join(tmpdir(), `${RUNTIME}${process.pid}-`));
@@ -49,6 +49,37 @@ export async function openEmbedded(folder: string | null): Promise<Embedded> {
   } catch (error) {
     if (runtime) await rm(runtime, { recursive: true, force: true });
     await release();
+    throw error;
+  }
+}
+
+function create(folder: string | null): Promise<PGlite> {
+  return PGlite.create({
+    ...(folder ? { dataDir: folder } : {}),
+    startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'],
+  });
+}
+
+/**
+ * Moves a database that does not open to `<folder>.damaged-<time>`, and makes an empty one: it holds nothing that the
+ * backend does not. Where an empty one does not open either (a full disk), the old one is put back.
+ */
+async function setAside(
+  folder: string | null,
+  error: unknown,
+  tell: (folder: string, error: unknown) => void,
+): Promise<PGlite> {
+  if (!folder || (await readdir(folder)).length === 0) throw error;
+  const aside = `${folder}.damaged-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`;
+  await rename(folder, aside);
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    const db = await create(folder);
+    tell(aside, error);
+    return db;
+  } catch {
+    await rm(folder, { recursive: true, force: true });
+    await rename(aside, folder);
     throw error;
   }
 }

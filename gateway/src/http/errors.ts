@@ -75,14 +75,24 @@ function fromBackend(error: ProblemError): ProblemError {
       return problem('backend_away', 'The backend is starting or has stopped.', { cause: error });
     case 'timeout':
       return problem('backend_timeout', detail, { cause: error });
-    case 'unexpected_answer':
-      return problem('bad_gateway', `The backend answered ${status} without saying why.`, { cause: error });
+    case 'unexpected_answer': {
+      const why = `The backend answered ${status} without saying why.`;
+      // Of a client's mistake, the status says enough; but 401 and 407 are about the gateway's own credentials.
+      return status < 400 || status >= 500 || status === 401 || status === 407
+        ? problem('bad_gateway', why, { cause: error })
+        : refused(status, why, error);
+    }
     default:
       // Its 401 is about the gateway's token, not about the caller's.
       return status === 401 && error.problem.type !== 'urn:agent-forge:problem:unauthorized'
         ? problem('bad_gateway', 'The backend refused the token of the gateway.', { cause: error })
         : error;
   }
+}
+
+function refused(status: number, why: string, cause: ProblemError): ProblemError {
+  const { problem: body } = problem('refused', why);
+  return new ProblemError({ ...body, status }, { cause, headers: { ...cause.headers } });
 }
 
 function fromValidator(specification: Specification, request: Request, error: ValidatorError): ProblemError {

@@ -5,6 +5,7 @@ type Row = { status: number; title: string; hint?: string; retryAfter?: number }
 
 export const problems = {
   malformed: { status: 400, title: 'Malformed request' },
+  refused: { status: 400, title: 'The backend refused the request' },
   unauthorized: {
     status: 401,
     title: 'A token is needed',
@@ -25,6 +26,11 @@ export const problems = {
     status: 405,
     title: 'Method not allowed',
     hint: 'The methods are listed at /api/docs.',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'Request not received in time',
+    hint: 'Send the whole body at once; only files may take longer.',
   },
   superseded: { status: 409, title: 'Superseded' },
   content_too_large: { status: 413, title: 'Body too large' },
@@ -54,6 +60,7 @@ export const problems = {
     retryAfter: 2,
   },
   database_away: { status: 503, title: 'The database is away', retryAfter: 2 },
+  starting: { status: 503, title: 'The gateway is starting', hint: 'Try again in a moment.', retryAfter: 1 },
   shutting_down: { status: 503, title: 'The gateway is shutting down', retryAfter: 5 },
   backend_timeout: { status: 504, title: 'The backend did not answer in time' },
 } as const satisfies Record<string, Row>;

@@ -12,11 +12,14 @@ import type {
   UnsubscribeRequest,
 } from '../../../openapi/gateway.js';
 import type { AllowList } from '../http/guard.js';
+import type { RateLimit } from '../http/limits.js';
 import type { Metrics } from '../http/metrics.js';
 import { problem } from '../http/problem.js';
 import { forValidation, type Specification } from '../http/specification.js';
+import { answerWithoutUpgrade, isWebSocket } from '../http/upgrade.js';
 import type { Mirror } from '../mirror/mirror.js';
 import { isTopic, type Topic } from '../mirror/topic.js';
+import { addressOf, createAdmission } from './admission.js';
 import { SharedEncoder } from './encoder.js';
 import { type Client, createHub } from './hub.js';
 import type { RealtimeServer, RealtimeSocket } from './protocol.js';
@@ -24,6 +27,8 @@ import { createStatusTeller } from './status.js';
 
 const MESSAGE_BYTES = 65_536;
 const TOPICS = 64;
+/** From the handshake to the token, ms. */
+const AUTHENTICATION_MS = 5_000;
 /** A replay goes on when fewer messages than this wait for the client. */
 const DRAINED = 64;
 /** A client that takes nothing for so long is too slow, ms. */
@@ -39,6 +44,10 @@ export type RealtimeSettings = {
   /** Pages of other origins that may connect; for the headers of the polling transport. */
   origins: readonly string[];
   isToken: (presented: string | undefined) => boolean;
+  /** Of requests: a handshake is one. */
+  rateLimit: RateLimit;
+  /** Whether X-Forwarded-For tells the address. */
+  trustProxy: boolean;
   /** Messages per second and socket. */
   messageLimit: number;
   status(): GatewayStatus;
@@ -49,7 +58,8 @@ export type RealtimeSettings = {
 export type Realtime = { sockets(): number; close(): Promise<void> };
 
 export function createRealtime(settings: RealtimeSettings): Realtime {
-  const { mirror, metrics, log, allowed, isToken } = settings;
+  const { mirror, metrics, log, allowed, isToken, rateLimit, trustProxy } = settings;
+  const admission = createAdmission();
   const io: RealtimeServer = new Server(settings.http, {
     serveClient: false,
     maxHttpBufferSize: MESSAGE_BYTES,
@@ -57,11 +67,41 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
     parser: { Encoder: SharedEncoder, Decoder },
     // No connectionStateRecovery: it would skip the token check, and cursors survive more than it does.
     cors: { origin: [...settings.origins] },
-    allowRequest: ({ headers }: IncomingMessage, decide) => {
-      const fine = allowed.host(headers.host) && allowed.origin(headers.origin, headers.host);
-      decide(fine ? null : 'host or origin not allowed', fine);
+    // One that has not joined its namespace, where it shows its token, is ended.
+    connectTimeout: AUTHENTICATION_MS,
+    allowRequest: (request: IncomingMessage, decide) => {
+      refusalOf(request).then(
+        (reason) => decide(reason, reason === null),
+        (err: unknown) => {
+          log.error({ err }, 'handshake failed');
+          decide('not possible now', false);
+        },
+      );
     },
   });
+  // The engine would end every other offer of a protocol without an answer.
+  settings.http.removeAllListeners('upgrade');
+  const decline = answerWithoutUpgrade(settings.http);
+  settings.http.on('upgrade', (request, socket, head) => {
+    if (isSocketUpgrade(request)) io.engine.handleUpgrade(request as never, socket, head);
+    else decline(request, socket, head);
+  });
+
+  /** Why a handshake is refused; null where it is not. */
+  async function refusalOf(request: IncomingMessage): Promise<string | null> {
+    const { host, origin } = request.headers;
+    if (!allowed.host(host) || !allowed.origin(origin, host)) return 'host or origin not allowed';
+    const address = addressOf(request, trustProxy);
+    if (!(await rateLimit.admits(address))) return 'too many requests from this address in the last minute';
+    return admission.admits(address) ? null : 'too many connections that have not shown a token';
+  }
+  const unproven = new WeakMap<object, { done(): void }>();
+  io.engine.on('connection', (connection: RealtimeSocket['conn']) => {
+    const waiting = admission.opened(addressOf(connection.request, trustProxy));
+    unproven.set(connection, waiting);
+    connection.once('close', waiting.done);
+  });
+
   const clients = new WeakMap<RealtimeSocket, Client>();
   const check = requestChecks(settings.specification);
 
@@ -110,6 +150,7 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
   });
 
   io.on('connection', (socket) => {
+    unproven.get(socket.conn)?.done();
     const client = clientOf(socket);
     clients.set(socket, client);
     socket.emit('status', statusNow());
@@ -177,6 +218,11 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
       io.engine.close();
     },
   };
+}
+
+/** Whether it is one that the engine takes: others at its path are answered like any request. */
+function isSocketUpgrade(request: IncomingMessage): boolean {
+  return isWebSocket(request) && /^\/socket\.io\/\?(.*&)?transport=websocket(&|$)/.test(request.url ?? '');
 }
 
 /** Rooms of topics have a prefix, since every socket has a room of its own id. */

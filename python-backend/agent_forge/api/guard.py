@@ -84,7 +84,8 @@ class BodyLimit:
     async def _refuse_values(self, scope: Scope, receive: Receive, send: Send) -> None:
         allowed = f"at most {MOST_VALUES} values in the whole body"
         fault = FieldError(field="body", message="has too many values", allowed=allowed)
-        answer = problem("invalid_request", f"body has too many values; {allowed}", Request(scope), [fault], None, None)
+        detail = f"body has too many values; {allowed}"
+        answer = problem("invalid_request", detail, Request(scope), [fault], errors_omitted=None)
         await answer(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:

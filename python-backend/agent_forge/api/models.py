@@ -19,6 +19,7 @@ from ..contract.model import (
     VerifyRequest,
 )
 from ..contract.pages import ModelPage
+from .byte_ranges import read_ranges
 from .dependencies import Cursor, Injected, Limit, problems
 
 router = APIRouter(tags=["models"])
@@ -83,10 +84,12 @@ def get_lineage(model_id: str, services: Injected) -> Lineage:
 )
 async def download_model(
     model_id: str,
+    request: Request,
     services: Injected,
     format: Annotated[Literal["safetensors", "pt"], Query()] = "safetensors",
 ) -> FileResponse:
     path, filename, etag = await services.models.file(model_id, format)
+    read_ranges(request, path.stat().st_size)
     return FileResponse(path, filename=filename, media_type="application/octet-stream", headers={"ETag": etag})
 
 
