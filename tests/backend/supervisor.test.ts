@@ -68,7 +68,7 @@ describe('the supervised backend', () => {
     expect((await api.get('/v1/system')).epoch).toBe(epoch);
 
     await supervisor.stop();
-    expect(supervisor.state()).toEqual({ status: 'down', reason: 'stopped', retryAt: null });
+    expect(supervisor.state()).toEqual({ status: 'down', reason: 'stopped', output: [], retryAt: null });
     expect(membersOf(second.pid)).toEqual([]);
   });
 

@@ -153,7 +153,7 @@ describe('files', () => {
     ['bytes=-0'],
     ['bytes=999999999-'],
     [`bytes=${'9'.repeat(5000)}-`],
-  ])('range %.20s lies beyond the file', async (range) => {
+  ])('range %s lies beyond the file', async (range) => {
     const response = await fetchFile({ range });
     expect([response.status, response.headers.get('content-range')]).toEqual([416, `bytes */${model.bytes}`]);
     expect(((await response.json()) as Problem).code).toBe('range_not_satisfiable');
