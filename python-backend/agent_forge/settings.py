@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     )
     heartbeat_seconds: float = Field(default=2.0, gt=0, le=60)
     lease_seconds: float = Field(default=20.0, gt=0, le=600, description="a worker silent for so long is given up")
+    database_busy_seconds: float = Field(
+        default=20.0, gt=0, le=600, description="how long a write waits for the database's lock"
+    )
     max_fruitless_attempts: int = Field(default=3, ge=1, le=100, description="starts without progress before failure")
     disk_reserve_bytes: int = Field(default=256 * 1024**2, ge=0, description="disk that a plan must leave free")
     memory_reserve_bytes: int = Field(default=256 * 1024**2, ge=0, description="memory that a plan must leave free")

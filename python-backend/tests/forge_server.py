@@ -35,10 +35,11 @@ PIPELINE = {
 class Server:
     """`python -m agent_forge serve` on a port of its own choice."""
 
-    def __init__(self, data: Path, **settings: int) -> None:
+    def __init__(self, data: Path, environment: dict[str, str] | None = None, **settings: float) -> None:
         """settings: of the backend, by name."""
         self.data = data
         self.settings = {f"AGENT_FORGE_{name.upper()}": str(value) for name, value in settings.items()}
+        self.settings |= environment or {}
         self.client = httpx.Client()
         self.start()
 

@@ -46,7 +46,7 @@ export function RunFailure({ run }: { run: Run }) {
       <ProblemNote
         error={{
           type: 'about:blank',
-          title: 'The run failed',
+          title: run.status === 'failed' ? 'The run failed' : 'The run was interrupted',
           status: 0,
           code,
           detail: message,

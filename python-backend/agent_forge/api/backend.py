@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
 
@@ -16,6 +17,7 @@ from ..runs.model_service import ModelService
 from ..runs.proving import Proving
 from ..runs.run_service import RunService
 from ..runs.supervisor import Supervisor
+from ..runs.tasks import Tasks
 from ..settings import Settings
 from .services import Services
 
@@ -27,7 +29,7 @@ class DataDirectoryInUseError(RuntimeError):
 class Backend:
     """Opens the data directory at once, so that what is wrong with it is an error at boot."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, fatal: Callable[[str], None]) -> None:
         settings.data.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(settings.data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -36,11 +38,18 @@ class Backend:
             raise DataDirectoryInUseError(f"another backend uses {settings.data}") from error
         files = ModelFiles(settings.models)
         files.clean()
-        self._database = Database(settings.database, on_commit=lambda seq: self.feed.committed(seq))
+        self._database = Database(
+            settings.database,
+            on_commit=lambda seq: self.feed.committed(seq),
+            busy_seconds=settings.database_busy_seconds,
+        )
         self.feed = Feed(self._database)
         self._database.migrate()
-        self._supervisor = Supervisor(settings, self._database, live=self.feed.live, committed=self.feed.committed)
-        self._interactive = InteractiveClient(settings)
+        self._tasks = Tasks(fatal)
+        self._supervisor = Supervisor(
+            settings, self._database, self._tasks, live=self.feed.live, committed=self.feed.committed
+        )
+        self._interactive = InteractiveClient(settings, self._tasks)
         proving = Proving(files, self._database)
         self.services = Services(
             runs=RunService(settings, self._database, proving, self._supervisor),
@@ -57,5 +66,6 @@ class Backend:
         self.feed.close()
         await self._supervisor.stop()
         await self._interactive.close()
+        await self._tasks.close()
         await run_in_threadpool(self._database.close)
         os.close(self._lock)

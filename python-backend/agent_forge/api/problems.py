@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 from collections.abc import Iterable, Mapping
@@ -12,12 +11,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from ..contract.problem import MOST_ERRORS, FieldError, Problem
 from ..registry.error import RegistryError
 from ..runs.refusal import Refusal
+from ..runs.store_fault import DATABASE_BUSY, DATABASE_DAMAGED, DISK_ERROR, DISK_FULL, store_fault
 from .ranges import allowed_in_words
 from .tracing import trace_id_of
 
@@ -71,8 +71,10 @@ KINDS: dict[str, Kind] = {
     "misdirected": Kind(421, "Not a host of this server", "Use the address that the server printed."),
     "internal_error": Kind(500, "Something went wrong here", "The log has the details under this trace id."),
     "worker_unavailable": Kind(503, "The worker is away", "Try again in a moment."),
-    "database_busy": Kind(503, "The database is busy or cannot be written", "Try again in a moment."),
-    "disk_full": Kind(507, "The disk is full", "Free some space."),
+    DATABASE_BUSY.code: Kind(503, "The database is busy", DATABASE_BUSY.hint),
+    DISK_FULL.code: Kind(507, "The disk is full", DISK_FULL.hint),
+    DISK_ERROR.code: Kind(500, "The disk cannot be read or written", DISK_ERROR.hint),
+    DATABASE_DAMAGED.code: Kind(500, "The database is damaged", DATABASE_DAMAGED.hint),
 }
 _BY_STATUS = {
     400: "invalid_json",
@@ -170,8 +172,8 @@ def install(app: FastAPI) -> None:
         # Of a body that cannot be parsed, only the cause knows more: too deep, too long a number.
         return problem(code, f"{error.__cause__ or error.detail}", request, None, error.headers)
 
-    @app.exception_handler(OperationalError)
-    async def database(request: Request, error: OperationalError) -> Response:
+    @app.exception_handler(DBAPIError)
+    async def database(request: Request, error: DBAPIError) -> Response:
         return unknown(request, error)
 
     @app.exception_handler(OSError)
@@ -185,12 +187,11 @@ def install(app: FastAPI) -> None:
 
 def unknown(request: Request, error: Exception) -> Response:
     """Logged once, with the trace id that the answer carries."""
-    match error:
-        case OperationalError():
-            code = "database_busy"
-        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            code = "disk_full"
-        case _:
-            code = "internal_error"
-    log.error("%s %s", request.method, request.url.path, exc_info=error, extra={"trace_id": trace_id_of(request)})
-    return problem(code, f"{type(error).__name__}", request)
+    extra = {"trace_id": trace_id_of(request)}
+    fault = store_fault(error)
+    if fault is None:
+        log.error("%s %s", request.method, request.url.path, exc_info=error, extra=extra)
+        return problem("internal_error", f"{type(error).__name__}", request)
+    # The name says it all, and a client that tries again would fill the log with the same traceback.
+    log.error("%s %s: %s: %s", request.method, request.url.path, fault.code, error, extra=extra)
+    return problem(fault.code, f"nothing was changed: {getattr(error, 'orig', None) or error}", request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -10,11 +11,16 @@ from collections.abc import Callable
 
 import uvicorn
 
-from ..runs import logs
+from ..runs import logs, threads
 from ..settings import Settings
 from .app import create_backend
 
+log = logging.getLogger(__name__)
+
 DRAIN_SECONDS = 5
+FATAL_SECONDS = 20.0
+"""For an orderly end once a background task cannot go on; after that the process just ends."""
+FAILED_TO_START, CANNOT_GO_ON = 3, 70
 
 
 class _Server(uvicorn.Server):
@@ -37,7 +43,17 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings, *, exit_on_stdin_eof: bool) -> int:
     """Blocks until a signal, or until stdin ends where asked for. Returns the exit code."""
     logs.configure("api", settings.log_level)
-    app, backend = create_backend(settings)
+    failed = threading.Event()
+
+    def fatal(reason: str) -> None:
+        log.critical("this process ends, for its parent to start it anew: %s", reason)
+        failed.set()
+        server.should_exit = True
+        deadline = threading.Timer(FATAL_SECONDS, lambda: os._exit(CANNOT_GO_ON))
+        deadline.daemon = True
+        deadline.start()
+
+    app, backend = create_backend(settings, fatal)
     listener = _listen(settings.host, settings.port)
     port: int = listener.getsockname()[1]
     config = uvicorn.Config(
@@ -55,9 +71,11 @@ def serve(settings: Settings, *, exit_on_stdin_eof: bool) -> int:
 
     server = _Server(config, ready, backend.feed.close)
     if exit_on_stdin_eof:
-        threading.Thread(target=_wait_for_end, args=(server,), name="stdin", daemon=True).start()
+        threads.start("stdin", lambda: _wait_for_end(server))
     server.run(sockets=[listener])
-    return 0 if server.started else 3
+    if failed.is_set():
+        return CANNOT_GO_ON
+    return 0 if server.started else FAILED_TO_START
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -17,7 +17,7 @@ from .outbox import Transaction
 from .schema import counters, meta
 
 
-def _engine(path: Path, begin: str) -> Engine:
+def _engine(path: Path, begin: str, busy_seconds: float) -> Engine:
     engine = create_engine(f"sqlite:///{path}", pool_size=16, max_overflow=48)
 
     @event.listens_for(engine, "connect")
@@ -25,7 +25,8 @@ def _engine(path: Path, begin: str) -> Engine:
         # The driver's own transaction handling is off: it would begin late, and deferred.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("busy_timeout=20000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        busy = f"busy_timeout={round(1000 * busy_seconds)}"
+        for pragma in (busy, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -40,11 +41,14 @@ class Database:
     """Reads see one snapshot each; writes take the write lock at once, so that they never deadlock on upgrade.
 
     `on_commit` is called with the newest `seq` after each commit that appended an event, from the thread that wrote.
+    A write waits `busy_seconds` for the lock. What goes wrong is named by `store_fault`.
     """
 
-    def __init__(self, path: Path, on_commit: Callable[[int], None] | None = None) -> None:
-        self._reader = _engine(path, "BEGIN")
-        self._writer = _engine(path, "BEGIN IMMEDIATE")
+    def __init__(
+        self, path: Path, on_commit: Callable[[int], None] | None = None, *, busy_seconds: float = 20.0
+    ) -> None:
+        self._reader = _engine(path, "BEGIN", busy_seconds)
+        self._writer = _engine(path, "BEGIN IMMEDIATE", busy_seconds)
         self._on_commit = on_commit
         self._epoch: str | None = None
 

@@ -8,6 +8,7 @@ from ..cognate.errors import InvalidSetting
 from ..contract.run import Failure
 from ..evomerge.refusal import MergeRefused
 from ..registry.error import RegistryError
+from .store_fault import store_fault
 
 
 def describe(error: BaseException, log_tail: list[str]) -> Failure:
@@ -17,13 +18,13 @@ def describe(error: BaseException, log_tail: list[str]) -> Failure:
 
 
 def _classify(error: BaseException) -> tuple[str, str | None]:
+    if (fault := store_fault(error)) is not None:
+        return fault.code, fault.hint
     match error:
         case InvalidSetting():
             return "invalid_setting", f"Allowed: {error.allowed}." if error.allowed else None
         case RegistryError() | MergeRefused():
             return error.code, getattr(error, "hint", None)
-        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return "disk_full", "Free some disk space, then retry: the run goes on from its last checkpoint."
         case OSError() if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             return "not_writable", "Make the data directory writable, then retry."
         case MemoryError():

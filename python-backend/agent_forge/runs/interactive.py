@@ -47,7 +47,7 @@ class Interactive:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pipe = Upward()
-        self._database = Database(settings.database)
+        self._database = Database(settings.database, busy_seconds=settings.database_busy_seconds)
         self._files = ModelFiles(settings.models)
         self._requests: queue.Queue[dict[str, Any]] = queue.Queue()
         materialise = engine.materialiser(settings)

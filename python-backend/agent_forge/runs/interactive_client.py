@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 from ..settings import Settings
 from .refusal import Refusal
 from .supervisor import LINE_LIMIT, worker_environment
+from .tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +20,8 @@ log = logging.getLogger(__name__)
 class InteractiveClient:
     """Answers come in the order of the requests; a process that dies fails what it was asked, nothing more."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, tasks: Tasks) -> None:
+        self._settings, self._tasks = settings, tasks
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -71,21 +73,30 @@ class InteractiveClient:
                     env=worker_environment(self._settings),
                     limit=LINE_LIMIT,
                 )
-                self._reader = asyncio.create_task(self._read(self._process))
+                self._reader = self._tasks.once("interactive", self._read(self._process))
             return self._process
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
+        """Ends with the process. An answer that cannot be read ends the process: nobody could tell whose it was."""
         assert process.stdout is not None  # noqa: S101 - asked for in _running
-        async for line in process.stdout:
-            answer = json.loads(line)
-            future = self._waiting.get(answer["id"])
-            if future is None or future.done():
-                continue
-            if "refusal" in answer:
-                future.set_exception(Refusal(answer["refusal"]["code"], answer["refusal"]["detail"]))
-            else:
-                future.set_result(answer["result"])
-        code = await process.wait()
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(Refusal("worker_unavailable", f"the process ended with code {code}"))
+        try:
+            async for line in process.stdout:
+                self._answer(json.loads(line))
+        except Exception:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
+        finally:
+            code = await process.wait()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(Refusal("worker_unavailable", f"the process ended with code {code}"))
+
+    def _answer(self, answer: dict[str, Any]) -> None:
+        future = self._waiting.get(answer["id"])
+        if future is None or future.done():
+            return
+        if "refusal" in answer:
+            future.set_exception(Refusal(answer["refusal"]["code"], answer["refusal"]["detail"]))
+        else:
+            future.set_result(answer["result"])

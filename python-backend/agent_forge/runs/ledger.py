@@ -94,9 +94,10 @@ def transition(tx: Transaction, run: Run, action: Action, failure: Failure | Non
         columns |= {"worker": None, "lease_until": None, "running_since": None}
     if status in ENDED:
         changes["finished_at"] = now()
+    if status in ENDED or failure is not None or action in (Action.start, Action.retry):
         changes["failure"] = failure
     if action is Action.retry:
-        changes |= {"finished_at": None, "failure": None}
+        changes["finished_at"] = None
         columns["fruitless"] = 0
     run = save(tx, run.model_copy(update=changes), event, **columns)
     if status is RunStatus.succeeded:
@@ -205,12 +206,22 @@ def fruitful(tx: Transaction, lease: Lease) -> None:
     tx.connection.execute(update(runs).where(runs.c.id == lease.run_id).values(fruitless=0))
 
 
-def interrupt(tx: Transaction, run: Run, *, reason: str, limit: int, at_fault: bool, log_tail: Sequence[str]) -> Run:
-    """The run's worker is gone: queue it again, or fail it after `limit` starts without progress.
+def interrupt(
+    tx: Transaction,
+    run: Run,
+    *,
+    reason: str,
+    limit: int,
+    at_fault: bool,
+    log_tail: Sequence[str],
+    cause: Failure | None = None,
+) -> Run:
+    """The run's worker is gone, or cannot go on: queue it again, or fail it after `limit` starts without progress.
 
-    `at_fault` is false where the worker was told to stop: that start does not count.
+    `at_fault` is false where the worker was told to stop, or waits for what passes: that start does not count.
+    `cause` is what the run shows until it is started again.
     """
-    run = transition(tx, run, Action.interrupt)
+    run = transition(tx, run, Action.interrupt, cause)
     if run.status is not RunStatus.interrupted:
         return run
     fruitless: int = tx.connection.execute(select(runs.c.fruitless).where(runs.c.id == run.id)).scalar_one()
@@ -219,7 +230,7 @@ def interrupt(tx: Transaction, run: Run, *, reason: str, limit: int, at_fault: b
         tx.connection.execute(update(runs).where(runs.c.id == run.id).values(fruitless=fruitless))
     if fruitless < limit:
         return transition(tx, run, Action.requeue)
-    failure = Failure(
+    failure = cause or Failure(
         code="worker_lost",
         message=f"{reason}; {fruitless} starts in a row without progress",
         hint="See the log lines; memory is the usual cause. A retry goes on from the last checkpoint.",
@@ -228,20 +239,10 @@ def interrupt(tx: Transaction, run: Run, *, reason: str, limit: int, at_fault: b
     return transition(tx, run, Action.exhaust, failure)
 
 
-def held_runs(connection: Connection, worker: str | None = None, expired_at: float | None = None) -> list[Run]:
-    """Runs in the hands of a worker: of this one, of those whose lease has run out, or all."""
-    query = select(runs.c.body).where(runs.c.status.in_(HELD))
-    if worker is not None:
-        query = query.where(runs.c.worker == worker)
-    if expired_at is not None:
-        query = query.where(runs.c.lease_until < expired_at)
-    return [parse(body) for body in connection.execute(query).scalars()]
-
-
-def holder(connection: Connection, run_id: str) -> str | None:
-    """Name of the worker that holds the run."""
-    name: str | None = connection.execute(select(runs.c.worker).where(runs.c.id == run_id)).scalar_one()
-    return name
+def holders(connection: Connection) -> list[tuple[Run, str | None, float]]:
+    """Runs in the hands of a worker, each with the worker's name and the end of its lease."""
+    columns = select(runs.c.body, runs.c.worker, runs.c.lease_until).where(runs.c.status.in_(HELD))
+    return [(parse(row.body), row.worker, row.lease_until or 0.0) for row in connection.execute(columns)]
 
 
 def add_timing(tx: Transaction, run_id: str, parts: dict[str, float]) -> None:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from . import threads
+
 INTERVAL = 0.1
 """Seconds between two of a kind."""
 
@@ -19,8 +21,7 @@ class Latest:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
-        self._thread.start()
+        self._thread = threads.start("live", self._run)
 
     def put(self, kind: str, make: Callable[[], dict[str, Any]]) -> None:
         """`make` is called only where the message is really sent."""

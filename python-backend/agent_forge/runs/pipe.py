@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
+
+from . import threads
+
+log = logging.getLogger(__name__)
 
 
 class Upward:
@@ -30,7 +35,10 @@ class Upward:
 
 
 def listen(handle: Callable[[dict[str, Any]], None], ended: Callable[[], None]) -> threading.Thread:
-    """Read stdin on a thread of its own: `handle` each message, then `ended` once at end of file."""
+    """Read stdin on a thread of its own: `handle` each message, then `ended` once at end of file.
+
+    A line that is no message is logged and skipped; where `handle` raises, the process ends.
+    """
 
     def read() -> None:
         # The descriptor itself: a daemon thread inside sys.stdin would hold its lock when the interpreter ends.
@@ -39,9 +47,21 @@ def listen(handle: Callable[[dict[str, Any]], None], ended: Callable[[], None]) 
             while chunk := stdin.read(65536):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    handle(json.loads(line))
+                    message = _parsed(line)
+                    if message is not None:
+                        handle(message)
         ended()
 
-    thread = threading.Thread(target=read, name="stdin", daemon=True)
-    thread.start()
-    return thread
+    return threads.start("stdin", read)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        log.error("a line on stdin is no message: %s, in %r", error, line[:200])
+        return None
+    if not isinstance(message, dict):
+        log.error("a line on stdin is no message: an object was expected, in %r", line[:200])
+        return None
+    return message

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import threading
 import time
 from typing import Any
 
 import torch
+from sqlalchemy.exc import DBAPIError
 
 from ..contract.job import Cancelled, Paused
 from ..contract.run import Run
 from ..registry.files import ModelFiles
 from ..settings import Settings
-from . import engine, ledger, logs, memory, rates, records
+from . import engine, ledger, logs, memory, rates, records, threads
+from .backoff import Backoff
 from .calibration import calibrate
 from .database import Database
 from .failure import describe
@@ -23,12 +26,15 @@ from .job import DatabaseJob, Stopped
 from .ledger import Fenced, Lease
 from .pipe import Upward, listen
 from .states import Action
+from .store_fault import DISK_FULL, store_fault
 from .versions import versions
 
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0
 """The queue is looked at so often even without a wake-up: a lost message only delays."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+"""Between two tries after a fault of the store."""
 EXIT_SECONDS = 10.0
 """Time to stop in good order once the parent is gone; after that the process just ends."""
 
@@ -40,12 +46,17 @@ class Worker:
         self._settings, self._name = settings, name
         self._pipe = Upward()
         self._database = Database(
-            settings.database, on_commit=lambda seq: self._pipe.send({"kind": "committed", "seq": seq})
+            settings.database,
+            on_commit=lambda seq: self._pipe.send({"kind": "committed", "seq": seq}),
+            busy_seconds=settings.database_busy_seconds,
         )
+        # A renewal that waited long for the lock would keep the next sign of life from the parent.
+        self._heart = Database(settings.database, busy_seconds=settings.heartbeat_seconds)
         self._files = ModelFiles(settings.models)
         self._stop, self._wake = threading.Event(), threading.Event()
         self._job: DatabaseJob | None = None
         self._lease: Lease | None = None
+        self._patience = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def serve(self) -> None:
@@ -56,17 +67,47 @@ class Worker:
         if self._settings.threads is not None:
             torch.set_num_threads(self._settings.threads)
         listen(self._receive, self._abandoned)
-        if self._database.get_meta("calibration") is None:
-            self._database.set_meta("calibration", calibrate().model_dump_json())
+        threads.start("heartbeat", self._beat)
+        self._calibrate()
         self._pipe.send({"kind": "ready", "device": self.device})
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         while not self._stop.is_set():
-            if not self._work():
+            try:
+                worked = self._work()
+            except Exception as error:
+                self._wait_for_store(error)
+                continue
+            if not worked:
                 self._wake.wait(IDLE_SECONDS)
                 self._wake.clear()
             elif (held := memory.own_bytes()) > self._settings.worker_memory_bytes:
                 log.info("%d MB are held after a run: a fresh worker follows", held // 10**6)
                 return
+
+    def _calibrate(self) -> None:
+        """Once for a database; where it cannot be stored now, by a later worker."""
+        try:
+            if self._database.get_meta("calibration") is None:
+                self._database.set_meta("calibration", calibrate().model_dump_json())
+        except Exception as error:
+            self._wait_for_store(error)
+
+    def _wait_for_store(self, error: Exception) -> None:
+        """A pause after a fault of the store, longer each time; on a full disk, until there is room. Raises others."""
+        fault = store_fault(error)
+        if fault is None:
+            raise error
+        wait = self._patience.next()
+        log.error("%s; again in %.1f s: %s", fault.code, wait, error)
+        self._stop.wait(wait)
+        told = False
+        while fault is DISK_FULL and not self._stop.is_set() and self._missing_room():
+            if not told:
+                log.error("disk_full: work goes on when %d bytes are free", self._settings.disk_reserve_bytes)
+                told = True
+            self._stop.wait(IDLE_SECONDS)
+
+    def _missing_room(self) -> bool:
+        return shutil.disk_usage(self._settings.data).free < self._settings.disk_reserve_bytes
 
     def _halt(self) -> None:
         self._stop.set()
@@ -91,10 +132,13 @@ class Worker:
             if lease is None or job is None:
                 continue
             try:
-                with self._database.write() as tx:
+                with self._heart.write() as tx:
                     ledger.renew(tx, lease, self._settings.lease_seconds)
             except Fenced:
                 log.warning("lease lost", extra={"run_id": lease.run_id})
+            except DBAPIError as error:
+                # The parent hears this worker all the same, and leaves it the run.
+                log.warning("the lease is not renewed: %s", error, extra={"run_id": lease.run_id})
             # Also the fallback for a command whose wake-up was lost.
             job.control.set()
 
@@ -125,13 +169,44 @@ class Worker:
         self._lease, self._job = lease, job
         try:
             self._attempt(run, job, lease)
+            self._patience.reset()
         except Fenced as error:
             log.warning("%s", error, extra={"run_id": run.id})
+        except Exception as error:
+            self._interrupt(lease, error)
+            raise
         finally:
             self._lease = self._job = None
             job.close()
             self._pipe.send({"kind": "idle"})
         return True
+
+    def _interrupt(self, lease: Lease, error: Exception) -> None:
+        """The store failed under the run: hand it back with the reason, as soon as that can be written."""
+        fault = store_fault(error)
+        if fault is None:
+            return
+        patience = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        while not self._stop.is_set():
+            try:
+                with self._database.write() as tx:
+                    ledger.interrupt(
+                        tx,
+                        ledger.held(tx.connection, lease),
+                        reason=f"{fault.code}: {error}",
+                        limit=self._settings.max_fruitless_attempts,
+                        at_fault=not fault.passes,
+                        log_tail=[line.message for line in records.logs_of(tx.connection, lease.run_id, 50)],
+                        cause=describe(error, []),
+                    )
+            except Fenced:
+                return
+            except DBAPIError as again:
+                log.warning("the interruption cannot be written yet: %s", again, extra={"run_id": lease.run_id})
+                self._stop.wait(patience.next())
+            else:
+                log.warning("run interrupted: %s", fault.code, extra={"run_id": lease.run_id})
+                return
 
     def _attempt(self, run: Run, job: DatabaseJob, lease: Lease) -> None:
         log.info("attempt %d of run %s", run.attempt, run.id, extra={"run_id": run.id, "trace_id": run.trace_id})
@@ -157,6 +232,8 @@ class Worker:
         except Fenced:
             raise
         except Exception as error:
+            if store_fault(error) is not None:
+                raise
             log.exception("run failed", extra={"run_id": run.id, "trace_id": run.trace_id})
             self._finish(job, lease, Action.fail, error)
         else:
@@ -182,6 +259,11 @@ class Worker:
 
 def main(settings: Settings, name: str) -> None:
     logs.configure("worker", settings.log_level)
-    Worker(settings, name).serve()
+    try:
+        Worker(settings, name).serve()
+    except Exception:
+        log.critical("this worker cannot go on", exc_info=True)
+        logging.shutdown()
+        os._exit(threads.EXIT_CODE)
     # Everything is committed; taking torch apart in good order costs seconds on a busy machine.
     os._exit(0)

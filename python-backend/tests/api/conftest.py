@@ -40,6 +40,6 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
-    app, _ = create_backend(settings)
+    app, _ = create_backend(settings, pytest.fail)
     with TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"}, raise_server_exceptions=False) as opened:
         yield opened

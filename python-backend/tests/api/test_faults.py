@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,11 @@ def disturbed(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def undisturbed(server: Server, pipeline: dict[str, Any]) -> list[str]:
     return _digests(server, pipeline)
+
+
+@pytest.fixture(scope="session")
+def undisturbed_parents(server: Server) -> list[str]:
+    return _digests(server, server.post("/v1/pipelines", PIPELINE | {"evomerge": None}))
 
 
 def _digests(server: Server, pipeline: dict[str, Any]) -> list[str]:
@@ -109,6 +116,79 @@ def test_a_worker_that_holds_too_much_after_a_run_is_replaced(tmp_path: Path, un
     log = (tmp_path / "server.log").read_text()
     assert "a fresh worker follows" in log
     assert "worker ended" not in log
+
+
+def test_a_worker_killed_while_another_program_holds_the_lock_is_replaced(
+    tmp_path: Path, undisturbed_parents: list[str]
+) -> None:
+    """The run goes on as soon as the lock is free, although the API gave up waiting for it many times."""
+    locked = Server(tmp_path / "data", database_busy_seconds=0.5)
+    try:
+        pipeline = locked.post("/v1/pipelines", PIPELINE | {"evomerge": None})
+        cognate = pipeline["cognate"]["id"]
+        run = locked.wait(cognate, _doing(1))
+        other = sqlite3.connect(locked.data / "forge.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        os.kill(run["worker_pid"], signal.SIGKILL)
+        refused = locked.client.post("/v1/pipelines", json=PIPELINE)
+        assert (refused.status_code, refused.json()["code"]) == (503, "database_busy")
+        assert refused.headers["retry-after"]
+        # A new worker is there while the run still waits to be given up.
+        deadline = time.monotonic() + 120
+        while [w["status"] for w in locked.get("/v1/system")["workers"]] != ["idle"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert locked.get(f"/v1/runs/{cognate}")["attempt"] == 1
+        other.rollback()
+        other.close()
+        locked.wait(cognate, lambda run: run["attempt"] == 2)
+        assert _digests(locked, pipeline) == undisturbed_parents
+        _assert_once(locked)
+    finally:
+        locked.stop()
+
+
+def test_on_a_full_disk_runs_wait_with_the_reason_and_go_on_when_there_is_room(
+    tmp_path: Path, undisturbed_parents: list[str]
+) -> None:
+    """One fruitless start would fail the run, and none is counted."""
+    full = tmp_path / "full"
+    injected = {"PYTHONPATH": str(Path(__file__).parents[1] / "full_disk"), "FULL_DISK": str(full)}
+    server = Server(tmp_path / "data", injected, max_fruitless_attempts=1)
+    try:
+        pipeline = server.post("/v1/pipelines", PIPELINE | {"evomerge": None})
+        cognate = pipeline["cognate"]["id"]
+        run = server.wait(cognate, _doing(1))
+        full.touch()
+        deadline = time.monotonic() + 120
+        while "disk_full" not in (tmp_path / "server.log").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        refused = server.client.post("/v1/pipelines", json=PIPELINE)
+        assert (refused.status_code, refused.json()["code"]) == (507, "disk_full")
+        assert "disk space" in refused.json()["hint"]
+        os.kill(run["worker_pid"], signal.SIGKILL)
+        full.unlink()
+        assert _digests(server, pipeline) == undisturbed_parents
+        assert server.get(f"/v1/runs/{cognate}")["attempt"] > 1
+        _assert_once(server)
+    finally:
+        server.stop()
+
+
+def test_a_backend_that_cannot_watch_its_leases_ends_and_says_why(tmp_path: Path) -> None:
+    program = (
+        "import sys; from agent_forge.__main__ import main; from agent_forge.runs.supervisor import Supervisor\n"
+        "def broken(*_): raise RuntimeError('broken')\n"
+        "Supervisor._give_up = broken\n"
+        "sys.exit(main(['serve', '--port', '0']))"
+    )
+    environment = {**os.environ, "AGENT_FORGE_DATA": str(tmp_path), "AGENT_FORGE_TOKEN": TOKEN}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=200
+    )
+    assert ended.returncode == 70
+    assert "background task leases cannot go on: RuntimeError: broken" in ended.stderr
 
 
 def test_a_second_backend_on_the_same_data_is_refused(disturbed: Server) -> None:

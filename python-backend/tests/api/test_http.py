@@ -193,7 +193,7 @@ def test_bodies(client: TestClient, content: bytes, status: int, code: str) -> N
 
 @pytest.mark.parametrize(("what", "reserve"), [("disk", "disk_reserve_bytes"), ("memory", "memory_reserve_bytes")])
 def test_a_plan_that_does_not_fit_is_refused_with_the_numbers(settings: Settings, what: str, reserve: str) -> None:
-    app, _ = create_backend(settings.model_copy(update={reserve: 2**60}))
+    app, _ = create_backend(settings.model_copy(update={reserve: 2**60}), pytest.fail)
     with TestClient(app, headers={"Authorization": "Bearer a-token-for-tests-only"}) as client:
         answer = client.post("/v1/cognate/runs", json=COGNATE)
         assert (answer.status_code, answer.json()["code"]) == (422, f"insufficient_{what}")
@@ -277,7 +277,7 @@ def test_the_served_application_never_loads_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from agent_forge.api.app import create_backend;"
         "from agent_forge.settings import Settings;"
-        f"create_backend(Settings(data=Path({str(tmp_path / 'data')!r}), token='0123456789abcdef'));"
+        f"create_backend(Settings(data=Path({str(tmp_path / 'data')!r}), token='0123456789abcdef'), print);"
         "loaded = [name for name in sys.modules if name.split('.')[0] == 'torch']; sys.exit(1 if loaded else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

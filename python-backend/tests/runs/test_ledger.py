@@ -8,7 +8,7 @@ from sqlalchemy import select
 from agent_forge.contract.base import now
 from agent_forge.contract.evomerge import EvoMergeSettings
 from agent_forge.contract.model import Model, ModelKind
-from agent_forge.contract.run import Run, RunKind, RunStatus
+from agent_forge.contract.run import Failure, Run, RunKind, RunStatus
 from agent_forge.runs import ledger, shelf
 from agent_forge.runs.database import Database
 from agent_forge.runs.ledger import Fenced, Lease
@@ -74,14 +74,16 @@ def test_a_worker_that_was_given_up_is_fenced(database: Database, make_run: Make
         assert ledger.renew(tx, fresh, 10.0) is RunStatus.running
 
 
-def test_a_lease_that_runs_out_is_found(database: Database, make_run: MakeRun) -> None:
+def test_holders_are_told_with_the_end_of_their_lease(database: Database, make_run: MakeRun) -> None:
     with database.write() as tx:
         ledger.create(tx, make_run("r"))
-    _lease(database)
-    clock = ledger.monotonic()
     with database.read() as connection:
-        assert ledger.held_runs(connection, expired_at=clock) == []
-        assert [run.id for run in ledger.held_runs(connection, expired_at=clock + 11)] == ["r"]
+        assert ledger.holders(connection) == []
+    _lease(database)
+    with database.read() as connection:
+        ((run, holder, until),) = ledger.holders(connection)
+    assert (run.id, holder) == ("r", "w1")
+    assert 0 < until - ledger.monotonic() <= 10
 
 
 def test_three_starts_without_progress_fail_with_the_last_lines(database: Database, make_run: MakeRun) -> None:
@@ -109,6 +111,24 @@ def test_starts_that_are_no_failure_do_not_count(database: Database, make_run: M
             with database.write() as tx:
                 ledger.fruitful(tx, lease)
         assert _interrupt(database, "r", at_fault=what == "progress").status is RunStatus.queued
+
+
+@pytest.mark.parametrize("at_fault", [True, False])
+def test_an_interrupted_run_shows_the_cause_until_it_is_started_again(
+    database: Database, make_run: MakeRun, at_fault: bool
+) -> None:
+    cause = Failure(code="disk_error", message="the disk does not answer")
+    with database.write() as tx:
+        ledger.create(tx, make_run("r"))
+    for attempt in (1, 2, 3):
+        assert _lease(database)[0].failure is None
+        with database.write() as tx:
+            run = ledger.find(tx.connection, "r")
+            assert run is not None
+            run = ledger.interrupt(tx, run, reason="x", limit=3, at_fault=at_fault, log_tail=[], cause=cause)
+        assert run.failure == cause
+        given_up = at_fault and attempt == 3
+        assert run.status is (RunStatus.failed if given_up else RunStatus.queued)
 
 
 @pytest.mark.parametrize(("command", "want"), [(Action.pause, RunStatus.paused), (Action.cancel, RunStatus.cancelled)])
