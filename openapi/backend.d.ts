@@ -30,7 +30,7 @@ export interface paths {
         };
         /**
          * Get Readiness
-         * @description The database answers too.
+         * @description The database answers too, and a run that is started now would be worked on, or what stands against it.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -680,6 +680,27 @@ export interface components {
              * @description sliding attention window, tokens; what is older is read from memory
              */
             window: number;
+        };
+        /**
+         * BackendReadiness
+         * @description Whether a run that is started now would be worked on.
+         */
+        BackendReadiness: {
+            /** Faults */
+            faults: string[];
+            /** Oldest Lease Seconds */
+            oldest_lease_seconds: number | null;
+            /** Oldest Queued Seconds */
+            oldest_queued_seconds: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "ready" | "degraded";
+            /** Workers Alive */
+            workers_alive: number;
+            /** Workers Wanted */
+            workers_wanted: number;
         };
         /**
          * Baseline
@@ -2322,6 +2343,7 @@ export interface components {
             models_directory: string;
             /** Queued Runs */
             queued_runs: number;
+            readiness: components["schemas"]["BackendReadiness"];
             /** Started At */
             started_at: string;
             /** Version */
@@ -2531,6 +2553,7 @@ export interface components {
     pathItems: never;
 }
 export type Architecture = components['schemas']['Architecture'];
+export type BackendReadiness = components['schemas']['BackendReadiness'];
 export type Baseline = components['schemas']['Baseline'];
 export type Calibration = components['schemas']['Calibration'];
 export type Candidate = components['schemas']['Candidate'];
@@ -2653,7 +2676,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["BackendReadiness"];
                 };
             };
         };

@@ -637,7 +637,7 @@ export interface paths {
         };
         /**
          * Each dependency by name
-         * @description Ready with a database. Without the backend the mirror still answers reads, which is `degraded`.
+         * @description Ready means that a run which is started now would be worked on. Without the backend, or with fewer workers than wanted, reads are still answered, which is `degraded`.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -682,6 +682,27 @@ export interface components {
              * @description sliding attention window, tokens; what is older is read from memory
              */
             window: number;
+        };
+        /**
+         * BackendReadiness
+         * @description Whether a run that is started now would be worked on.
+         */
+        BackendReadiness: {
+            /** Faults */
+            faults: string[];
+            /** Oldest Lease Seconds */
+            oldest_lease_seconds: number | null;
+            /** Oldest Queued Seconds */
+            oldest_queued_seconds: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "ready" | "degraded";
+            /** Workers Alive */
+            workers_alive: number;
+            /** Workers Wanted */
+            workers_wanted: number;
         };
         /**
          * Baseline
@@ -1096,7 +1117,7 @@ export interface components {
         Dependency: {
             detail: string;
             /** @enum {string} */
-            name: "database" | "backend" | "mirror" | "shutdown";
+            name: "database" | "backend" | "mirror" | "workers" | "shutdown";
             ok: boolean;
         };
         DownloadTicket: {
@@ -2490,6 +2511,7 @@ export interface components {
             models_directory: string;
             /** Queued Runs */
             queued_runs: number;
+            readiness: components["schemas"]["BackendReadiness"];
             /** Started At */
             started_at: string;
             /** Version */
@@ -2903,6 +2925,7 @@ export interface components {
     pathItems: never;
 }
 export type Architecture = components['schemas']['Architecture'];
+export type BackendReadiness = components['schemas']['BackendReadiness'];
 export type Baseline = components['schemas']['Baseline'];
 export type Calibration = components['schemas']['Calibration'];
 export type Candidate = components['schemas']['Candidate'];

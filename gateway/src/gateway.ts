@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { createApp } from './app.js';
 import { createBackendApi } from './backend/api.js';
 import { systemClock } from './backend/clock.js';
+import { readinessOf } from './backend/readiness.js';
 import { createSupervisor, externalBackend, type Supervisor } from './backend/supervisor.js';
 import type { Config } from './config.js';
 import { openDatabase } from './database/database.js';
@@ -109,7 +110,8 @@ async function start(
       sockets: sockets(),
     };
   };
-  const metrics = createMetrics(status);
+  const backendReadiness = () => readinessOf(backend);
+  const metrics = createMetrics(status, backendReadiness);
   const allowed = allowList(config);
   const rateLimit = createRateLimit(config.rateLimit);
   const app = createApp({
@@ -118,6 +120,7 @@ async function start(
       reads: mirror.queries,
       staleSince: mirror.staleSince,
       status,
+      backendReadiness,
       checkDatabase: async () => {
         await database.prisma.$queryRaw`SELECT 1`;
       },

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Readiness } from '../../openapi/gateway.js';
 import type { Problem } from '../../openapi/problem.js';
 import { invalid, nobody, operations, type TestGateway, testGateway, undocumented } from './fixtures.js';
 
@@ -288,6 +289,11 @@ describe('without the backend', () => {
     const ready = await gateway.ask('/readyz', { token: null });
     expect(ready.status).toBe(200);
     expect(ready.json).toMatchObject({ status: 'degraded' });
+    expect((ready.json as Readiness).dependencies).toContainEqual({
+      name: 'workers',
+      ok: false,
+      detail: 'unknown: the backend does not answer',
+    });
     expect(undocumented('getReadiness', ready)).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { io, type Socket } from 'socket.io-client';
 import type { ClientEvents, ServerEvents } from '../../gateway/src/realtime/protocol.js';
 import type { Model, Problem } from '../../openapi/backend.js';
-import type { RunPageView, RunView, StatusMessage, SystemView } from '../../openapi/gateway.js';
+import type { Readiness, RunPageView, RunView, StatusMessage, SystemView } from '../../openapi/gateway.js';
 import { eventually, stateOf } from '../backend/fixtures.js';
 import { type Answer, invalid, operations, type TestGateway, testGateway, undocumented } from './fixtures.js';
 import { safetensors } from './safetensors.js';
@@ -26,7 +26,7 @@ beforeAll(async () => {
   await eventually(
     () => gateway.ask('/readyz'),
     ({ json }) => (json as { status: string }).status === 'ready',
-    60_000,
+    110_000,
   );
 }, 120_000);
 afterAll(() => gateway.end());
@@ -36,6 +36,21 @@ function connect(): Client {
 }
 
 const statusOf = async (id: string) => ((await gateway.ask(`/api/v1/runs/${id}`)).json as RunView).status;
+
+test('workers and their leases are told', async () => {
+  const { dependencies } = (await gateway.ask('/readyz')).json as Readiness;
+  expect(dependencies).toContainEqual({ name: 'workers', ok: true, detail: '1 of 1 alive' });
+  const system = (await gateway.ask('/api/v1/system')).json as SystemView;
+  expect(system.backend?.readiness).toMatchObject({ status: 'ready', workers_alive: 1, faults: [] });
+  const { text } = await gateway.ask('/metrics');
+  for (const line of [
+    'workers_alive 1',
+    'workers_wanted 1',
+    'backend_faults 0',
+    'oldest_queued_run_seconds 0',
+  ])
+    expect(text).toContain(`agent_forge_${line}\n`);
+});
 
 describe('runs', () => {
   test('a created run can be read at once, and a repeat is the same run', async () => {

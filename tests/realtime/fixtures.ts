@@ -78,7 +78,7 @@ export async function realtimeStack() {
       http,
       mirror,
       specification,
-      metrics: createMetrics(status),
+      metrics: createMetrics(status, async () => null),
       log: quiet,
       allowed: allowList({ host: '127.0.0.1', publicUrl: undefined, allowedHosts: [], allowedOrigins: [] }),
       origins: [],

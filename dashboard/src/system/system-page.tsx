@@ -38,6 +38,7 @@ export default function SystemPage() {
           {backend ? (
             <>
               <Panel title="Workers" note={`${count(backend.queued_runs)} in the queue`}>
+                <Work readiness={backend.readiness} />
                 <Workers workers={backend.workers} />
               </Panel>
               <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
@@ -165,6 +166,31 @@ function MirrorPanel({
         </Text>
       )}
     </Panel>
+  );
+}
+
+function Work({ readiness }: { readiness: System['readiness'] }) {
+  const { status, workers_alive, workers_wanted, oldest_queued_seconds, oldest_lease_seconds, faults } =
+    readiness;
+  const few = workers_alive < workers_wanted;
+  return (
+    <Facts>
+      <Fact label="A new run" tone={status === 'ready' ? undefined : 'bad'}>
+        {status === 'ready' ? 'would be worked on' : few ? 'would wait for a worker' : 'may wait'}
+      </Fact>
+      <Fact label="Alive" note={`of ${count(workers_wanted)} wanted`} tone={few ? 'bad' : undefined}>
+        {count(workers_alive)}
+      </Fact>
+      <Fact label="Longest wait in the queue">
+        {oldest_queued_seconds === null ? '–' : duration(oldest_queued_seconds)}
+      </Fact>
+      <Fact label="Oldest sign of life of a run">
+        {oldest_lease_seconds === null ? '–' : `${duration(oldest_lease_seconds)} ago`}
+      </Fact>
+      <Fact label="Fails, tried again" tone={faults.length > 0 ? 'bad' : undefined}>
+        {faults.length > 0 ? faults.join(', ') : 'nothing'}
+      </Fact>
+    </Facts>
   );
 }
 

@@ -5,6 +5,7 @@ import type { Endpoint } from './api.js';
 import { createBackoff } from './backoff.js';
 import type { Clock } from './clock.js';
 import { type Exit, endGroup, type GroupProcess, spawnGroup } from './process.js';
+import { repeat } from './repeat.js';
 
 export type BackendState =
   | { status: 'starting'; pid: number | null }
@@ -88,7 +89,13 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
 
   function enter(next: BackendState): void {
     state = next;
-    for (const listener of listeners) listener(next);
+    for (const listener of listeners) {
+      try {
+        listener(next);
+      } catch (err) {
+        log.error({ err }, 'backend: a listener of its state failed');
+      }
+    }
   }
 
   /** One life of the backend, from its start to its end. */
@@ -139,19 +146,28 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
     return { ...exit, wasReady, output: wasReady ? [] : output };
   }
 
+  /** One life, and the wait for the next. */
+  async function liveAndWait(): Promise<void> {
+    const began = clock.now();
+    const exit = await live();
+    if (ending.signal.aborted) return;
+    if (exit.wasReady && clock.now() - began >= limits.stableMs) backoff.reset();
+    const waitMs = backoff.next();
+    const reason = reasonOf(exit);
+    const { output } = exit;
+    log.error({ reason, retryMs: waitMs }, 'backend: ended');
+    enter({ status: 'down', reason, output, retryAt: clock.now() + waitMs });
+    await clock.sleep(waitMs, ending.signal);
+  }
+
   async function keepRunning(): Promise<void> {
-    while (!ending.signal.aborted) {
-      const began = clock.now();
-      const exit = await live();
-      if (ending.signal.aborted) break;
-      if (exit.wasReady && clock.now() - began >= limits.stableMs) backoff.reset();
-      const waitMs = backoff.next();
-      const reason = reasonOf(exit);
-      const { output } = exit;
-      log.error({ reason, retryMs: waitMs }, 'backend: ended');
-      enter({ status: 'down', reason, output, retryAt: clock.now() + waitMs });
-      await clock.sleep(waitMs, ending.signal);
-    }
+    await repeat({
+      name: 'backend: keeping it running',
+      step: liveAndWait,
+      clock,
+      log,
+      signal: ending.signal,
+    });
     enter({ status: 'down', reason: 'stopped', output: [], retryAt: null });
   }
 

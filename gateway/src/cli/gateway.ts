@@ -114,9 +114,12 @@ async function startGateway(
   }
 }
 
-/** Ready means: its database, its backend and the mirror all are. */
+/** Its database, its backend and the mirror are ready; for a worker, a run may wait in the queue. */
 async function untilReady(url: string, fate: () => string | undefined): Promise<void> {
-  await until(async () => ((await readiness(url))?.status === 'ready' ? true : undefined), fate);
+  await until(async () => {
+    const dependencies = (await readiness(url))?.dependencies;
+    return dependencies?.every(({ name, ok }) => ok || name === 'workers') || undefined;
+  }, fate);
 }
 
 /** Asks again and again, until there is something, or `fate` tells why there never will be, or it is too late. */

@@ -1,11 +1,15 @@
 /** Prometheus metrics: own registry, so that two gateways in one process (tests) don't share counters. */
 import type { RequestHandler } from 'express';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { BackendReadiness } from '../../../openapi/backend.js';
 import type { GatewayStatus } from '../../../openapi/gateway.js';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-export function createMetrics(status: () => GatewayStatus) {
+export function createMetrics(
+  status: () => GatewayStatus,
+  backendReadiness: () => Promise<BackendReadiness | null>,
+) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -58,6 +62,44 @@ export function createMetrics(status: () => GatewayStatus) {
   gauge('mirror_resyncs', 'Snapshots and catch-ups after a reset or gap.', (now) => now.mirror.resyncs);
   gauge('backend_restarts', 'Times that the backend was started again.', (now) => now.restarts);
   gauge('sockets', 'Connected sockets.', (now) => now.sockets);
+
+  // The backend is asked once for all of its figures, however many of them one page has.
+  let asked: Promise<BackendReadiness | null> | null = null;
+  const ask = () => {
+    asked ??= backendReadiness().finally(() => {
+      asked = null;
+    });
+    return asked;
+  };
+  const work = (name: string, help: string, read: (work: BackendReadiness) => number | null) =>
+    new Gauge({
+      name: `agent_forge_${name}`,
+      help,
+      registers,
+      async collect() {
+        const found = await ask();
+        const value = found && read(found);
+        if (value === null) this.reset();
+        else this.set(value);
+      },
+    });
+  work(
+    'workers_alive',
+    'Workers that are idle or busy, and were heard of lately.',
+    (now) => now.workers_alive,
+  );
+  work('workers_wanted', 'Workers that there shall be.', (now) => now.workers_wanted);
+  work('backend_faults', 'Background tasks of the backend that fail at present.', (now) => now.faults.length);
+  work(
+    'oldest_queued_run_seconds',
+    'For how long the first run in the queue has waited for a worker; 0 where the queue is empty.',
+    (now) => now.oldest_queued_seconds ?? 0,
+  );
+  work(
+    'oldest_lease_seconds',
+    'Longest time since a worker renewed its lease on a run; 0 where none is held.',
+    (now) => now.oldest_lease_seconds ?? 0,
+  );
 
   return { registry, requests, events, messages, resets };
 }

@@ -1,4 +1,5 @@
 /** The port between HTTP and the rest: what the resources call. Wired in `main.ts`. */
+import type { BackendReadiness } from '../../../openapi/backend.js';
 import type { GatewayStatus } from '../../../openapi/gateway.js';
 import type { BackendApi } from '../backend/api.js';
 import type { Queries } from '../mirror/queries.js';
@@ -14,6 +15,8 @@ export type Services = {
   status(): GatewayStatus;
   /** Rejects where the database does not answer. */
   checkDatabase(): Promise<void>;
+  /** Whether the backend would work on a run that is started now; null where it does not answer. */
+  backendReadiness(): Promise<BackendReadiness | null>;
   /** From the first signal to stop on. */
   stopping(): boolean;
   /** Waits for a change to be seen in `reads`. */

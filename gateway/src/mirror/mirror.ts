@@ -5,6 +5,7 @@ import type { components } from '../../../openapi/gateway.js';
 import type { BackendApi } from '../backend/api.js';
 import type { Clock } from '../backend/clock.js';
 import { type FeedState, followFeed, type ResetReason } from '../backend/feed.js';
+import { repeat } from '../backend/repeat.js';
 import type { Database } from '../database/database.js';
 import { fillDetails } from './details.js';
 import { beginHistory, type History, publishedHistory, publishHistory, sweepHistories } from './history.js';
@@ -122,7 +123,11 @@ export function createMirror(settings: MirrorSettings): Mirror {
   async function sweepLater(keep: number): Promise<void> {
     await clock.sleep(graceMs, ending.signal);
     if (ending.signal.aborted || shown?.id !== keep) return;
-    await sweepHistories(prisma, building ? [keep, building.history.id] : [keep]);
+    try {
+      await sweepHistories(prisma, building ? [keep, building.history.id] : [keep]);
+    } catch (err) {
+      log.warn({ err }, 'mirror: rows of an abandoned history stay until the next start or reset');
+    }
   }
 
   let filling: Promise<void> | null = null;
@@ -151,59 +156,57 @@ export function createMirror(settings: MirrorSettings): Mirror {
     if (was !== next.status) changed.emit();
   }
 
+  /** Until the mirror ends or begins anew. */
   async function follow(): Promise<void> {
-    while (!ending.signal.aborted) {
-      following = new AbortController();
-      const signal = AbortSignal.any([ending.signal, following.signal]);
-      const handlers = {
-        cursor: () => ({ epoch: target()?.epoch ?? null, seq: target()?.seq ?? 0 }),
-        durable,
-        watermark,
-        live: (event: LiveEvent) => {
-          progress.hear(event);
-          live.emit(event);
-        },
-        reset: begin,
-        gap: (missing: number) => {
-          resyncs++;
-          log.warn({ missing }, 'mirror: an event was missing; paging the log');
-        },
-        state,
-      };
-      await followFeed({ api: backend, handlers, clock, log }, signal);
-      state({ status: 'connecting' });
-    }
+    following = new AbortController();
+    const signal = AbortSignal.any([ending.signal, following.signal]);
+    const handlers = {
+      cursor: () => ({ epoch: target()?.epoch ?? null, seq: target()?.seq ?? 0 }),
+      durable,
+      watermark,
+      live: (event: LiveEvent) => {
+        progress.hear(event);
+        live.emit(event);
+      },
+      reset: begin,
+      gap: (missing: number) => {
+        resyncs++;
+        log.warn({ missing }, 'mirror: an event was missing; paging the log');
+      },
+      state,
+    };
+    await followFeed({ api: backend, handlers, clock, log }, signal);
+    state({ status: 'connecting' });
   }
 
   let lastDifferences = '';
+  /** Once, and the wait for the next time. */
   async function compare(): Promise<void> {
-    while (!ending.signal.aborted) {
-      if (shown && !building && feed.status === 'following') {
-        const { epoch } = shown;
-        try {
-          const differences = await reconcile({
-            backend,
-            queries,
-            cursor: () => shown,
-            clock,
-            signal: ending.signal,
-          });
-          if (differences.length > 0) {
-            log.error({ differences: differences.slice(0, 20) }, 'mirror: differs from the backend');
-            // The same difference after a new reading lies in the backend's log, which no reading can mend.
-            const found = hashOf(differences);
-            if (found !== lastDifferences) await rebuild(epoch);
-            lastDifferences = found;
-          }
-          reconciledAt = new Date(clock.now());
-          changed.emit();
-        } catch (err) {
-          if (!ending.signal.aborted)
-            log.warn({ err }, 'mirror: the comparison with the backend did not finish');
+    if (shown && !building && feed.status === 'following') {
+      const { epoch } = shown;
+      try {
+        const differences = await reconcile({
+          backend,
+          queries,
+          cursor: () => shown,
+          clock,
+          signal: ending.signal,
+        });
+        if (differences.length > 0) {
+          log.error({ differences: differences.slice(0, 20) }, 'mirror: differs from the backend');
+          // The same difference after a new reading lies in the backend's log, which no reading can mend.
+          const found = hashOf(differences);
+          if (found !== lastDifferences) await rebuild(epoch);
+          lastDifferences = found;
         }
-        await clock.sleep(reconcileMs, ending.signal);
-      } else await clock.sleep(1_000, ending.signal);
-    }
+        reconciledAt = new Date(clock.now());
+        changed.emit();
+      } catch (err) {
+        if (!ending.signal.aborted)
+          log.warn({ err }, 'mirror: the comparison with the backend did not finish');
+      }
+      await clock.sleep(reconcileMs, ending.signal);
+    } else await clock.sleep(1_000, ending.signal);
   }
 
   async function rebuild(epoch: string): Promise<void> {
@@ -235,7 +238,11 @@ export function createMirror(settings: MirrorSettings): Mirror {
       // What was being built when the last process ended is begun again.
       await sweepHistories(prisma, shown ? [shown.id] : []);
       if (shown) staleSince = shown.updatedAt;
-      tasks.push(follow(), compare());
+      const background = { clock, log, signal: ending.signal };
+      tasks.push(
+        repeat({ name: 'mirror: following the backend', step: follow, ...background }),
+        repeat({ name: 'mirror: comparing with the backend', step: compare, ...background }),
+      );
     },
     async stop() {
       ending.abort();

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from ..contract.base import Resource
+from ..contract.run import BackendReadiness
 from .dependencies import Injected
 
 router = APIRouter(tags=["system"])
@@ -21,7 +22,6 @@ def get_health() -> Health:
 
 
 @router.get("/readyz", operation_id="getReadiness")
-def get_readiness(services: Injected) -> Health:
-    """The database answers too."""
-    services.runs.system()
-    return Health(status="ok")
+def get_readiness(services: Injected) -> BackendReadiness:
+    """The database answers too, and a run that is started now would be worked on, or what stands against it."""
+    return services.runs.readiness()

@@ -135,12 +135,29 @@ class Calibration(Resource):
     measured_at: Time
 
 
+class BackendReadiness(Resource):
+    """Whether a run that is started now would be worked on."""
+
+    status: Literal["ready", "degraded"]
+    """`degraded`: fewer workers than wanted, or something fails and is tried again."""
+    workers_alive: Count
+    """Idle or busy, and heard of within the time of a lease."""
+    workers_wanted: Count
+    oldest_queued_seconds: float | None
+    """For how long the first run in the queue has waited for a worker; null where the queue is empty."""
+    oldest_lease_seconds: float | None
+    """Longest time since a worker renewed its lease on a run; null where none is held."""
+    faults: list[str]
+    """What fails at present and is tried again: background tasks, each with its error's code."""
+
+
 class System(Resource):
     version: str
     versions: dict[str, str]
     epoch: str
     last_seq: Count
     started_at: Time
+    readiness: BackendReadiness
     workers: list[WorkerInfo]
     queued_runs: Count
     calibration: Calibration | None

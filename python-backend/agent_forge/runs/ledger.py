@@ -6,9 +6,10 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from ..contract.base import now
@@ -152,17 +153,26 @@ def _revive_dependents(tx: Transaction, run: Run) -> None:
             transition(tx, dependent, Action.retry)
 
 
-def lease_next(tx: Transaction, worker: str, pid: int, seconds: float, **changes: object) -> tuple[Run, Lease] | None:
-    """Start the oldest run that is queued and waits for nothing. `changes` describe the worker in the run."""
+def _waiting(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Of the runs that wait for a worker, and for nothing else."""
     waited = aliased(runs)
-    row = tx.connection.execute(
-        select(runs.c.body, runs.c.fruitless)
+    return (
+        select(*columns)
         .outerjoin(waited, waited.c.id == runs.c.depends_on)
         .where(runs.c.status == RunStatus.queued)
         .where((runs.c.depends_on.is_(None)) | (waited.c.status == RunStatus.succeeded))
-        .order_by(runs.c.id)
-        .limit(1)
-    ).one_or_none()
+    )
+
+
+def oldest_queued(connection: Connection) -> datetime | None:
+    """Since when the first of the runs that wait for a worker has waited."""
+    since: str | None = connection.scalar(_waiting(func.min(func.json_extract(runs.c.body, "$.updated_at"))))
+    return datetime.fromisoformat(since) if since is not None else None
+
+
+def lease_next(tx: Transaction, worker: str, pid: int, seconds: float, **changes: object) -> tuple[Run, Lease] | None:
+    """Start the oldest run that is queued and waits for nothing. `changes` describe the worker in the run."""
+    row = tx.connection.execute(_waiting(runs.c.body, runs.c.fruitless).order_by(runs.c.id).limit(1)).one_or_none()
     if row is None:
         return None
     run = parse(row.body)

@@ -34,6 +34,7 @@ from ..contract.model import Model
 from ..contract.pages import CandidatePage, RunPage
 from ..contract.recipe import TrainingOrigin
 from ..contract.run import (
+    BackendReadiness,
     Calibration,
     LogLine,
     Pipeline,
@@ -65,6 +66,8 @@ class Workers(Protocol):
 
     def wake(self) -> None: ...
     def workers(self) -> list[WorkerInfo]: ...
+    def alive(self) -> int: ...
+    def faults(self) -> list[str]: ...
 
 
 class RunService:
@@ -228,6 +231,24 @@ class RunService:
             raise Refusal("not_found", f"there is no candidate {candidate_id}")
         return found
 
+    def readiness(self) -> BackendReadiness:
+        with self._database.read() as connection:
+            return self._readiness(connection)
+
+    def _readiness(self, connection: Connection) -> BackendReadiness:
+        alive, wanted, faults = self._workers.alive(), self._settings.workers, self._workers.faults()
+        since = ledger.oldest_queued(connection)
+        renewed = [until - self._settings.lease_seconds for _, _, until in ledger.holders(connection)]
+        return BackendReadiness(
+            status="degraded" if alive < wanted or faults else "ready",
+            workers_alive=alive,
+            workers_wanted=wanted,
+            # The wall clock may have been set back meanwhile.
+            oldest_queued_seconds=max(0.0, (now() - since).total_seconds()) if since is not None else None,
+            oldest_lease_seconds=max(0.0, ledger.monotonic() - min(renewed)) if renewed else None,
+            faults=faults,
+        )
+
     def system(self) -> System:
         disk, memory = shutil.disk_usage(self._settings.data), psutil.virtual_memory()
         with self._database.read() as connection:
@@ -235,12 +256,14 @@ class RunService:
                 select(func.count()).select_from(runs).where(runs.c.status == RunStatus.queued)
             ).scalar_one()
             last = outbox.last_seq(connection)
+            readiness = self._readiness(connection)
         return System(
             version=__version__,
             versions=versions(),
             epoch=self._database.epoch,
             last_seq=last,
             started_at=self._started_at,
+            readiness=readiness,
             workers=self._workers.workers(),
             queued_runs=queued,
             calibration=self._calibration(),

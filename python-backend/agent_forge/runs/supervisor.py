@@ -125,6 +125,14 @@ class Supervisor:
             for worker in list(self._workers)
         ]
 
+    def alive(self) -> int:
+        """Workers that can take a run or have one, and were heard of lately."""
+        since = time.monotonic() - self._settings.lease_seconds
+        return sum(worker.status in ("idle", "busy") and worker.heard > since for worker in list(self._workers))
+
+    def faults(self) -> list[str]:
+        return [f"{task}: {error}" for task, error in sorted(self._tasks.faults().items())]
+
     def _wake_all(self) -> None:
         for worker in self._workers:
             self._tell(worker, "wake")

@@ -43,7 +43,7 @@ class Tasks:
         self._faults.pop(name, None)
 
     def faults(self) -> dict[str, str]:
-        """What fails at present: name of the task, and the newest error."""
+        """What fails at present: name of the task, and code or type of the newest error."""
         return dict(self._faults)
 
     async def close(self) -> None:
@@ -71,7 +71,7 @@ class Tasks:
                 fault = store_fault(error)
                 if fault is None or not fault.passes:
                     counted += 1
-                self._faults[name] = f"{fault.code if fault else type(error).__name__}: {error}".split("\n", 1)[0]
+                self._faults[name] = fault.code if fault else type(error).__name__
                 if counted >= FAILURES:
                     log.critical("background task %s: %d failures in a row", name, counted, exc_info=error)
                     self._end(f"background task {name} cannot go on: {type(error).__name__}: {error}")

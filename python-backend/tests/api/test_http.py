@@ -42,8 +42,17 @@ def test_every_route_needs_the_token(client: TestClient, method: str, path: str,
 
 
 def test_liveness_and_readiness_need_none(client: TestClient) -> None:
-    for path in ("/healthz", "/readyz"):
-        assert client.get(path, headers={"Authorization": ""}).json() == {"status": "ok"}
+    assert client.get("/healthz", headers={"Authorization": ""}).json() == {"status": "ok"}
+    assert client.get("/readyz", headers={"Authorization": ""}).json()["status"] == "ready"
+
+
+def test_readiness_tells_for_how_long_a_run_has_waited(client: TestClient) -> None:
+    assert client.get("/readyz").json()["oldest_queued_seconds"] is None
+    client.post("/v1/pipelines", json={})
+    ready = client.get("/readyz").json()
+    assert 0 <= ready["oldest_queued_seconds"] < 60
+    assert (ready["workers_alive"], ready["workers_wanted"], ready["oldest_lease_seconds"]) == (0, 0, None)
+    assert client.get("/v1/system").json()["readiness"].keys() == ready.keys()
 
 
 COGNATE: dict[str, Any] = {"train_steps": 3}

@@ -175,6 +175,7 @@ def test_a_lost_run_is_given_up_once_the_lock_is_free_and_logged_then(
         await until(stage.idle)
         await asyncio.sleep(0.5)
         assert (stage.status("r"), told()) == (RunStatus.running, [])
+        assert stage.supervisor.faults() == ["leases: database_busy"]
         other.rollback()
         await until(lambda: stage.status("r") is RunStatus.queued)
         await until(lambda: told() == ["run interrupted: the backend ended"])
@@ -223,6 +224,18 @@ def test_workers_that_end_at_once_follow_each_other_slower_and_slower(
     async def scene() -> None:
         while [p for p in pauses if p >= supervisor.FIRST_BACKOFF][:3] != [0.5, 1.0, 2.0]:
             await sleep(0.02)
+
+    stage.play(scene)
+
+
+def test_only_workers_that_can_work_and_are_heard_are_alive(stage: Stage) -> None:
+    async def scene() -> None:
+        assert stage.supervisor.alive() == 0
+        await until(stage.idle)
+        (worker,) = stage.supervisor._workers
+        assert stage.supervisor.alive() == 1
+        worker.heard -= stage.settings.lease_seconds + 1
+        assert stage.supervisor.alive() == 0
 
     stage.play(scene)
 
