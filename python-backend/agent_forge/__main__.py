@@ -1,4 +1,4 @@
-"""`python -m agent_forge`: serve, worker, interactive, openapi, ops."""
+"""`python -m agent_forge`: serve, worker, interactive, backup, restore, openapi, ops."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def main(argv: list[str] | None = None) -> int:
     worker = commands.add_parser("worker", help="started by serve")
     worker.add_argument("--name", required=True)
     commands.add_parser("interactive", help="started by serve")
+    for name, help_text in (
+        ("backup", "copy the database, in use or not, to a new file"),
+        ("restore", "put a backup in the database's place, which is moved aside"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument("file", type=Path)
+        command.add_argument("--data", type=Path, default=None, help="data directory")
     commands.add_parser("openapi", help="print the specification")
     ops = commands.add_parser("ops", help="print the merge methods")
     ops.add_argument("--json", action="store_true")
@@ -57,6 +64,36 @@ def main(argv: list[str] | None = None) -> int:
             from .runs.interactive import main as run_interactive
 
             run_interactive(settings)
+        case "backup" | "restore":
+            return _backup(settings, arguments.command, arguments.file)
+    return 0
+
+
+def _backup(settings: Settings, command: str, file: Path) -> int:
+    import sqlite3
+
+    from .runs import backup
+
+    try:
+        if command == "backup":
+            made = backup.back_up(settings, file)
+            print(f"Backed up {made.runs} runs and the digests of {made.models} models to {file}, {made.bytes} bytes.")  # noqa: T201
+            print(f"The models' files are not in it: copy {settings.models} as well.")  # noqa: T201
+            return 0
+        done = backup.restore(settings, file)
+    except (OSError, RuntimeError, sqlite3.Error) as error:
+        print(f"{command} failed: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    print(f"Restored {done.backup.runs} runs and {done.backup.models} models as of {done.backup.created_at}.")  # noqa: T201
+    if done.aside is not None:
+        print(f"The database that was there before is {done.aside}.")  # noqa: T201
+    for title, lines in (
+        ("Runs that begin anew, since their checkpoint is gone", done.restarted),
+        ("Models whose file is missing", done.missing),
+        ("Models whose file is not the one that was backed up", done.differing),
+    ):
+        if lines:
+            print(f"{title}:", *lines, sep="\n  ")  # noqa: T201
     return 0
 
 

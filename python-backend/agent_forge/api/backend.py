@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import logging
 import os
+import sqlite3
 from collections.abc import Callable
 
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
 from ..registry.files import ModelFiles
+from ..runs.data_lock import lock
 from ..runs.database import Database
 from ..runs.feed import Feed
+from ..runs.integrity import quick_check
 from ..runs.interactive_client import InteractiveClient
 from ..runs.model_service import ModelService
 from ..runs.proving import Proving
 from ..runs.run_service import RunService
+from ..runs.store_fault import in_short, store_fault
 from ..runs.supervisor import Supervisor
 from ..runs.tasks import Tasks
 from ..settings import Settings
 from .services import Services
 
+log = logging.getLogger(__name__)
 
-class DataDirectoryInUseError(RuntimeError):
-    """Two backends on one directory would give up each other's workers."""
+CHECK_SECONDS = 20.0
+"""Longest that the check of the database may delay a start."""
+
+
+class CannotOpenError(RuntimeError):
+    """The database is there and cannot be used; the text says why, and what to do."""
 
 
 class Backend:
     """Opens the data directory at once, so that what is wrong with it is an error at boot."""
 
     def __init__(self, settings: Settings, fatal: Callable[[str], None]) -> None:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(settings.data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataDirectoryInUseError(f"another backend uses {settings.data}") from error
+        self._lock = lock(settings.data)
         files = ModelFiles(settings.models)
         files.clean()
         self._database = Database(
@@ -44,7 +50,7 @@ class Backend:
             busy_seconds=settings.database_busy_seconds,
         )
         self.feed = Feed(self._database)
-        self._database.migrate()
+        _prepare(self._database, settings)
         self._tasks = Tasks(fatal)
         self._supervisor = Supervisor(
             settings, self._database, self._tasks, live=self.feed.live, committed=self.feed.committed
@@ -69,3 +75,18 @@ class Backend:
         await self._tasks.close()
         await run_in_threadpool(self._database.close)
         os.close(self._lock)
+
+
+def _prepare(database: Database, settings: Settings) -> None:
+    """Check the file, then bring its schema up to date. Raises DatabaseDamagedError, CannotOpenError."""
+    path = settings.database
+    try:
+        if path.exists() and not quick_check(path, seconds=CHECK_SECONDS):
+            log.warning("%s: too large to be checked within %g s; not checked further", path, CHECK_SECONDS)
+        database.migrate()
+    except CommandError as error:
+        raise CannotOpenError(f"the database {path} was made by a newer version of this program: {error}") from error
+    except (DBAPIError, sqlite3.Error) as error:
+        fault = store_fault(error)
+        reason = f"{fault.code}. {fault.hint}" if fault is not None else in_short(error)
+        raise CannotOpenError(f"the database {path} cannot be opened: {reason}") from error

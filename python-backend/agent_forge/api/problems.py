@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from ..contract.problem import MOST_ERRORS, FieldError, Problem
 from ..registry.error import RegistryError
 from ..runs.refusal import Refusal
-from ..runs.store_fault import DATABASE_BUSY, DATABASE_DAMAGED, DISK_ERROR, DISK_FULL, store_fault
+from ..runs.store_fault import DATABASE_BUSY, DATABASE_DAMAGED, DISK_ERROR, DISK_FULL, in_short, store_fault
 from .ranges import allowed_in_words
 from .tracing import trace_id_of
 
@@ -193,5 +193,5 @@ def unknown(request: Request, error: Exception) -> Response:
         log.error("%s %s", request.method, request.url.path, exc_info=error, extra=extra)
         return problem("internal_error", f"{type(error).__name__}", request)
     # The name says it all, and a client that tries again would fill the log with the same traceback.
-    log.error("%s %s: %s: %s", request.method, request.url.path, fault.code, error, extra=extra)
-    return problem(fault.code, f"nothing was changed: {getattr(error, 'orig', None) or error}", request)
+    log.error("%s %s: %s: %s", request.method, request.url.path, fault.code, in_short(error), extra=extra)
+    return problem(fault.code, f"nothing was changed: {in_short(error)}", request)

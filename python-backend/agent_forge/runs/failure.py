@@ -8,13 +8,13 @@ from ..cognate.errors import InvalidSetting
 from ..contract.run import Failure
 from ..evomerge.refusal import MergeRefused
 from ..registry.error import RegistryError
-from .store_fault import store_fault
+from .store_fault import in_short, store_fault
 
 
 def describe(error: BaseException, log_tail: list[str]) -> Failure:
     """Everything unknown becomes `internal_error`, with its type and message."""
     code, hint = _classify(error)
-    return Failure(code=code, message=f"{type(error).__name__}: {error}", hint=hint, log_tail=log_tail)
+    return Failure(code=code, message=f"{type(error).__name__}: {in_short(error)}", hint=hint, log_tail=log_tail)
 
 
 def _classify(error: BaseException) -> tuple[str, str | None]:

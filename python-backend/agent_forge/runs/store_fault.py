@@ -63,6 +63,11 @@ def store_fault(error: BaseException) -> StoreFault | None:
     return None
 
 
+def in_short(error: BaseException) -> str:
+    """The database's own words, without the statement and its parameters."""
+    return str((isinstance(error, DBAPIError) and error.orig) or error)
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     current: BaseException | None = error

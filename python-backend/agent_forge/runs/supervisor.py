@@ -28,6 +28,7 @@ from . import ledger, memory, messages, records
 from .backoff import Backoff
 from .database import Database
 from .outbox import Transaction
+from .store_fault import in_short
 from .tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class Supervisor:
         try:
             await run_in_threadpool(self._give_up, set())
         except DBAPIError as error:
-            log.warning("runs are still marked as running, which the next start mends: %s", error)
+            log.warning("runs are still marked as running, which the next start mends: %s", in_short(error))
 
     def wake(self) -> None:
         """A run was queued, or the status of one changed. From any thread."""

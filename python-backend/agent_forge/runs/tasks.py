@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from .backoff import Backoff
-from .store_fault import store_fault
+from .store_fault import in_short, store_fault
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,10 @@ class Tasks:
                     self._end(f"background task {name} cannot go on: {type(error).__name__}: {error}")
                     return
                 wait = backoff.next()
-                log.error("background task %s failed; again in %.1f s", name, wait, exc_info=error)
+                if counted:
+                    log.error("background task %s failed; again in %.1f s", name, wait, exc_info=error)
+                else:
+                    log.error("background task %s waits: %s; again in %.1f s", name, in_short(error), wait)
                 await asyncio.sleep(wait)
             else:
                 backoff.reset()

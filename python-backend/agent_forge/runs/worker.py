@@ -26,7 +26,7 @@ from .job import DatabaseJob, Stopped
 from .ledger import Fenced, Lease
 from .pipe import Upward, listen
 from .states import Action
-from .store_fault import DISK_FULL, store_fault
+from .store_fault import DISK_FULL, in_short, store_fault
 from .versions import versions
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Worker:
         if fault is None:
             raise error
         wait = self._patience.next()
-        log.error("%s; again in %.1f s: %s", fault.code, wait, error)
+        log.error("%s; again in %.1f s: %s", fault.code, wait, in_short(error))
         self._stop.wait(wait)
         told = False
         while fault is DISK_FULL and not self._stop.is_set() and self._missing_room():
@@ -138,7 +138,7 @@ class Worker:
                 log.warning("lease lost", extra={"run_id": lease.run_id})
             except DBAPIError as error:
                 # The parent hears this worker all the same, and leaves it the run.
-                log.warning("the lease is not renewed: %s", error, extra={"run_id": lease.run_id})
+                log.warning("the lease is not renewed: %s", in_short(error), extra={"run_id": lease.run_id})
             # Also the fallback for a command whose wake-up was lost.
             job.control.set()
 
@@ -186,6 +186,8 @@ class Worker:
         fault = store_fault(error)
         if fault is None:
             return
+        extra = {"run_id": lease.run_id}
+        log.error("the run cannot go on now: %s: %s", fault.code, in_short(error), extra=extra)
         patience = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while not self._stop.is_set():
             try:
@@ -193,7 +195,7 @@ class Worker:
                     ledger.interrupt(
                         tx,
                         ledger.held(tx.connection, lease),
-                        reason=f"{fault.code}: {error}",
+                        reason=f"{fault.code}: {in_short(error)}",
                         limit=self._settings.max_fruitless_attempts,
                         at_fault=not fault.passes,
                         log_tail=[line.message for line in records.logs_of(tx.connection, lease.run_id, 50)],
@@ -202,10 +204,10 @@ class Worker:
             except Fenced:
                 return
             except DBAPIError as again:
-                log.warning("the interruption cannot be written yet: %s", again, extra={"run_id": lease.run_id})
+                log.warning("the interruption cannot be written yet: %s", in_short(again), extra=extra)
                 self._stop.wait(patience.next())
             else:
-                log.warning("run interrupted: %s", fault.code, extra={"run_id": lease.run_id})
+                log.warning("run interrupted: %s", fault.code, extra=extra)
                 return
 
     def _attempt(self, run: Run, job: DatabaseJob, lease: Lease) -> None:

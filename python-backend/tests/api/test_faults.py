@@ -158,19 +158,21 @@ def test_on_a_full_disk_runs_wait_with_the_reason_and_go_on_when_there_is_room(
     try:
         pipeline = server.post("/v1/pipelines", PIPELINE | {"evomerge": None})
         cognate = pipeline["cognate"]["id"]
-        run = server.wait(cognate, _doing(1))
+        server.wait(cognate, _doing(1))
         full.touch()
         deadline = time.monotonic() + 120
-        while "disk_full" not in (tmp_path / "server.log").read_text():
+        while "the run cannot go on now: disk_full" not in (tmp_path / "server.log").read_text():
             assert time.monotonic() < deadline
             time.sleep(0.1)
         refused = server.client.post("/v1/pipelines", json=PIPELINE)
         assert (refused.status_code, refused.json()["code"]) == (507, "disk_full")
         assert "disk space" in refused.json()["hint"]
-        os.kill(run["worker_pid"], signal.SIGKILL)
         full.unlink()
         assert _digests(server, pipeline) == undisturbed_parents
-        assert server.get(f"/v1/runs/{cognate}")["attempt"] > 1
+        run = server.get(f"/v1/runs/{cognate}")
+        assert (run["attempt"] > 1, run["failure"]) == (True, None)
+        interrupted = [e["payload"] for e in server.events() if e["type"] == "run.interrupted"]
+        assert {payload["failure"]["code"] for payload in interrupted} == {"disk_full"}
         _assert_once(server)
     finally:
         server.stop()
