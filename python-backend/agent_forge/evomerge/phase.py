@@ -269,7 +269,9 @@ class _Evolution:
         """Touch the held-out split once, register the champion, report."""
         self.job.progress(self.total, self.total, "candidates", "held-out evaluation")
         if self.champion is None:
-            raise NoChampion(f"not one of {len(self.recorded)} candidates could be merged and measured")
+            self.job.report({"stopped_by": stopped_by})
+            bred = state.index * self.config.population
+            raise NoChampion(f"not one of {bred} candidates could be merged and measured")
         tensors = self.bench.make(self.champion.recipe)
         baselines, scored = on_heldout(self.bench, state.baselines, tensors, self.job.poll)
         fault = scored if isinstance(scored, Fault) else None

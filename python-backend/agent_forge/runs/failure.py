@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from ..cognate.errors import InvalidSetting
+from ..contract.fault import NotMeasurable
 from ..contract.run import Failure
 from ..evomerge.refusal import MergeRefused
 from ..registry.error import RegistryError
@@ -23,6 +24,8 @@ def _classify(error: BaseException) -> tuple[str, str | None]:
     match error:
         case InvalidSetting():
             return "invalid_setting", f"Allowed: {error.allowed}." if error.allowed else None
+        case NotMeasurable():
+            return error.fault.kind, "Training has diverged: make a new run with smaller learning rates."
         case RegistryError() | MergeRefused():
             return error.code, getattr(error, "hint", None)
         case OSError() if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):

@@ -235,3 +235,62 @@ def test_an_upload_that_ends_early_leaves_nothing(server: Server) -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, "malformed_file")
     assert server.get("/v1/models?limit=100")["items"] == before
     assert list((server.data / "models").rglob("*cut*")) == []
+
+
+def far_out(scale: float) -> dict[str, Tensor]:
+    most = torch.finfo(torch.float32).max
+    return {
+        name: (tensor.double() * scale).clamp(-most, most).float() for name, tensor in draw_all(NANO, seed=4).items()
+    }
+
+
+@pytest.mark.parametrize("exponent", [-38, -19, 6, 12, 19, 25, 38])
+def test_any_finite_model_answers(server: Server, exponent: int) -> None:
+    model = bring(server, f"scaled-{exponent}", far_out(10.0**exponent))
+    answer = server.post(f"/v1/models/{model['id']}/predict", {"prompt": "1+2=", "max_tokens": 3}, status=200)
+    assert all(0 <= token["probability"] <= 1 for token in answer["tokens"])
+    assert answer["fault"] is None or "not finite" in answer["fault"]
+    assert exponent < 38 or answer["fault"] is not None
+
+
+def test_a_parent_that_cannot_be_measured_fails_the_run_by_name(server: Server, parents: Any) -> None:
+    broken = bring(server, "broken", far_out(1e38))
+    run = server.post(
+        "/v1/evomerge/runs",
+        {"parents": [parents[0]["id"], broken["id"]], "generations": 1, "eval_problems": 8, "heldout_problems": 8},
+    )
+    failure = server.wait(run["id"], is_status("failed"))["failure"]
+    assert failure["code"] == "parent_not_measurable"
+    assert broken["id"] in failure["message"]
+    assert "(broken)" in failure["message"]
+    assert failure["hint"].startswith("Leave this model out")
+    assert server.get(f"/v1/runs/{run['id']}/candidates")["items"] == []
+
+
+def test_merges_that_overflow_end_no_run(server: Server, parents: Any) -> None:
+    """One row of the embedding, that no problem reads, lies at either end of the range."""
+    ends = []
+    for index, value in enumerate((3.2e38, -3.2e38)):
+        tensors = {name: tensor.clone() for name, tensor in draw_all(NANO, seed=index + 1).items()}
+        tensors["embedding.weight"][250] = value
+        ends.append(bring(server, f"end-{index}", tensors)["id"])
+    run = server.post(
+        "/v1/evomerge/runs", {"parents": ends, "generations": 1, "eval_problems": 8, "heldout_problems": 8}
+    )
+    server.wait(run["id"], is_status("succeeded"))
+    found = server.get(f"/v1/runs/{run['id']}/candidates")["items"]
+    faulted = [one for one in found if one["fault"] is not None]
+    assert faulted
+    assert all(one["digest"] is None and one["fitness"]["total"] == 0 for one in faulted)
+    report = server.get(f"/v1/runs/{run['id']}/report")
+    assert report["champion"]["fault"] is None
+    assert report["champion_model_id"] is not None
+    assert report["generations"][0]["faulted"] == len(faulted)
+    assert report["verdict"]["champion"]["accuracy"] == report["champion_heldout"]["accuracy"]
+    # what is proved of it is that its recipe fails as it did
+    verification = server.post(f"/v1/candidates/{faulted[0]['id']}/verify", status=200)
+    checks = {check["name"]: check for check in verification["checks"]}
+    assert (verification["ok"], checks["rebuild"]["status"]) == (True, "passed")
+    assert checks["rebuild"]["found"] == faulted[0]["fault"]["message"]
+    refused = server.post(f"/v1/candidates/{faulted[0]['id']}/materialize", status=409)
+    assert refused["code"] == "non_finite"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evomerge.recorded import FRAME, PARENTS, all_measured, measured
+from evomerge.recorded import FRAME, PARENTS, all_measured, faulted, measured, parents
 
 from agent_forge.contract.evomerge import EvoMergeConfig, Role
 from agent_forge.evomerge.pareto import pareto_front
@@ -152,3 +152,23 @@ def test_nsga2_follows_the_accuracies_and_not_the_fitness() -> None:
     assert min(last) < 0.2
     assert max(last) > 0.8
     assert len(pareto_front(found)) > 20
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_candidates_without_scores_cost_most(strategy: str) -> None:
+    """Half of the space has none: the search ends in the other half, as often as it is repeated."""
+
+    def told(generations: int) -> list[list[float]]:
+        ours, densities = search(strategy=strategy), []
+        ours.meet(parents(0.2, 0.9, 0.3))
+        for generation in range(generations):
+            plans = ours.ask()
+            densities.append([plan.recipe.parameters["density"] for plan in plans])
+            found = all_measured(plans, [0.5 + plan.recipe.parameters["density"] / 10 for plan in plans], generation)
+            ours.tell([faulted(one) if one.recipe.parameters["density"] > 0.5 else one for one in found], 1.0)
+        return densities
+
+    densities = told(30)
+    assert any(density > 0.5 for density in densities[0])
+    assert max(np.mean(densities[-5:], axis=0)) <= 0.55
+    assert told(30) == densities

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evomerge.recorded import FRAME, PARENTS, measured
+from evomerge.recorded import FRAME, PARENTS, faulted, measured
 from hypothesis import given
 from hypothesis import strategies as st
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
@@ -56,3 +56,8 @@ def test_the_front_is_the_first_of_non_dominated_sorting(rows: list[tuple[int, .
     table = np.array([costs(objectives(one)) for one in ours])
     first = {tuple(table[index]) for index in NonDominatedSorting().do(table, only_non_dominated_front=True)}
     assert {costs(point.objectives) for point in pareto_front(ours)} == first
+
+
+def test_a_candidate_without_scores_is_on_no_front() -> None:
+    first, second = candidates([(0.5, 10, 0.1), (0.9, 1, 0.9)])
+    assert [one.candidate_id for one in pareto_front([first, faulted(second)])] == [first.id]
