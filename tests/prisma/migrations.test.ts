@@ -78,6 +78,20 @@ describe('applied to a database', () => {
     expect(await migrate(client, [A, B])).toEqual(['2_b']);
   });
 
+  test('rows with a fitness of the old names are gone: the mirror fills itself again', async () => {
+    const [first, ...later] = await readMigrations(join(root, 'prisma/migrations'));
+    await migrate(client, first ? [first] : []);
+    await client.query(`
+      INSERT INTO history (epoch, seq, published) VALUES ('e', 1, true);
+      INSERT INTO candidate (history, id, run_id, generation, slot, data)
+        VALUES (1, 'c', 'r', 0, 0, '{"fitness": {"total": 0.5, "perplexity": 0.5}}')`);
+    await migrate(client, first ? [first, ...later] : []);
+    const { rows } = await client.query(
+      'SELECT (SELECT count(*)::int FROM history) AS histories, (SELECT count(*)::int FROM candidate) AS candidates',
+    );
+    expect(rows).toEqual([{ histories: 0, candidates: 0 }]);
+  });
+
   test("the product's own migrations run, and an edit of them is refused", async () => {
     const own = await readMigrations(join(root, 'prisma/migrations'));
     await migrate(client, own);
