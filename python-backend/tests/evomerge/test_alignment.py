@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from evomerge.scrambled import scrambled
-from evomerge.tiny import ARCHITECTURE, TinyEvaluator, job_with_parents, tiny_evaluator
+from evomerge.tiny import ARCHITECTURE, TinyEvaluator, job_with_parents, reported, tiny_evaluator
 from memory_job import MemoryJob
 from torch import Tensor
 
-from agent_forge.contract.evomerge import EvoMergeConfig, EvoMergeReport
+from agent_forge.contract.evomerge import EvoMergeConfig
 from agent_forge.contract.job import Cancelled, Paused
 from agent_forge.contract.recipe import Leaf, MergeNode
 from agent_forge.evomerge.alignment import aligned, reference_of
@@ -56,19 +56,8 @@ def independent(directory: Path) -> tuple[MemoryJob, list[str]]:
     return job, parents
 
 
-def results(job: MemoryJob) -> list[tuple[str, str, float]]:
+def results(job: MemoryJob) -> list[tuple[str, str | None, float]]:
     return [(one.id, one.digest, one.fitness.total) for one in job.candidates()]
-
-
-def report_of(job: MemoryJob) -> EvoMergeReport:
-    rest = {
-        "run_id": job.run_id,
-        "generations": [],
-        "pareto_front": [],
-        "candidates": 0,
-        "timings": {"total": 0, "parts": {}},
-    }
-    return EvoMergeReport.model_validate(job.reported | rest)
 
 
 def test_a_run(tmp_path: Path) -> None:
@@ -82,7 +71,7 @@ def test_a_run(tmp_path: Path) -> None:
         rebuilt = materialise(one.recipe, lambda leaf: job.load_model(leaf.model_id)[1], TinyEvaluator().fisher)
         assert digest_tensors(rebuilt) == one.digest
 
-    report = report_of(job)
+    report = reported(job)
     assert report.aligned_to == parents[0]
     assert [(one.first, one.second) for one in report.barriers] == [
         (parents[0], parents[1]),
@@ -103,7 +92,7 @@ def test_the_mean_of_aligned_parents_is_better(tmp_path: Path) -> None:
     for mode in ("auto", "never"):
         job, parents = independent(tmp_path / mode)
         run(EvoMergeConfig(parents=parents, generations=1, align=mode), job, tiny_evaluator)  # type: ignore[arg-type]
-        report = report_of(job)
+        report = reported(job)
         assert (report.aligned_to is None) == (mode == "never")
         assert all((one.after is None) == (mode == "never") for one in report.barriers)
         fitness[mode] = {one.name: one.selection.total for one in report.baselines}
@@ -180,6 +169,6 @@ def test_a_foundation_in_common_changes_nothing(tmp_path: Path) -> None:
         job, parents = job_with_parents(tmp_path / mode)
         run(EvoMergeConfig(parents=parents, generations=2, align=mode), job, tiny_evaluator)  # type: ignore[arg-type]
         digests.append([(one.digest, recipe_digest(one.recipe)) for one in job.candidates()])
-        assert report_of(job).aligned_to is None
-        assert len(report_of(job).barriers) == 3
+        assert reported(job).aligned_to is None
+        assert len(reported(job).barriers) == 3
     assert digests[0] == digests[1]
