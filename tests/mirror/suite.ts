@@ -16,6 +16,7 @@ import { snapshotOf } from '../../gateway/src/mirror/snapshot.js';
 import { topicsOf } from '../../gateway/src/mirror/topic.js';
 import { CursorError, commit } from '../../gateway/src/mirror/transaction.js';
 import type { CandidatePage, Event, Run, RunKind, RunPage } from '../../openapi/backend.js';
+import { options } from '../faults/options.js';
 import {
   anyEvent,
   candidate,
@@ -369,7 +370,8 @@ export function describeMirror(name: string, open: () => Promise<Database>) {
             [...want.models.values()].filter(({ deletedAt }) => deletedAt !== null).length,
           );
         }),
-        { numRuns: 25, seed: 11 },
+        // A case here is several transactions.
+        { numRuns: Math.max(25, Math.ceil(options.cases / 100)), seed: options.seed },
       );
     });
 
