@@ -166,11 +166,11 @@ test('the Pareto front is drawn by any two objectives, and opens its candidates'
   const front = page.getByRole('region', { name: 'Pareto front', exact: true });
   const chart = front.getByRole('img');
   for (const [across, up] of [
-    ['Accuracy: arithmetic', 'Size'],
-    ['Fitness', 'Accuracy: recall'],
+    ['Arithmetic, accuracy', 'Tensor bytes'],
+    ['Fitness', 'Recall, accuracy'],
   ] as const) {
-    await front.getByLabel('Across').selectOption({ label: across });
-    await front.getByLabel('Up').selectOption({ label: up });
+    await front.getByLabel('X axis').selectOption({ label: across });
+    await front.getByLabel('Y axis').selectOption({ label: up });
     await front.getByRole('img', { name: `${up} by ${across}: ${pareto_front.length} candidates` }).waitFor();
     // the champion stands beside, whether it is on the front or not
     expect(await chart.locator('circle').count()).toBe(pareto_front.length + 1);

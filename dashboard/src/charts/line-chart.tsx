@@ -28,6 +28,8 @@ interface LineChartProps {
   format?: (value: number) => string;
   /** Fixed limits of the vertical axis; null leaves one to the data. */
   range?: readonly [number | null, number | null];
+  /** What the horizontal axis reaches at least, beyond the data. */
+  until?: number;
   /** Position on x that is marked, such as the generation that is looked at. */
   marked?: number | null;
   onPick?: (x: number) => void;
@@ -43,6 +45,7 @@ export function LineChart({
   height = 220,
   format = figure,
   range,
+  until = 0,
   marked = null,
   onPick,
   legend = true,
@@ -52,8 +55,8 @@ export function LineChart({
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [cursor, setCursor] = useState<number | null>(null);
-  const live = useRef({ marked, onPick, format });
-  live.current = { marked, onPick, format };
+  const live = useRef({ marked, until, onPick, format });
+  live.current = { marked, until, onPick, format };
   const shape = lines.map(({ label, color, dash, thin, points, bridge }) => [
     label,
     color,
@@ -86,7 +89,13 @@ export function LineChart({
         cursor: { drag: { x: false, y: false }, points: { size: 7 }, y: false },
         scales: {
           // one point alone would get a range of its own invention
-          x: { time: false, range: (_, min, max) => (min === max ? [min, min + 1] : [min, max]) },
+          x: {
+            time: false,
+            range: (_, min, max) => {
+              const end = Math.max(max, live.current.until);
+              return min === end ? [min, min + 1] : [min, end];
+            },
+          },
           y: { range: (_, min, max) => padded(low ?? min, high ?? max, low, high) },
         },
         axes: [
@@ -145,9 +154,10 @@ export function LineChart({
     if (ready) plot.current?.setSize({ width, height });
   }, [width, height, ready]);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a longer axis is scaled again
   useEffect(() => {
     plot.current?.setData(dataOf(x, lines));
-  }, [x, lines]);
+  }, [x, lines, until]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a moved mark is drawn again
   useEffect(() => {

@@ -31,7 +31,7 @@ export default function CognatePage() {
   return (
     <Page title="Cognate" lead="Create parents: one foundation, then a specialist for each task.">
       <div className={classes.split}>
-        <Panel title="Configuration" note="every field as the backend declares it">
+        <Panel title="Configuration">
           <ConfigForm
             fields={FIELDS}
             groups={GROUPS}

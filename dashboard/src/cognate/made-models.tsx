@@ -15,7 +15,7 @@ export function MadeModels({ models }: { models: readonly Model[] }) {
           <Table.Tr>
             <Table.Th>Model</Table.Th>
             <Table.Th ta="right">Parameters</Table.Th>
-            <Table.Th ta="right">Size</Table.Th>
+            <Table.Th ta="right">File</Table.Th>
             <Table.Th>Digest</Table.Th>
             <Table.Th>Proof</Table.Th>
           </Table.Tr>

@@ -4,7 +4,7 @@ import type { Run, SeriesPoint, TrainingEvaluation } from '../api/schema.ts';
 import { align, seriesColor } from '../charts/aligned.ts';
 import { type Line, LineChart } from '../charts/line-chart.tsx';
 import { count, figure, percent, short } from '../format/number.ts';
-import { usePulse } from '../live/hooks.ts';
+import { useProgress, usePulse } from '../live/hooks.ts';
 import { hasEnded, stageName } from '../runs/status.ts';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Mark } from '../shell/mark.tsx';
@@ -23,9 +23,11 @@ interface StageCardProps {
 /** One model in training: loss as it falls, accuracy on held-out problems per task, depth and speed. */
 export function StageCard({ run, stage, history, evaluations, wide = false }: StageCardProps) {
   const live = usePulse(run.id).steps[stage];
+  // the run's own copy is as old as its last event
+  const progress = useProgress(run);
   const newest = live?.at(-1);
   const last = evaluations.at(-1);
-  const running = run.status === 'running' && run.progress.stage === stage;
+  const running = run.status === 'running' && progress.stage === stage;
   const total = newest?.total_steps ?? last?.total_steps;
   const step = Math.max(newest?.step ?? 0, last?.step ?? 0, history.at(-1)?.step ?? 0);
 
@@ -55,7 +57,7 @@ export function StageCard({ run, stage, history, evaluations, wide = false }: St
     return {
       x: evaluations.map((evaluation) => evaluation.step),
       lines: names.map<Line>((name, index) => ({
-        label: name,
+        label: stageName(name),
         color: seriesColor(index + 1),
         values: evaluations.map(
           ({ tasks }) => tasks.find(({ dataset }) => dataset === name)?.accuracy ?? null,

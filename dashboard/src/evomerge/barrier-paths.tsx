@@ -5,7 +5,7 @@ import { Panel } from '../shell/panel.tsx';
 import classes from './barrier-paths.module.css';
 import { type Barrier, change, type Path, parentLabels, used, verdict } from './barriers.ts';
 
-/** The loss on the straight way between every two parents, before and after their units were matched. */
+/** The loss on the straight line between every two parents, before and after their units were matched. */
 export function BarrierPaths({ report }: { report: EvoMergeReport }) {
   const { barriers, aligned_to } = report;
   const labels = useMemo(() => parentLabels(report), [report]);
@@ -16,8 +16,8 @@ export function BarrierPaths({ report }: { report: EvoMergeReport }) {
       title="Between the parents"
       note={
         aligned_to
-          ? `loss along the straight line, before and after matching units to ${label(aligned_to)}`
-          : 'loss along the straight line from one to the other'
+          ? `loss on the straight line between them, before and after matching units to ${label(aligned_to)}`
+          : 'loss on the straight line between them'
       }
     >
       <ul className={classes.paths}>
@@ -58,7 +58,7 @@ export function BarrierPaths({ report }: { report: EvoMergeReport }) {
         )}
         <span>
           <i data-line="chord" />
-          what the ends let expect
+          expected by interpolation
         </span>
       </div>
     </Panel>

@@ -4,7 +4,7 @@ import { isParent } from './baselines.ts';
 export type Barrier = EvoMergeReport['barriers'][number];
 export type Path = Barrier['before'];
 
-/** Nats. Below, the loss on the way is no more than 5 % of a perplexity above what the ends let expect. */
+/** Nats. Below, the perplexity on the straight line is no more than 5 % above that expected by interpolation. */
 const FLAT = 0.05;
 /** Nats. Above, the perplexity is more than a third higher. */
 const HILL = 0.3;
@@ -37,12 +37,12 @@ export function verdict(barrier: Barrier): string {
   const { barrier: height, fault } = used(barrier);
   if (height === null)
     return `This path cannot be measured: ${fault?.message ?? 'a point on it has no loss'}.`;
-  if (height <= FLAT) return 'A path without a hill: these parents can be averaged.';
+  if (height <= FLAT) return 'No loss barrier: these parents can be averaged.';
   const factor = Math.exp(height);
   const perplexity = factor < 100 ? `${factor.toFixed(1)} times` : 'more than a hundred times';
   return height <= HILL
-    ? `A low hill: on the way the perplexity is up to ${perplexity} what the ends let expect.`
-    : `A hill: on the way the perplexity is up to ${perplexity} what the ends let expect, so averages lose what both can.`;
+    ? `A low loss barrier: between the parents, perplexity is up to ${perplexity} that expected by interpolation.`
+    : `A loss barrier: between the parents, perplexity is up to ${perplexity} that expected by interpolation, so an average loses what either parent can do.`;
 }
 
 /** What aligning has changed; null where the parents stayed as they were, or a path was not measured. */
@@ -51,6 +51,6 @@ export function change({ before, after }: Barrier): string | null {
   if (before.barrier === null || after.barrier === null || before.barrier <= FLAT) return null;
   const share = 1 - after.barrier / before.barrier;
   return share >= 0.01
-    ? `Matching their units took ${Math.round(share * 100)} % of it away.`
-    : 'Matching their units did not make it lower.';
+    ? `Matching their units lowered it by ${Math.round(share * 100)} %.`
+    : 'Matching their units did not lower it.';
 }

@@ -1,48 +1,92 @@
 import type { Candidate, EvoMergeSettings, Fitness } from '../api/schema.ts';
 import { figure, percent } from '../format/number.ts';
 import { Mark } from '../shell/mark.tsx';
+import { type Slot, shortName } from './board.ts';
 import classes from './candidate-card.module.css';
 import { contributions } from './contributions.ts';
-import { ROLE_TONES } from './roles.ts';
+import { FAULTS } from './faults.ts';
+import { RoleMark } from './role-mark.tsx';
 
 interface CandidateCardProps {
   candidate: Candidate;
-  /** Place in its generation; null until that is complete. */
+  /** In its generation, from 1; null until that is complete. */
   rank: number | null;
+  ranked: number;
   isChampion: boolean;
   weights: EvoMergeSettings['fitness'];
-  onOpen: () => void;
+  onOpen: (candidate: string) => void;
 }
 
-export function CandidateCard({ candidate, rank, isChampion, weights, onOpen }: CandidateCardProps) {
-  const { fitness, op, role, slot, parents } = candidate;
+export function CandidateCard({ candidate, rank, ranked, isChampion, weights, onOpen }: CandidateCardProps) {
+  const { id, fitness, fault, op, role, parents } = candidate;
   return (
-    <button
-      type="button"
+    <article
       className={classes.card}
       data-champion={isChampion || undefined}
-      onClick={onOpen}
+      data-fault={fault?.kind}
       data-testid="candidate"
     >
       <span className={classes.head}>
-        <span className={classes.slot}>{slot + 1}</span>
-        <span className={classes.op}>{op}</span>
-        {rank !== null && rank > 0 && <span className={classes.rank}>{ordinal(rank)}</span>}
+        <span className={classes.name}>{shortName(id)}</span>
+        {rank !== null && (
+          <span className={classes.rank}>
+            #{rank} of {ranked}
+          </span>
+        )}
       </span>
+      {/* it covers the card: a click anywhere opens the candidate */}
+      <button
+        type="button"
+        className={classes.open}
+        onClick={() => onOpen(id)}
+        aria-label={`${op}, candidate ${shortName(id)}`}
+      >
+        {op}
+      </button>
       <span className={classes.marks}>
-        <Mark tone={ROLE_TONES[role]}>{role}</Mark>
+        <RoleMark role={role} />
         {isChampion && <Mark tone="ember">champion</Mark>}
-        {candidate.fault && <Mark tone="bad">not measurable</Mark>}
+        {fault && <Mark tone="bad">no scores</Mark>}
         {candidate.cached && <Mark tone="idle">same bytes as before</Mark>}
       </span>
-      <span className={classes.total}>{figure(fitness.total)}</span>
-      <FitnessBar fitness={fitness} weights={weights} />
-      <span className={classes.figures}>
-        <span>accuracy {percent(fitness.accuracy)}</span>
-        <span>depth {fitness.mean_depth?.toFixed(2) ?? '–'}</span>
-      </span>
+      {fault ? (
+        <span className={classes.fault}>
+          <b>{FAULTS[fault.kind]}</b>
+          <span>{fault.message}</span>
+        </span>
+      ) : (
+        <>
+          <span className={classes.total}>{figure(fitness.total)}</span>
+          <FitnessBar fitness={fitness} weights={weights} />
+          <span className={classes.figures}>
+            <span>accuracy {percent(fitness.accuracy, 1)}</span>
+            <span>depth {fitness.mean_depth?.toFixed(2) ?? '–'}</span>
+          </span>
+        </>
+      )}
       <span className={classes.parents}>from {parentNames(parents)}</span>
-    </button>
+    </article>
+  );
+}
+
+const EMPTY: Record<Exclude<Slot['state'], 'evaluated'>, string> = {
+  'in progress': 'being merged and evaluated',
+  'not yet': 'not yet made',
+  never: 'never made: the run ended before',
+};
+
+/** Holds the place of a candidate that is not there, and says why. */
+export function EmptyCard({ slot, generation }: { slot: Slot; generation: number }) {
+  if (slot.state === 'evaluated') return null;
+  return (
+    <article className={classes.card} data-empty={slot.state} data-testid="slot">
+      <span className={classes.head}>
+        <span className={classes.name}>
+          g{generation}.s{slot.index}
+        </span>
+      </span>
+      <span className={classes.absent}>{EMPTY[slot.state]}</span>
+    </article>
   );
 }
 
@@ -60,19 +104,10 @@ export function FitnessBar({ fitness, weights }: { fitness: Fitness; weights: Ev
   );
 }
 
-const ordinal = (rank: number): string =>
-  `${rank}${rank === 1 ? 'st' : rank === 2 ? 'nd' : rank === 3 ? 'rd' : 'th'}`;
-
-/** Candidates by generation and place, `g4·2`; models by their number. */
+/** Candidates by generation and slot, `g4.s2`; models by their number. */
 function parentNames(parents: readonly string[]): string {
-  if (!parents.every((id) => CANDIDATE.test(id))) return `${parents.length} models`;
-  return parents.map(shortName).join(', ');
-}
-
-/** The id of a candidate ends so. */
-const CANDIDATE = /\.g(\d+)\.s(\d+)$/;
-
-export function shortName(id: string): string {
-  const found = CANDIDATE.exec(id);
-  return found ? `g${found[1]}·${Number(found[2]) + 1}` : id;
+  const names = parents.map(shortName);
+  return names.every((name, index) => name !== parents[index])
+    ? names.join(', ')
+    : `${parents.length} models`;
 }

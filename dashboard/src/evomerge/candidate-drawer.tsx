@@ -1,61 +1,98 @@
-import { Anchor, Button, Drawer, Group, Stack, Table, Text, Title } from '@mantine/core';
+import { Alert, Anchor, Button, Drawer, Group, Stack, Table, Text, Title } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { gateway } from '../api/gateway.ts';
-import type { Candidate } from '../api/schema.ts';
-import { bytes, count, figure, percent } from '../format/number.ts';
+import type { Candidate, Generation } from '../api/schema.ts';
+import { bytes, column, count, figure, ordinal, percent } from '../format/number.ts';
 import { duration } from '../format/time.ts';
 import { ModelName } from '../models/model-name.tsx';
 import { RecipeTree } from '../models/recipe-tree.tsx';
 import { Verify } from '../models/verify.tsx';
+import { stageName } from '../runs/status.ts';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Mark } from '../shell/mark.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
-import { ROLE_TONES } from './roles.ts';
+import { rankOf, shortName } from './board.ts';
+import { FAULTS } from './faults.ts';
+import { RoleMark } from './role-mark.tsx';
 
 interface CandidateDrawerProps {
   candidate: Candidate | undefined;
+  /** Its generation, once that is complete. */
+  generation: Generation | undefined;
   championId: string | null;
   onClose: () => void;
 }
 
-export function CandidateDrawer({ candidate, championId, onClose }: CandidateDrawerProps) {
+export function CandidateDrawer({ candidate, generation, championId, onClose }: CandidateDrawerProps) {
   return (
     <Drawer
       opened={candidate !== undefined}
       onClose={onClose}
       position="right"
       size={560}
-      title={candidate && `Generation ${candidate.generation}, place ${candidate.slot + 1}`}
+      title={candidate && `Candidate ${shortName(candidate.id)}`}
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
       {candidate && (
-        <Details candidate={candidate} isChampion={candidate.id === championId} key={candidate.id} />
+        <Details
+          candidate={candidate}
+          generation={generation}
+          isChampion={candidate.id === championId}
+          key={candidate.id}
+        />
       )}
     </Drawer>
   );
 }
 
-function Details({ candidate, isChampion }: { candidate: Candidate; isChampion: boolean }) {
+interface DetailsProps {
+  candidate: Candidate;
+  generation: Generation | undefined;
+  isChampion: boolean;
+}
+
+function Details({ candidate, generation, isChampion }: DetailsProps) {
   const { fitness } = candidate;
+  const rank = rankOf(candidate.id, generation);
   return (
     <Stack gap="lg">
       <Group gap={6}>
-        <Mark tone={ROLE_TONES[candidate.role]}>{candidate.role}</Mark>
+        <RoleMark role={candidate.role} />
         {isChampion && <Mark tone="ember">champion</Mark>}
         {candidate.cached && <Mark tone="idle">same bytes as before, scores taken from there</Mark>}
       </Group>
-      {candidate.fault && <Text size="sm">It has no scores: {candidate.fault.message}.</Text>}
+      {candidate.fault && (
+        <Alert
+          variant="outline"
+          color="red"
+          title={FAULTS[candidate.fault.kind]}
+          styles={{ title: { color: 'var(--bad)' }, body: { minWidth: 0, overflowWrap: 'anywhere' } }}
+        >
+          <Text size="sm">
+            {candidate.fault.message}. It has fitness 0, competes with no other candidate and is no parent of
+            any.
+          </Text>
+        </Alert>
+      )}
       <Facts>
-        <Fact label="Fitness">{figure(fitness.total)}</Fact>
-        <Fact label="Likelihood" note="exp(−mean cross-entropy)">
+        <Fact
+          label="Fitness"
+          note={rank === null ? undefined : `${ordinal(rank)} of ${generation?.ranked.length} by fitness`}
+        >
+          {figure(fitness.total)}
+        </Fact>
+        <Fact label="Generation, slot" note="both count from 0">
+          {candidate.generation}, {candidate.slot}
+        </Fact>
+        <Fact label="Likelihood" note="exp(−loss)">
           {figure(fitness.likelihood)}
         </Fact>
         <Fact label="Accuracy">{percent(fitness.accuracy, 1)}</Fact>
         <Fact label="Compute" note={`mean depth ${fitness.mean_depth?.toFixed(2) ?? '–'}`}>
           {figure(fitness.compute)}
         </Fact>
-        <Fact label="Memory" note={bytes(candidate.bytes)}>
+        <Fact label="Memory" note={`${bytes(candidate.bytes)} of tensors`}>
           {figure(fitness.memory)}
         </Fact>
         <Fact label="Parameters">{count(candidate.parameters)}</Fact>
@@ -85,29 +122,32 @@ function Details({ candidate, isChampion }: { candidate: Candidate; isChampion: 
 
 function Tasks({ tasks }: { tasks: Candidate['fitness']['tasks'] }) {
   const names = Object.keys(tasks);
-  const columns = [...new Set(names.flatMap((name) => Object.keys(tasks[name] ?? {})))];
+  const columns = [...new Set(names.flatMap((name) => Object.keys(tasks[name] ?? {})))].map((name) => {
+    const values = names.map((task) => tasks[task]?.[name]);
+    return { name, format: name === 'accuracy' ? share : column(values) };
+  });
   if (names.length === 0) return null;
   return (
     <Table fz="sm" verticalSpacing={4}>
       <Table.Thead>
         <Table.Tr>
-          <Table.Th>Task</Table.Th>
-          {columns.map((column) => (
-            <Table.Th key={column} ta="right">
-              {column.replaceAll('_', ' ')}
+          <Table.Th>Data set</Table.Th>
+          {columns.map(({ name }) => (
+            <Table.Th key={name} ta="right">
+              {stageName(name)}
             </Table.Th>
           ))}
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>
-        {names.map((name) => (
-          <Table.Tr key={name}>
-            <Table.Td>{name}</Table.Td>
-            {columns.map((column) => {
-              const value = tasks[name]?.[column];
+        {names.map((task) => (
+          <Table.Tr key={task}>
+            <Table.Td>{stageName(task)}</Table.Td>
+            {columns.map(({ name, format }) => {
+              const value = tasks[task]?.[name];
               return (
-                <Table.Td key={column} ta="right">
-                  {value === undefined ? '–' : column === 'accuracy' ? percent(value, 1) : figure(value)}
+                <Table.Td key={name} ta="right">
+                  {value === undefined ? '–' : format(value)}
                 </Table.Td>
               );
             })}
@@ -117,6 +157,8 @@ function Tasks({ tasks }: { tasks: Candidate['fitness']['tasks'] }) {
     </Table>
   );
 }
+
+const share = (value: number) => percent(value, 1);
 
 /** Candidates are recipes; one that should stay is built again and written to the registry. */
 function Keep({ candidate }: { candidate: Candidate }) {

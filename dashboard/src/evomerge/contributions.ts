@@ -7,7 +7,7 @@ export interface Contribution {
   name: Component;
   /** The component in its own unit; null where it was not measured. */
   value: number | null;
-  /** What it adds to the total; null where it adds nothing, or the run's weights are not told. */
+  /** What it adds to the total; null where it adds nothing, or the run's weights are unknown. */
   part: number | null;
 }
 

@@ -53,7 +53,7 @@ export default function EvoMergePage() {
               }}
             />
           </Panel>
-          <Panel title="Configuration" note="every field as the backend declares it">
+          <Panel title="Configuration">
             <ConfigForm
               fields={FIELDS}
               groups={GROUPS}
@@ -96,7 +96,7 @@ function Plan({ plan }: { plan: EvoMergeForecast }) {
         >
           {count(min_parameters)}
         </Fact>
-        <Fact label="Size each" note={min_bytes === max_bytes ? undefined : `to ${bytes(max_bytes)}`}>
+        <Fact label="File each" note={min_bytes === max_bytes ? undefined : `to ${bytes(max_bytes)}`}>
           {bytes(min_bytes)}
         </Fact>
         <ResourceFacts seconds={plan.seconds} from={plan.seconds_from} resources={plan.resources} />

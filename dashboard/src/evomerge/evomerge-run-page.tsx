@@ -2,13 +2,14 @@ import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 import { report } from '../api/queries.ts';
-import { count, figure, gain } from '../format/number.ts';
+import { count, figure } from '../format/number.ts';
 import { useCandidate, useGeneration } from '../live/candidates.ts';
-import { useRun } from '../live/hooks.ts';
+import { useProgress, useRun } from '../live/hooks.ts';
 import type { RunView } from '../live/topic.ts';
 import { RunCommands } from '../runs/commands.tsx';
 import { RunProgress } from '../runs/progress.tsx';
 import { RunFailure, RunLead } from '../runs/run-head.tsx';
+import { hasEnded } from '../runs/status.ts';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Page } from '../shell/page.tsx';
 import { Panel } from '../shell/panel.tsx';
@@ -16,12 +17,18 @@ import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
 import { BarrierPaths } from './barrier-paths.tsx';
 import { bestHeldout, bestParent } from './baselines.ts';
+import { positionOf } from './board.ts';
 import { CandidateDrawer } from './candidate-drawer.tsx';
+import { compare, VERDICTS } from './comparison.ts';
+import { Faulted } from './faulted.tsx';
 import { FitnessChart } from './fitness-chart.tsx';
 import { GenerationBoard } from './generation-board.tsx';
 import { Outcome } from './outcome.tsx';
 import { ParetoFront } from './pareto-front.tsx';
 import { STRATEGIES } from './strategies.ts';
+
+/** What the backend calls the stage after the last generation. */
+const HELD_OUT = 'held-out evaluation';
 
 export default function EvoMergeRunPage({ id }: { id: string }) {
   const { view, problem } = useRun(id);
@@ -40,17 +47,23 @@ function EvoMergeRun({ view }: { view: RunView }) {
   const outcome = found.data?.kind === 'evomerge' ? found.data : undefined;
   const parent = outcome ? bestParent(outcome) : null;
   const heldout = outcome?.champion_heldout;
-  const heldoutParent = outcome ? bestHeldout(outcome) : null;
+  const now = outcome?.champion ? compare(outcome.champion.fitness, parent?.selection ?? null) : null;
+  const end = heldout && outcome ? compare(heldout, bestHeldout(outcome)) : null;
   const [query, setQuery] = useSearchParams();
   const open = useCandidate(view, query.get('candidate'));
   const show = (candidate: string | null) => setQuery(candidate ? { candidate } : {}, { replace: true });
-  // null follows the newest generation
+  // null follows the newest generation that is complete
   const [picked, setPicked] = useState<number | null>(null);
-  const newest = candidates.reduce((most, { generation }) => Math.max(most, generation), 0);
-  const generation = picked ?? newest;
-  const shown = useGeneration(view, generation);
   const settings = run.evomerge ?? run.settings;
-  const planned = settings?.generations;
+  const planned = settings?.generations ?? 0;
+  const { stage } = useProgress(run);
+  const bred = hasEnded(run.status) || stage === HELD_OUT;
+  const position = useMemo(
+    () => positionOf(candidates, generations, planned, bred),
+    [candidates, generations, planned, bred],
+  );
+  const generation = picked ?? position.complete ?? position.newest;
+  const shown = useGeneration(view, generation);
   return (
     <Page title={run.name} lead={<RunLead run={run} here="live" />} actions={<RunCommands run={run} />}>
       <RunFailure run={run} />
@@ -59,39 +72,22 @@ function EvoMergeRun({ view }: { view: RunView }) {
       </Panel>
       <Panel>
         <Facts>
-          <Fact
-            label="Champion’s fitness"
-            note={
-              run.champion_fitness !== null && parent
-                ? `${gain(run.champion_fitness, parent.selection.total)} vs the best parent`
-                : undefined
-            }
-            tone={
-              run.champion_fitness !== null && parent && run.champion_fitness > parent.selection.total
-                ? 'good'
-                : undefined
-            }
-          >
+          <Fact label="Champion’s fitness" note={now?.text} tone={now?.tone}>
             {run.champion_fitness === null ? '–' : figure(run.champion_fitness)}
           </Fact>
-          <Fact label="Best parent" note={parent ? 'on the same problems' : 'measured at the start'}>
+          <Fact
+            label="Best parent"
+            note={parent ? compare(parent.selection, null).text : 'measured at the start'}
+          >
             {parent ? figure(parent.selection.total) : '–'}
           </Fact>
-          {heldout && (
-            <Fact
-              label="Held-out fitness"
-              note={
-                heldoutParent !== null
-                  ? `${gain(heldout.total, heldoutParent)} vs the best parent there`
-                  : 'problems never selected on'
-              }
-              tone={heldoutParent === null ? undefined : heldout.total > heldoutParent ? 'good' : 'warn'}
-            >
+          {heldout && outcome && (
+            <Fact label="Held-out fitness" note={end?.text} tone={VERDICTS[outcome.verdict.level].tone}>
               {figure(heldout.total)}
             </Fact>
           )}
           {settings?.strategy && <Fact label="Strategy">{STRATEGIES[settings.strategy]}</Fact>}
-          <Fact label="Generations" note={planned ? `of ${count(planned)}` : undefined}>
+          <Fact label="Complete generations" note={planned > 0 ? `of ${count(planned)}` : undefined}>
             {count(generations.length)}
           </Fact>
           <Fact label="Candidates">{count(view.candidate_count)}</Fact>
@@ -111,20 +107,25 @@ function EvoMergeRun({ view }: { view: RunView }) {
             generations={generations}
             parent={parent}
             generation={generation}
+            newest={position.newest}
             onPick={(index) => setPicked(index)}
           />
           {shown.error && <ProblemNote error={shown.error} />}
           <GenerationBoard
             candidates={shown.candidates ?? []}
+            newest={candidates}
             generations={generations}
             weights={settings?.fitness}
             championId={run.champion_id}
             generation={generation}
-            newest={newest}
+            position={position}
+            population={settings?.population ?? 0}
+            state={bred ? 'ended' : run.status === 'running' ? 'filling' : 'waiting'}
             following={picked === null}
             onGeneration={setPicked}
             onOpen={show}
           />
+          <Faulted candidates={candidates} onOpen={show} />
           {outcome && (
             <ParetoFront
               report={outcome}
@@ -137,7 +138,12 @@ function EvoMergeRun({ view }: { view: RunView }) {
       )}
       {outcome && outcome.barriers.length > 0 && <BarrierPaths report={outcome} />}
       {outcome && outcome.baselines.length > 0 && <Outcome report={outcome} run={run} />}
-      <CandidateDrawer candidate={open} onClose={() => show(null)} championId={run.champion_id} />
+      <CandidateDrawer
+        candidate={open}
+        generation={generations.find(({ index }) => index === open?.generation)}
+        championId={run.champion_id}
+        onClose={() => show(null)}
+      />
     </Page>
   );
 }

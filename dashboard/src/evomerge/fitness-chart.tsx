@@ -10,18 +10,23 @@ interface FitnessChartProps {
   generations: readonly Generation[];
   parent: EvoMergeReport['baselines'][number] | null;
   generation: number;
+  /** The axis reaches it, complete or not. */
+  newest: number;
   onPick: (generation: number) => void;
 }
 
 /** Best, mean and worst of each generation beside the line that has to be beaten; diversity and size below. */
-export function FitnessChart({ generations, parent, generation, onPick }: FitnessChartProps) {
+export function FitnessChart({ generations, parent, generation, newest, onPick }: FitnessChartProps) {
   const x = useMemo(() => generations.map(({ index }) => index), [generations]);
-  const lines = useMemo<Line[]>(
-    () => [
+  const lines = useMemo<Line[]>(() => {
+    // a generation in which nothing could be measured has no figures: 0 would be an invention
+    const scored = (of: (generation: Generation) => number) =>
+      generations.map((g) => (g.ranked.length > 0 ? of(g) : null));
+    return [
       { label: 'Champion', color: '--series-1', values: generations.map((g) => g.champion_fitness) },
-      { label: 'Best', color: '--series-2', values: generations.map((g) => g.best), thin: true },
-      { label: 'Mean', color: '--series-3', values: generations.map((g) => g.mean), thin: true },
-      { label: 'Worst', color: '--idle', values: generations.map((g) => g.worst), thin: true },
+      { label: 'Best', color: '--series-2', values: scored((g) => g.best), thin: true },
+      { label: 'Mean', color: '--series-3', values: scored((g) => g.mean), thin: true },
+      { label: 'Worst', color: '--idle', values: scored((g) => g.worst), thin: true },
       ...(parent
         ? [
             {
@@ -32,9 +37,8 @@ export function FitnessChart({ generations, parent, generation, onPick }: Fitnes
             },
           ]
         : []),
-    ],
-    [generations, parent],
-  );
+    ];
+  }, [generations, parent]);
   const diversity = useMemo<Line[]>(
     () => [
       { label: 'Diversity', color: '--series-6', values: generations.map((g) => g.diversity), points: false },
@@ -57,11 +61,11 @@ export function FitnessChart({ generations, parent, generation, onPick }: Fitnes
       </Panel>
     );
   }
-  const shared = { x, xLabel: 'generation', marked: generation, onPick };
+  const shared = { x, xLabel: 'generation', until: newest, marked: generation, onPick };
   return (
     <div className={classes.charts}>
       <Panel title="Fitness" note="on selection problems">
-        <LineChart {...shared} label="Fitness by generation" lines={lines} height={276} />
+        <LineChart {...shared} label="Fitness by generation" lines={lines} height={296} />
       </Panel>
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 1 }} spacing="md">
         <Panel title="Diversity" note="mean cosine distance">
@@ -73,8 +77,14 @@ export function FitnessChart({ generations, parent, generation, onPick }: Fitnes
             range={[0, null]}
           />
         </Panel>
-        <Panel title="Size">
-          <LineChart {...shared} label="File size by generation" lines={sizes} height={92} format={bytes} />
+        <Panel title="Tensor bytes" note="without a file’s header">
+          <LineChart
+            {...shared}
+            label="Tensor bytes by generation"
+            lines={sizes}
+            height={92}
+            format={bytes}
+          />
         </Panel>
       </SimpleGrid>
     </div>

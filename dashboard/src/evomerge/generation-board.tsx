@@ -5,16 +5,22 @@ import type { Candidate, EvoMergeSettings, Generation } from '../api/schema.ts';
 import { figure } from '../format/number.ts';
 import { duration } from '../format/time.ts';
 import { Panel } from '../shell/panel.tsx';
-import { CandidateCard } from './candidate-card.tsx';
+import { type Position, rankOf, slotsOf } from './board.ts';
+import { CandidateCard, EmptyCard } from './candidate-card.tsx';
 import classes from './generation-board.module.css';
+import { NextGeneration } from './next-generation.tsx';
 
 interface GenerationBoardProps {
   candidates: readonly Candidate[];
   generations: readonly Generation[];
   weights: EvoMergeSettings['fitness'];
   championId: string | null;
+  /** The generation that is shown; that which is being filled stands above it. */
   generation: number;
-  newest: number;
+  position: Position;
+  population: number;
+  /** Whether the run goes on filling at this moment, will go on, or has ended. */
+  state: 'filling' | 'waiting' | 'ended';
   following: boolean;
   onGeneration: (generation: number | null) => void;
   onOpen: (candidate: string) => void;
@@ -28,16 +34,23 @@ export function GenerationBoard(props: GenerationBoardProps) {
     weights,
     championId,
     generation,
-    newest,
+    position: { filling, newest },
+    population,
+    state,
     following,
     onGeneration,
     onOpen,
   } = props;
-  const shown = useMemo(
-    () =>
-      candidates.filter((candidate) => candidate.generation === generation).sort((a, b) => a.slot - b.slot),
-    [candidates, generation],
+  const slots = useMemo(
+    () => slotsOf(candidates, generation, population, state),
+    [candidates, generation, population, state],
   );
+  const next = useMemo(
+    () =>
+      filling === null || filling === generation ? null : slotsOf(candidates, filling, population, state),
+    [candidates, filling, generation, population, state],
+  );
+  const evaluated = slots.filter(({ candidate }) => candidate !== null).length;
   const summary = generations.find(({ index }) => index === generation);
   const move = (to: number) => onGeneration(Math.max(0, Math.min(newest, to)));
   return (
@@ -45,8 +58,14 @@ export function GenerationBoard(props: GenerationBoardProps) {
       title={`Generation ${generation}`}
       note={
         summary
-          ? `best ${figure(summary.best)} · mean ${figure(summary.mean)} · ${duration(summary.seconds)}`
-          : `${shown.length} evaluated so far`
+          ? [
+              ...(summary.ranked.length > 0
+                ? [`best ${figure(summary.best)}`, `mean ${figure(summary.mean)}`]
+                : []),
+              ...(summary.faulted ? [`${summary.faulted} without scores`] : []),
+              duration(summary.seconds),
+            ].join(' · ')
+          : `${evaluated} of ${slots.length} evaluated`
       }
       actions={
         !following && (
@@ -85,22 +104,28 @@ export function GenerationBoard(props: GenerationBoardProps) {
           </ActionIcon>
         </Group>
       )}
+      {next && filling !== null && <NextGeneration index={filling} slots={next} onOpen={onOpen} />}
       <div className={classes.cards}>
-        {shown.map((candidate) => (
-          <CandidateCard
-            key={candidate.id}
-            candidate={candidate}
-            rank={summary ? summary.ranked.indexOf(candidate.id) + 1 : null}
-            isChampion={candidate.id === championId}
-            weights={weights}
-            onOpen={() => onOpen(candidate.id)}
-          />
-        ))}
+        {slots.map((slot) =>
+          slot.candidate ? (
+            <CandidateCard
+              key={slot.index}
+              candidate={slot.candidate}
+              rank={rankOf(slot.candidate.id, summary)}
+              ranked={summary?.ranked.length ?? 0}
+              isChampion={slot.candidate.id === championId}
+              weights={weights}
+              onOpen={onOpen}
+            />
+          ) : (
+            <EmptyCard key={slot.index} slot={slot} generation={generation} />
+          ),
+        )}
       </div>
       <Text size="xs" c="dimmed" mt="sm">
-        Bars: <Key color="--series-1">likelihood</Key> <Key color="--series-2">accuracy</Key>{' '}
-        <Key color="--series-3">compute</Key> <Key color="--series-4">memory</Key>, each as it counts in the
-        fitness.
+        The bar’s parts, each as it counts in the fitness: <Key color="--series-1">likelihood</Key>{' '}
+        <Key color="--series-2">accuracy</Key> <Key color="--series-3">compute</Key>{' '}
+        <Key color="--series-4">memory</Key>
       </Text>
     </Panel>
   );

@@ -1,5 +1,6 @@
 import type { EvoMergeReport, Fitness } from '../api/schema.ts';
 import { bytes, figure, percent } from '../format/number.ts';
+import { stageName } from '../runs/status.ts';
 
 /** Something that candidates can be compared by. */
 export interface Objective {
@@ -19,7 +20,7 @@ export interface Scored {
 const ACCURACY = 'accuracy/';
 
 const FITNESS: Objective = { name: 'fitness', label: 'Fitness', format: figure, of: (s) => s.fitness.total };
-const SIZE: Objective = { name: 'bytes', label: 'Size', format: bytes, of: (s) => s.bytes };
+const SIZE: Objective = { name: 'bytes', label: 'Tensor bytes', format: bytes, of: (s) => s.bytes };
 
 /** A candidate as the front tells of it, where it is not among those that are here. */
 export function scoredOf({ fitness, objectives }: EvoMergeReport['pareto_front'][number]): Scored {
@@ -40,7 +41,7 @@ export function objectivesOf(front: EvoMergeReport['pareto_front']): Objective[]
       const task = name.slice(ACCURACY.length);
       return {
         name,
-        label: `Accuracy: ${task}`,
+        label: `${stageName(task)}, accuracy`,
         format: (share) => percent(share, 1),
         of: ({ fitness }) => fitness.tasks[task]?.accuracy,
       };

@@ -8,6 +8,7 @@ import { Verify } from '../models/verify.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { Wide } from '../shell/scroll-frame.tsx';
 import { baselineName } from './baselines.ts';
+import { VerdictNote } from './verdict-note.tsx';
 
 const STOPPED: Record<NonNullable<EvoMergeReport['stopped_by']>, string> = {
   generations: 'all generations bred',
@@ -21,17 +22,20 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
   return (
     <Panel title="Champion and baselines" note={stopped_by ? STOPPED[stopped_by] : 'so far'}>
       <Stack gap="md">
-        <Wide label="Table of the champion and its baselines" min={820}>
+        <VerdictNote verdict={report.verdict} />
+        <Wide label="Table of the champion and its baselines" min={960}>
           <Table fz="sm">
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Model</Table.Th>
                 <Table.Th ta="right">Parameters</Table.Th>
-                <Table.Th ta="right">Size</Table.Th>
+                <Table.Th ta="right">Tensor bytes</Table.Th>
                 <Table.Th ta="right">Fitness</Table.Th>
                 <Table.Th ta="right">Accuracy</Table.Th>
+                <Table.Th ta="right">Depth</Table.Th>
                 <Table.Th ta="right">Held-out fitness</Table.Th>
                 <Table.Th ta="right">Held-out accuracy</Table.Th>
+                <Table.Th ta="right">Held-out depth</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -43,6 +47,7 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
                   size={champion.bytes}
                   selection={champion.fitness}
                   heldout={champion_heldout}
+                  faults={[null, report.champion_heldout_fault]}
                   strong
                 />
               )}
@@ -55,6 +60,7 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
                   size={baseline.bytes}
                   selection={baseline.selection}
                   heldout={baseline.heldout}
+                  faults={[baseline.fault, baseline.heldout_fault]}
                 />
               ))}
             </Table.Tbody>
@@ -74,6 +80,8 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
   );
 }
 
+type Fault = NonNullable<EvoMergeReport['champion_heldout_fault']>;
+
 interface RowProps {
   name: string;
   modelId: string | null;
@@ -81,10 +89,12 @@ interface RowProps {
   size: number;
   selection: Fitness;
   heldout: Fitness | null;
+  /** Why scores are missing, on the selection and on the held-out problems. */
+  faults: readonly (Fault | null | undefined)[];
   strong?: boolean;
 }
 
-function Row({ name, modelId, parameters, size, selection, heldout, strong = false }: RowProps) {
+function Row({ name, modelId, parameters, size, selection, heldout, faults, strong = false }: RowProps) {
   return (
     <Table.Tr style={strong ? { fontWeight: 650, background: 'var(--ember-soft)' } : {}}>
       <Table.Td style={{ overflowWrap: 'anywhere', minWidth: 200 }}>
@@ -95,15 +105,31 @@ function Row({ name, modelId, parameters, size, selection, heldout, strong = fal
         ) : (
           name
         )}
+        {[...new Set(faults.flatMap((fault) => (fault ? [fault.message] : [])))].map((message) => (
+          <Text key={message} size="xs" c="var(--bad)">
+            No scores: {message}
+          </Text>
+        ))}
       </Table.Td>
       <Table.Td ta="right">{count(parameters)}</Table.Td>
       <Table.Td ta="right" style={{ whiteSpace: 'nowrap' }}>
         {bytes(size)}
       </Table.Td>
-      <Table.Td ta="right">{figure(selection.total)}</Table.Td>
-      <Table.Td ta="right">{percent(selection.accuracy, 1)}</Table.Td>
-      <Table.Td ta="right">{heldout ? figure(heldout.total) : '–'}</Table.Td>
-      <Table.Td ta="right">{heldout ? percent(heldout.accuracy, 1) : '–'}</Table.Td>
+      <Scores fitness={faults[0] ? null : selection} />
+      <Scores fitness={heldout} />
     </Table.Tr>
+  );
+}
+
+/** Fitness never without what it may have cost. */
+function Scores({ fitness }: { fitness: Fitness | null }) {
+  return (
+    <>
+      <Table.Td ta="right">{figure(fitness?.total ?? null)}</Table.Td>
+      <Table.Td ta="right" style={{ whiteSpace: 'nowrap' }}>
+        {percent(fitness?.accuracy ?? null, 1)}
+      </Table.Td>
+      <Table.Td ta="right">{fitness?.mean_depth?.toFixed(2) ?? '–'}</Table.Td>
+    </>
   );
 }

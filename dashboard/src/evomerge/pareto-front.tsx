@@ -5,7 +5,8 @@ import { count } from '../format/number.ts';
 import { Panel } from '../shell/panel.tsx';
 import { ScrollFrame } from '../shell/scroll-frame.tsx';
 import { baselineName, isParent } from './baselines.ts';
-import { shortName } from './candidate-card.tsx';
+import { shortName } from './board.ts';
+import { measured } from './faults.ts';
 import { type Dot, FrontChart } from './front-chart.tsx';
 import { objectivesOf, scoredOf } from './objectives.ts';
 
@@ -31,14 +32,17 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
       })),
     [pareto_front, byId],
   );
+  const scored = useMemo(() => candidates.filter(measured), [candidates]);
   const best = championId === null ? undefined : (byId.get(championId) ?? report.champion);
   const parents = useMemo<Dot[]>(
     () =>
-      baselines.filter(isParent).map((baseline) => ({
-        id: baseline.name,
-        name: baselineName(baseline),
-        scored: { fitness: baseline.selection, bytes: baseline.bytes },
-      })),
+      baselines
+        .filter((baseline) => isParent(baseline) && measured(baseline))
+        .map((baseline) => ({
+          id: baseline.name,
+          name: baselineName(baseline),
+          scored: { fitness: baseline.selection, bytes: baseline.bytes },
+        })),
     [baselines],
   );
   // two tasks where there are two: what one number hides
@@ -54,13 +58,13 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
       <Stack gap="md">
         <Group gap="sm">
           <NativeSelect
-            label="Across"
+            label="X axis"
             data={choices}
             value={x.name}
             onChange={(event) => setNames({ ...names, x: event.currentTarget.value })}
           />
           <NativeSelect
-            label="Up"
+            label="Y axis"
             data={choices}
             value={y.name}
             onChange={(event) => setNames({ ...names, y: event.currentTarget.value })}
@@ -69,7 +73,7 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
         <FrontChart
           x={x}
           y={y}
-          all={candidates}
+          all={scored}
           front={front}
           parents={parents}
           champion={best ? { id: best.id, name: 'Champion', scored: best } : null}
@@ -94,7 +98,7 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
                     <Anchor component="button" type="button" size="sm" onClick={() => onOpen(id)}>
                       {name}
                     </Anchor>
-                    {id === championId && ' champion'}
+                    {id === championId && ', champion'}
                   </Table.Td>
                   {objectives.map((objective) => {
                     const value = objective.of(scored);

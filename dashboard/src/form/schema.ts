@@ -70,10 +70,18 @@ function fieldOf(name: string, property: JsonSchema): Field {
   };
 }
 
-const ACRONYMS: Record<string, string> = { adamw: 'AdamW', id: 'id', muon: 'Muon' };
+/** Parts of names that are written otherwise. */
+const WORDS: Record<string, string> = {
+  adamw: 'AdamW',
+  eval: 'evaluation',
+  heldout: 'held-out',
+  id: 'id',
+  muon: 'Muon',
+  ops: 'merge methods',
+};
 
 function labelOf(name: string): string {
-  const words = name.split('_').map((word) => ACRONYMS[word] ?? word);
+  const words = name.split('_').map((word) => WORDS[word] ?? word);
   const text = words.join(' ');
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -16,7 +16,7 @@ export function bytes(value: number): string {
     size /= 1024;
     unit += 1;
   }
-  return `${unit === 0 ? size : size.toFixed(size < 100 ? 1 : 0)} ${units[unit]}`;
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
 }
 
 /** A dash where there is none. */
@@ -38,6 +38,24 @@ export function figure(value: number | null): string {
   if (size >= 100) return value.toFixed(1);
   return value.toFixed(size >= 10 ? 2 : 4);
 }
+
+/** For the numbers of one column, which all get as many decimals as `figure` gives the largest of them. */
+export function column(values: readonly (number | null | undefined)[]): (value: number) => string {
+  const sizes = values.flatMap((value) =>
+    value == null || !Number.isFinite(value) ? [] : [Math.abs(value)],
+  );
+  const largest = Math.max(0, ...sizes);
+  if (largest >= 10_000) return (value) => value.toPrecision(3);
+  const decimals = largest >= 100 ? 1 : largest >= 10 ? 2 : 4;
+  return (value) => value.toFixed(decimals);
+}
+
+const ordinals = new Intl.PluralRules('en', { type: 'ordinal' });
+const SUFFIXES: Partial<Record<Intl.LDMLPluralRule, string>> = { one: 'st', two: 'nd', few: 'rd' };
+
+/** 1st, 2nd, 3rd, 4th, 11th, 21st */
+export const ordinal = (value: number): string =>
+  `${whole.format(value)}${SUFFIXES[ordinals.select(value)] ?? 'th'}`;
 
 /** The first and last characters of a digest. */
 export const digestShort = (digest: string): string => `${digest.slice(0, 8)}…${digest.slice(-6)}`;

@@ -1,6 +1,7 @@
 import { Table, Text } from '@mantine/core';
 import type { ModelDetail } from '../api/schema.ts';
-import { count, figure, percent } from '../format/number.ts';
+import { column, count, figure, percent } from '../format/number.ts';
+import { stageName } from '../runs/status.ts';
 import { ScrollFrame, Wide } from '../shell/scroll-frame.tsx';
 
 export function ModuleTable({ modules, total }: { modules: ModelDetail['modules']; total: number }) {
@@ -55,6 +56,7 @@ export function Metrics({ model }: { model: ModelDetail }) {
   }
   const scored = names.filter((name) => name.includes('/'));
   const kinds = [...new Set(scored.map((name) => name.slice(0, name.indexOf('/'))))];
+  const formats = new Map(kinds.map((kind) => [kind, formatOf(model, kind)]));
   const tasks = [...new Set(scored.map((name) => name.slice(name.indexOf('/') + 1)))];
   const others = names.filter((name) => !name.includes('/'));
   return (
@@ -65,7 +67,7 @@ export function Metrics({ model }: { model: ModelDetail }) {
             <Table.Th>Measured on</Table.Th>
             {kinds.map((kind) => (
               <Table.Th key={kind} ta="right">
-                {kind.replaceAll('_', ' ')}
+                {stageName(kind)}
               </Table.Th>
             ))}
           </Table.Tr>
@@ -73,12 +75,12 @@ export function Metrics({ model }: { model: ModelDetail }) {
         <Table.Tbody>
           {tasks.map((task) => (
             <Table.Tr key={task}>
-              <Table.Td>{task}</Table.Td>
+              <Table.Td>{stageName(task)}</Table.Td>
               {kinds.map((kind) => {
                 const value = model.metrics[`${kind}/${task}`];
                 return (
                   <Table.Td key={kind} ta="right">
-                    {value === undefined ? '–' : figure(value)}
+                    {value === undefined ? '–' : formats.get(kind)?.(value)}
                   </Table.Td>
                 );
               })}
@@ -86,7 +88,7 @@ export function Metrics({ model }: { model: ModelDetail }) {
           ))}
           {others.map((name) => (
             <Table.Tr key={name}>
-              <Table.Td>{name.replaceAll('_', ' ')}</Table.Td>
+              <Table.Td>{stageName(name)}</Table.Td>
               <Table.Td ta="right" colSpan={Math.max(1, kinds.length)}>
                 {figure(model.metrics[name] ?? Number.NaN)}
               </Table.Td>
@@ -95,6 +97,13 @@ export function Metrics({ model }: { model: ModelDetail }) {
         </Table.Tbody>
       </Table>
     </Wide>
+  );
+}
+
+function formatOf({ metrics }: ModelDetail, kind: string): (value: number) => string {
+  if (kind === 'accuracy') return (share) => percent(share, 1);
+  return column(
+    Object.entries(metrics).flatMap(([name, value]) => (name.startsWith(`${kind}/`) ? [value] : [])),
   );
 }
 

@@ -82,7 +82,7 @@ export default function ModelsPage() {
                     <Table.Th>Name</Table.Th>
                     <Table.Th>Kind</Table.Th>
                     <Table.Th ta="right">Parameters</Table.Th>
-                    <Table.Th ta="right">Size</Table.Th>
+                    <Table.Th ta="right">File</Table.Th>
                     <Table.Th>Digest</Table.Th>
                     <Table.Th>Proof</Table.Th>
                     <Table.Th>Created</Table.Th>

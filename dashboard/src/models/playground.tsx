@@ -6,6 +6,7 @@ import { datasets } from '../api/queries.ts';
 import type { Prediction } from '../api/schema.ts';
 import { percent } from '../format/number.ts';
 import { duration } from '../format/time.ts';
+import { stageName } from '../runs/status.ts';
 import { ProblemNote } from '../shell/problem.tsx';
 import classes from './playground.module.css';
 
@@ -29,7 +30,7 @@ export function Playground({ modelId }: { modelId: string }) {
         label="Example"
         data={[
           { value: '', label: 'none' },
-          ...(examples.data?.map(({ name }) => ({ value: name, label: name })) ?? []),
+          ...(examples.data?.map(({ name }) => ({ value: name, label: stageName(name) })) ?? []),
         ]}
         onChange={({ currentTarget: { value: name } }) => {
           const example = examples.data?.find((dataset) => dataset.name === name);
@@ -55,7 +56,7 @@ export function Playground({ modelId }: { modelId: string }) {
       />
       <Group align="flex-end" gap="sm">
         <NumberInput
-          label="Most tokens"
+          label="Max tokens"
           value={limit}
           onChange={(value) => typeof value === 'number' && setLimit(value)}
           min={1}
@@ -98,7 +99,7 @@ function Answer({ prediction, expected }: { prediction: Prediction; expected: st
             <span className={classes.bar} aria-hidden>
               <i style={{ height: `${(token.depth / deepest) * 100}%` }} />
             </span>
-            <span>{token.depth.toFixed(1)} deep</span>
+            <span>depth {token.depth.toFixed(1)}</span>
             <span>gate {token.memory_gate?.toFixed(2) ?? '–'}</span>
           </li>
         ))}

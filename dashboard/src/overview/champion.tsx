@@ -4,6 +4,8 @@ import { Link } from 'wouter';
 import { model as modelOf, report } from '../api/queries.ts';
 import type { EvoMergeReport, Fitness, Run, RunsSummary } from '../api/schema.ts';
 import { bestParent } from '../evomerge/baselines.ts';
+import { compare, VERDICTS } from '../evomerge/comparison.ts';
+import { VerdictNote } from '../evomerge/verdict-note.tsx';
 import { bytes, count, figure, gain, percent } from '../format/number.ts';
 import { ModelName } from '../models/model-name.tsx';
 import { VerifiedMark, Verify } from '../models/verify.tsx';
@@ -53,23 +55,25 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
       }
     >
       <Stack gap="md">
-        <Facts>
+        <Facts wide>
           {heldout && <HeldOut heldout={heldout} verdict={outcome?.verdict} />}
           <Fact
             label={heldout ? 'Selection fitness' : 'Fitness'}
             note={
-              parent ? `${gain(fitness, parent.selection.total)} vs the best parent` : 'selection problems'
+              outcome?.champion
+                ? compare(outcome.champion.fitness, parent?.selection ?? null).lines.join(', ')
+                : 'selection problems'
             }
           >
             {figure(fitness)}
           </Fact>
           {outcome?.champion && (
-            <Fact label="Size" note={bytes(outcome.champion.bytes)}>
+            <Fact label="Parameters" note={`${bytes(outcome.champion.bytes)} of tensors`}>
               {count(outcome.champion.parameters)}
             </Fact>
           )}
         </Facts>
-        {outcome?.champion && <Text size="sm">{outcome.verdict.sentence}</Text>}
+        {outcome?.champion && <VerdictNote verdict={outcome.verdict} />}
         {model.data ? (
           <Stack gap="xs">
             <Text size="sm" component="div">
@@ -96,18 +100,10 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
 
 type Verdict = EvoMergeReport['verdict'];
 
-const TONES: Record<Verdict['level'], 'good' | 'warn' | undefined> = {
-  better: 'good',
-  faster_but_solves_fewer: 'warn',
-  solves_fewer: 'warn',
-  not_better: 'warn',
-  unmeasured: undefined,
-};
-
 /** Fitness and what it hides: a champion may be fitter because it is faster, and solve fewer problems. */
 function HeldOut({ heldout, verdict }: { heldout: Fitness; verdict: Verdict | undefined }) {
   const parent = verdict?.best_parent;
-  const tone = verdict && TONES[verdict.level];
+  const tone = verdict && VERDICTS[verdict.level].tone;
   return (
     <>
       <Fact

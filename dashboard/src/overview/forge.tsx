@@ -160,9 +160,9 @@ export function Forge({ busy }: { busy: boolean }) {
               : forge.isSuccess
                 ? 'Accepted: both runs are listed above.'
                 : away
-                  ? 'The backend must be there to start a run.'
+                  ? 'The backend must respond before a run can start.'
                   : busy
-                    ? 'It waits in the queue until the present run ends.'
+                    ? 'Queued: starts when the current run ends.'
                     : ''}
           </Text>
         </Group>

@@ -30,7 +30,7 @@ export function RunningNow({ active, total }: { active: readonly Run[]; total: n
                 </Anchor>
                 <StatusMark status={run.status} />
                 <Text size="sm" c="dimmed">
-                  {run.kind === 'cognate' ? 'trains the parents' : 'breeds the parents'}
+                  {run.kind === 'cognate' ? 'training parents' : 'breeding'}
                   {run.champion_fitness !== null && ` · champion ${figure(run.champion_fitness)}`}
                 </Text>
               </Group>

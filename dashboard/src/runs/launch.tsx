@@ -70,7 +70,7 @@ export function Launch<Plan extends { resources: Resources }>(props: LaunchProps
         </Button>
         {away && (
           <Text size="sm" c="dimmed">
-            The backend must be there to start a run.
+            The backend must respond before a run can start.
           </Text>
         )}
       </Stack>

@@ -10,8 +10,8 @@ const WORDS: Record<Health['kind'], string> = {
   connecting: 'Connecting',
   live: 'Live',
   backend_starting: 'Backend starting',
-  backend_away: 'Backend away',
-  gateway_away: 'Gateway away',
+  backend_away: 'Backend not responding',
+  gateway_away: 'Gateway not responding',
   refused: 'Refused',
 };
 
@@ -46,8 +46,8 @@ export function ConnectionBanner() {
       return (
         <Banner
           kind={health.kind}
-          title="The backend is away."
-          text="Figures stand still until it is back; nothing is estimated. Runs go on from their last checkpoint."
+          title="Backend not responding."
+          text="Figures stand still until it answers again; nothing is estimated. Runs go on from their last checkpoint."
           lastData={health.lastData}
         />
       );
@@ -55,7 +55,7 @@ export function ConnectionBanner() {
       return (
         <Banner
           kind={health.kind}
-          title="The gateway does not answer."
+          title="Gateway not responding."
           text="The page asks again by itself and then catches up on every event that it missed."
           lastData={health.lastData}
         />

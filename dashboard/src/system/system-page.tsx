@@ -115,9 +115,11 @@ function BackendPanel({
         <Fact label="Restarts">{count(status.restarts)}</Fact>
         <Fact label="Started">{started ? ago(started, now) : '–'}</Fact>
         <Fact label="Version">{version ?? '–'}</Fact>
-        <Fact label="Silent since" tone={status.stale_since ? 'bad' : undefined}>
-          {status.stale_since ? clock(status.stale_since) : 'not silent'}
-        </Fact>
+        {status.stale_since && (
+          <Fact label="Not responding since" tone="bad">
+            {clock(status.stale_since)}
+          </Fact>
+        )}
       </Facts>
     </Panel>
   );

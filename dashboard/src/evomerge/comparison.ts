@@ -1,0 +1,41 @@
+import type { EvoMergeReport, Fitness } from '../api/schema.ts';
+import { gain, percent } from '../format/number.ts';
+
+type Verdict = EvoMergeReport['verdict'];
+
+/** The scores that belong side by side: fitness alone hides what was given up for it. */
+export type Scores = Pick<Fitness, 'total' | 'accuracy' | 'mean_depth'>;
+
+export interface Comparison {
+  tone: 'good' | 'warn' | undefined;
+  text: string;
+}
+
+/** A fitness beside that of a parent, never without accuracy and depth; amber where it solves fewer. */
+export function compare(own: Scores, parent: Scores | null): Comparison {
+  if (!parent) return { tone: undefined, text: solves(own, null) };
+  const fewer = (own.accuracy ?? 0) < (parent.accuracy ?? 0);
+  const fitter = own.total > parent.total;
+  const change = gain(own.total, parent.total);
+  return {
+    tone: fewer ? 'warn' : fitter ? 'good' : undefined,
+    text: `${change ? `${change} vs the best parent, ` : ''}${solves(own, parent)}`,
+  };
+}
+
+function solves(own: Scores, parent: Scores | null): string {
+  const accuracy = `accuracy ${percent(own.accuracy, 1)}`;
+  const depth = `depth ${own.mean_depth?.toFixed(2) ?? '–'}`;
+  return parent
+    ? `${accuracy} vs ${percent(parent.accuracy, 1)}, ${depth} vs ${parent.mean_depth?.toFixed(2) ?? '–'}`
+    : `${accuracy}, ${depth}`;
+}
+
+/** What a verdict looks like: green only where nothing was given up. */
+export const VERDICTS: Record<Verdict['level'], { tone: 'good' | 'warn' | undefined; words: string }> = {
+  better: { tone: 'good', words: 'better' },
+  faster_but_solves_fewer: { tone: 'warn', words: 'faster, but solves fewer' },
+  solves_fewer: { tone: 'warn', words: 'fitter, but solves fewer' },
+  not_better: { tone: 'warn', words: 'not better' },
+  unmeasured: { tone: undefined, words: 'no verdict' },
+};

@@ -1,0 +1,51 @@
+import { figure } from '../format/number.ts';
+import { type Slot, shortName } from './board.ts';
+import classes from './next-generation.module.css';
+
+interface NextGenerationProps {
+  index: number;
+  slots: readonly Slot[];
+  onOpen: (candidate: string) => void;
+}
+
+const EMPTY: Record<Exclude<Slot['state'], 'evaluated'>, string> = {
+  'in progress': 'at work',
+  'not yet': 'not yet',
+  never: 'never made',
+};
+
+/** The generation that is being filled, one line above the last complete one, which stays in sight until it is. */
+export function NextGeneration({ index, slots, onOpen }: NextGenerationProps) {
+  const done = slots.filter(({ candidate }) => candidate !== null).length;
+  return (
+    <section className={classes.next} aria-label={`Generation ${index}, being filled`} data-testid="next">
+      <h3 className={classes.title}>
+        Generation {index}: {done} of {slots.length} evaluated
+      </h3>
+      <ol className={classes.slots}>
+        {slots.map(({ index: slot, state, candidate }) => (
+          <li key={slot}>
+            {candidate ? (
+              <button
+                type="button"
+                className={classes.slot}
+                data-fault={candidate.fault?.kind}
+                onClick={() => onOpen(candidate.id)}
+              >
+                <span>{shortName(candidate.id)}</span>
+                <b>{candidate.fault ? 'no scores' : figure(candidate.fitness.total)}</b>
+              </button>
+            ) : (
+              <div className={classes.slot} data-state={state}>
+                <span>
+                  g{index}.s{slot}
+                </span>
+                {state !== 'evaluated' && <span>{EMPTY[state]}</span>}
+              </div>
+            )}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
