@@ -4,7 +4,7 @@ import { Mark } from '../shell/mark.tsx';
 import { type Slot, shortName } from './board.ts';
 import classes from './candidate-card.module.css';
 import { contributions } from './contributions.ts';
-import { FAULTS } from './faults.ts';
+import { FAULTS, faultText } from './faults.ts';
 import { RoleMark } from './role-mark.tsx';
 
 interface CandidateCardProps {
@@ -52,7 +52,7 @@ export function CandidateCard({ candidate, rank, ranked, isChampion, weights, on
       {fault ? (
         <span className={classes.fault}>
           <b>{FAULTS[fault.kind]}</b>
-          <span>{fault.message}</span>
+          <span>{faultText(fault)}</span>
         </span>
       ) : (
         <>
@@ -109,5 +109,7 @@ function parentNames(parents: readonly string[]): string {
   const names = parents.map(shortName);
   return names.every((name, index) => name !== parents[index])
     ? names.join(', ')
-    : `${parents.length} models`;
+    : parents.length === 1
+      ? '1 model'
+      : `${parents.length} models`;
 }

@@ -13,7 +13,7 @@ import { Fact, Facts } from '../shell/fact.tsx';
 import { Mark } from '../shell/mark.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { rankOf, shortName } from './board.ts';
-import { FAULTS } from './faults.ts';
+import { FAULTS, faultText } from './faults.ts';
 import { RoleMark } from './role-mark.tsx';
 
 interface CandidateDrawerProps {
@@ -70,31 +70,35 @@ function Details({ candidate, generation, isChampion }: DetailsProps) {
           styles={{ title: { color: 'var(--bad)' }, body: { minWidth: 0, overflowWrap: 'anywhere' } }}
         >
           <Text size="sm">
-            {candidate.fault.message}. It has fitness 0, competes with no other candidate and is no parent of
-            any.
+            {faultText(candidate.fault)} It has fitness 0, competes with no other candidate and is no parent
+            of any.
           </Text>
         </Alert>
       )}
       <Facts>
-        <Fact
-          label="Fitness"
-          note={rank === null ? undefined : `${ordinal(rank)} of ${generation?.ranked.length} by fitness`}
-        >
-          {figure(fitness.total)}
-        </Fact>
         <Fact label="Generation, slot" note="both count from 0">
           {candidate.generation}, {candidate.slot}
         </Fact>
-        <Fact label="Likelihood" note="exp(−loss)">
-          {figure(fitness.likelihood)}
-        </Fact>
-        <Fact label="Accuracy">{percent(fitness.accuracy, 1)}</Fact>
-        <Fact label="Compute" note={`mean depth ${fitness.mean_depth?.toFixed(2) ?? '–'}`}>
-          {figure(fitness.compute)}
-        </Fact>
-        <Fact label="Memory" note={`${bytes(candidate.bytes)} of tensors`}>
-          {figure(fitness.memory)}
-        </Fact>
+        {!candidate.fault && (
+          <>
+            <Fact
+              label="Fitness"
+              note={rank === null ? undefined : `${ordinal(rank)} of ${generation?.ranked.length} by fitness`}
+            >
+              {figure(fitness.total)}
+            </Fact>
+            <Fact label="Likelihood" note="exp(−loss)">
+              {figure(fitness.likelihood)}
+            </Fact>
+            <Fact label="Accuracy">{percent(fitness.accuracy, 1)}</Fact>
+            <Fact label="Compute" note={`mean depth ${fitness.mean_depth?.toFixed(2) ?? '–'}`}>
+              {figure(fitness.compute)}
+            </Fact>
+            <Fact label="Memory" note={`${bytes(candidate.bytes)} of tensors`}>
+              {figure(fitness.memory)}
+            </Fact>
+          </>
+        )}
         <Fact label="Parameters">{count(candidate.parameters)}</Fact>
         <Fact label="Merged in">{duration(candidate.merge_seconds)}</Fact>
         <Fact label="Evaluated in">{duration(candidate.evaluate_seconds)}</Fact>

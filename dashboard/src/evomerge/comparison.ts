@@ -8,28 +8,27 @@ export type Scores = Pick<Fitness, 'total' | 'accuracy' | 'mean_depth'>;
 
 export interface Comparison {
   tone: 'good' | 'warn' | undefined;
-  text: string;
+  lines: string[];
 }
 
 /** A fitness beside that of a parent, never without accuracy and depth; amber where it solves fewer. */
 export function compare(own: Scores, parent: Scores | null): Comparison {
-  if (!parent) return { tone: undefined, text: solves(own, null) };
+  if (!parent) return { tone: undefined, lines: [`accuracy ${accuracy(own)}`, `depth ${depth(own)}`] };
   const fewer = (own.accuracy ?? 0) < (parent.accuracy ?? 0);
   const fitter = own.total > parent.total;
   const change = gain(own.total, parent.total);
   return {
     tone: fewer ? 'warn' : fitter ? 'good' : undefined,
-    text: `${change ? `${change} vs the best parent, ` : ''}${solves(own, parent)}`,
+    lines: [
+      ...(change ? [`${change} vs the best parent`] : []),
+      `accuracy ${accuracy(own)} vs ${accuracy(parent)}`,
+      `depth ${depth(own)} vs ${depth(parent)}`,
+    ],
   };
 }
 
-function solves(own: Scores, parent: Scores | null): string {
-  const accuracy = `accuracy ${percent(own.accuracy, 1)}`;
-  const depth = `depth ${own.mean_depth?.toFixed(2) ?? '–'}`;
-  return parent
-    ? `${accuracy} vs ${percent(parent.accuracy, 1)}, ${depth} vs ${parent.mean_depth?.toFixed(2) ?? '–'}`
-    : `${accuracy}, ${depth}`;
-}
+const accuracy = (scores: Scores): string => percent(scores.accuracy, 1);
+const depth = ({ mean_depth }: Scores): string => mean_depth?.toFixed(2) ?? '–';
 
 /** What a verdict looks like: green only where nothing was given up. */
 export const VERDICTS: Record<Verdict['level'], { tone: 'good' | 'warn' | undefined; words: string }> = {

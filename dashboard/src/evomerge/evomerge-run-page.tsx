@@ -71,18 +71,22 @@ function EvoMergeRun({ view }: { view: RunView }) {
         <RunProgress run={run} />
       </Panel>
       <Panel>
-        <Facts>
-          <Fact label="Champion’s fitness" note={now?.text} tone={now?.tone}>
+        <Facts wide>
+          <Fact label="Champion’s fitness" note={<Lines of={now?.lines} />} tone={now?.tone}>
             {run.champion_fitness === null ? '–' : figure(run.champion_fitness)}
           </Fact>
           <Fact
             label="Best parent"
-            note={parent ? compare(parent.selection, null).text : 'measured at the start'}
+            note={<Lines of={parent ? compare(parent.selection, null).lines : ['measured at the start']} />}
           >
             {parent ? figure(parent.selection.total) : '–'}
           </Fact>
           {heldout && outcome && (
-            <Fact label="Held-out fitness" note={end?.text} tone={VERDICTS[outcome.verdict.level].tone}>
+            <Fact
+              label="Held-out fitness"
+              note={<Lines of={end?.lines} />}
+              tone={VERDICTS[outcome.verdict.level].tone}
+            >
               {figure(heldout.total)}
             </Fact>
           )}
@@ -112,8 +116,8 @@ function EvoMergeRun({ view }: { view: RunView }) {
           />
           {shown.error && <ProblemNote error={shown.error} />}
           <GenerationBoard
-            candidates={shown.candidates ?? []}
-            newest={candidates}
+            candidates={shown.candidates}
+            recent={candidates}
             generations={generations}
             weights={settings?.fitness}
             championId={run.champion_id}
@@ -125,7 +129,11 @@ function EvoMergeRun({ view }: { view: RunView }) {
             onGeneration={setPicked}
             onOpen={show}
           />
-          <Faulted candidates={candidates} onOpen={show} />
+          <Faulted
+            candidates={candidates}
+            total={generations.reduce((sum, { faulted = 0 }) => sum + faulted, 0)}
+            onOpen={show}
+          />
           {outcome && (
             <ParetoFront
               report={outcome}
@@ -146,4 +154,12 @@ function EvoMergeRun({ view }: { view: RunView }) {
       />
     </Page>
   );
+}
+
+function Lines({ of = [] }: { of: readonly string[] | undefined }) {
+  return of.map((line) => (
+    <span key={line} style={{ display: 'block' }}>
+      {line}
+    </span>
+  ));
 }

@@ -1,21 +1,24 @@
-import { Anchor, NativeSelect, Stack, Table } from '@mantine/core';
+import { Anchor, NativeSelect, Stack, Table, Text } from '@mantine/core';
 import { useState } from 'react';
 import type { Candidate } from '../api/schema.ts';
 import { count } from '../format/number.ts';
 import { Panel } from '../shell/panel.tsx';
 import { ScrollFrame } from '../shell/scroll-frame.tsx';
 import { shortName } from './board.ts';
-import { FAULT_KINDS, FAULTS } from './faults.ts';
+import { FAULT_KINDS, FAULTS, faultText } from './faults.ts';
 
 const SHOWN = 200;
 
 interface FaultedProps {
+  /** The newest of the run. */
   candidates: readonly Candidate[];
+  /** How many have none in all complete generations. */
+  total: number;
   onOpen: (candidate: string) => void;
 }
 
 /** The candidates that have no scores, and why; null where there are none. */
-export function Faulted({ candidates, onOpen }: FaultedProps) {
+export function Faulted({ candidates, total, onOpen }: FaultedProps) {
   const [kind, setKind] = useState('');
   const faulted = candidates.flatMap(({ id, op, fault }) => (fault ? [{ id, op, fault }] : []));
   if (faulted.length === 0) return null;
@@ -24,7 +27,7 @@ export function Faulted({ candidates, onOpen }: FaultedProps) {
   return (
     <Panel
       title="Candidates without scores"
-      note={`${count(faulted.length)} of ${count(candidates.length)}; they count in no mean, no rank and no chart`}
+      note={`${count(Math.max(total, faulted.length))} in all; they count in no mean, no rank and no chart`}
     >
       <Stack gap="sm">
         {kinds.length > 1 && (
@@ -57,13 +60,17 @@ export function Faulted({ candidates, onOpen }: FaultedProps) {
                     </Anchor>
                   </Table.Td>
                   <Table.Td>{op}</Table.Td>
-                  <Table.Td style={{ overflowWrap: 'anywhere' }}>{fault.message}</Table.Td>
+                  <Table.Td style={{ overflowWrap: 'anywhere' }}>{faultText(fault)}</Table.Td>
                 </Table.Tr>
               ))}
             </Table.Tbody>
           </Table>
         </ScrollFrame>
-        {found.length > SHOWN && <span>and {count(found.length - SHOWN)} more</span>}
+        {found.length > SHOWN && (
+          <Text size="sm" c="dimmed">
+            and {count(found.length - SHOWN)} more
+          </Text>
+        )}
       </Stack>
     </Panel>
   );

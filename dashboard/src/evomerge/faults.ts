@@ -11,6 +11,12 @@ export const FAULTS: Record<Fault['kind'], string> = {
   measurement_failed: 'Its evaluation broke off.',
 };
 
+/** A fault's own message as a sentence of a page; where it begins with a method's name, that stays as it is written. */
+export function faultText({ message }: Pick<Fault, 'message'>): string {
+  const plain = message.replaceAll('`', '').replace(/\.$/, '');
+  return `${plain.replace(/^[a-z](?=[a-z]* )/, (first) => first.toUpperCase())}.`;
+}
+
 export const FAULT_KINDS = Object.keys(FAULTS) as Fault['kind'][];
 
 export const measured = ({ fault }: { fault?: Fault | null }): boolean => !fault;

@@ -5,13 +5,17 @@ import type { Candidate, EvoMergeSettings, Generation } from '../api/schema.ts';
 import { figure } from '../format/number.ts';
 import { duration } from '../format/time.ts';
 import { Panel } from '../shell/panel.tsx';
+import { Waiting } from '../shell/waiting.tsx';
 import { type Position, rankOf, slotsOf } from './board.ts';
 import { CandidateCard, EmptyCard } from './candidate-card.tsx';
 import classes from './generation-board.module.css';
 import { NextGeneration } from './next-generation.tsx';
 
 interface GenerationBoardProps {
-  candidates: readonly Candidate[];
+  /** Of the generation that is shown; undefined while they are asked for. */
+  candidates: readonly Candidate[] | undefined;
+  /** Of the newest generations. */
+  recent: readonly Candidate[];
   generations: readonly Generation[];
   weights: EvoMergeSettings['fitness'];
   championId: string | null;
@@ -34,6 +38,7 @@ export function GenerationBoard(props: GenerationBoardProps) {
     weights,
     championId,
     generation,
+    recent,
     position: { filling, newest },
     population,
     state,
@@ -42,15 +47,15 @@ export function GenerationBoard(props: GenerationBoardProps) {
     onOpen,
   } = props;
   const slots = useMemo(
-    () => slotsOf(candidates, generation, population, state),
+    () => candidates && slotsOf(candidates, generation, population, state),
     [candidates, generation, population, state],
   );
   const next = useMemo(
     () =>
-      filling === null || filling === generation ? null : slotsOf(candidates, filling, population, state),
-    [candidates, filling, generation, population, state],
+      filling === null || filling === generation ? null : slotsOf(recent, filling, population, state),
+    [recent, filling, generation, population, state],
   );
-  const evaluated = slots.filter(({ candidate }) => candidate !== null).length;
+  const evaluated = slots?.filter(({ candidate }) => candidate !== null).length ?? 0;
   const summary = generations.find(({ index }) => index === generation);
   const move = (to: number) => onGeneration(Math.max(0, Math.min(newest, to)));
   return (
@@ -65,7 +70,7 @@ export function GenerationBoard(props: GenerationBoardProps) {
               ...(summary.faulted ? [`${summary.faulted} without scores`] : []),
               duration(summary.seconds),
             ].join(' · ')
-          : `${evaluated} of ${slots.length} evaluated`
+          : `${evaluated} of ${slots?.length ?? population} evaluated`
       }
       actions={
         !following && (
@@ -105,8 +110,9 @@ export function GenerationBoard(props: GenerationBoardProps) {
         </Group>
       )}
       {next && filling !== null && <NextGeneration index={filling} slots={next} onOpen={onOpen} />}
+      {!slots && <Waiting for="the candidates" rows={6} />}
       <div className={classes.cards}>
-        {slots.map((slot) =>
+        {slots?.map((slot) =>
           slot.candidate ? (
             <CandidateCard
               key={slot.index}

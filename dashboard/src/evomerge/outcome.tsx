@@ -8,6 +8,7 @@ import { Verify } from '../models/verify.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { Wide } from '../shell/scroll-frame.tsx';
 import { baselineName } from './baselines.ts';
+import { faultText } from './faults.ts';
 import { VerdictNote } from './verdict-note.tsx';
 
 const STOPPED: Record<NonNullable<EvoMergeReport['stopped_by']>, string> = {
@@ -105,7 +106,7 @@ function Row({ name, modelId, parameters, size, selection, heldout, faults, stro
         ) : (
           name
         )}
-        {[...new Set(faults.flatMap((fault) => (fault ? [fault.message] : [])))].map((message) => (
+        {[...new Set(faults.flatMap((fault) => (fault ? [faultText(fault)] : [])))].map((message) => (
           <Text key={message} size="xs" c="var(--bad)">
             No scores: {message}
           </Text>

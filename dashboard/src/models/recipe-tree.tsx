@@ -10,7 +10,7 @@ import classes from './recipe-tree.module.css';
 export function RecipeTree({ recipe }: { recipe: Recipe }) {
   const names = new Map(useModels()?.map(({ id, name }) => [id, name]));
   return (
-    <ul className={classes.tree}>
+    <ul className={`${classes.tree} words`}>
       <Branch recipe={recipe} names={names} />
     </ul>
   );

@@ -9,7 +9,9 @@ export function Explained({ meaning, children }: { meaning: string; children: Re
       label={meaning}
       multiline
       position="bottom-start"
-      maw={280}
+      w={250}
+      fz={13}
+      lh={1.4}
       withArrow
       interactive
       withinPortal={false}

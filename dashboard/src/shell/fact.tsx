@@ -2,8 +2,19 @@ import type { ReactNode } from 'react';
 import classes from './fact.module.css';
 
 /** Labelled figures in a row that wraps: a description list. */
-export function Facts({ children, dense = false }: { children: ReactNode; dense?: boolean }) {
-  return <dl className={dense ? `${classes.facts} ${classes.dense}` : classes.facts}>{children}</dl>;
+export function Facts({ children, dense = false, wide = false }: FactsProps) {
+  return (
+    <dl className={classes.facts} data-dense={dense || undefined} data-wide={wide || undefined}>
+      {children}
+    </dl>
+  );
+}
+
+interface FactsProps {
+  children: ReactNode;
+  dense?: boolean;
+  /** For notes of some length. */
+  wide?: boolean;
 }
 
 interface FactProps {

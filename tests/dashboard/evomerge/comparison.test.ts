@@ -18,10 +18,13 @@ test.each([
 ] as const)('a fitness is green only where nothing was given up for it: %s', (_, own, tone, change) => {
   const compared = compare(own, PARENT);
   expect(compared.tone).toBe(tone);
-  expect(compared.text).toContain(`${change} vs the best parent`);
-  expect(compared.text).toMatch(/accuracy .+ vs 55\.0 %, depth .+ vs 3\.00$/);
+  expect(compared.lines).toEqual([
+    `${change} vs the best parent`,
+    expect.stringMatching(/^accuracy .+ vs 55\.0 %$/),
+    expect.stringMatching(/^depth .+ vs 3\.00$/),
+  ]);
 });
 
 test('accuracy and depth stand beside a fitness that has nothing to be compared with', () => {
-  expect(compare(PARENT, null)).toEqual({ tone: undefined, text: 'accuracy 55.0 %, depth 3.00' });
+  expect(compare(PARENT, null)).toEqual({ tone: undefined, lines: ['accuracy 55.0 %', 'depth 3.00'] });
 });
