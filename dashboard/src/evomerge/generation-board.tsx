@@ -51,8 +51,7 @@ export function GenerationBoard(props: GenerationBoardProps) {
     [candidates, generation, population, state],
   );
   const next = useMemo(
-    () =>
-      filling === null || filling === generation ? null : slotsOf(recent, filling, population, state),
+    () => (filling === null || filling === generation ? null : slotsOf(recent, filling, population, state)),
     [recent, filling, generation, population, state],
   );
   const evaluated = slots?.filter(({ candidate }) => candidate !== null).length ?? 0;
