@@ -137,9 +137,25 @@ test('the tournament shows the eight of each generation as they were evaluated',
   const text = await cards.allTextContents();
   expect(items).toHaveLength(8);
   for (const { slot, fitness } of items) expect(text[slot]).toContain(fitness.total.toFixed(4));
+  for (const { slot, id: candidate } of items)
+    expect(text[slot]).toContain(/g\d+\.s\d+$/.exec(candidate)?.[0]);
+  // a role says what it means to whoever comes by the keyboard, too
+  await cards.first().getByRole('button').nth(1).focus();
+  await page.getByRole('tooltip').waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.keyboard.press('Escape');
   await cards.first().click();
   await page.getByRole('dialog').getByRole('heading', { name: 'Recipe' }).waitFor();
   await page.keyboard.press('Escape');
+});
+
+test('the verdict of the report stands above the figures that it rests on', async () => {
+  const { id } = (await runs()).find(({ kind }) => kind === 'evomerge') as Run;
+  const found = await stack.api.get('/api/v1/runs/{run_id}/report', { path: { run_id: id } });
+  if (found.kind !== 'evomerge') throw new Error('the report is of another phase');
+  const verdict = page.getByRole('region', { name: 'Champion and baselines' }).getByTestId('verdict');
+  expect(await verdict.getAttribute('data-level')).toBe(found.verdict.level);
+  expect(await verdict.textContent()).toContain(found.verdict.sentence);
 });
 
 test('what lies between every two parents is drawn, with the barrier that was measured', async () => {

@@ -88,12 +88,13 @@ export function LineChart({
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, points: { size: 7 }, y: false },
         scales: {
-          // one point alone would get a range of its own invention
           x: {
             time: false,
-            range: (_, min, max) => {
-              const end = Math.max(max, live.current.until);
-              return min === end ? [min, min + 1] : [min, end];
+            // from the data itself: for one point alone uPlot offers limits of its own invention
+            range: (self) => {
+              const start = self.data[0][0] ?? 0;
+              const end = Math.max(self.data[0].at(-1) ?? 0, live.current.until);
+              return [start, end > start ? end : start + 1];
             },
           },
           y: { range: (_, min, max) => padded(low ?? min, high ?? max, low, high) },
