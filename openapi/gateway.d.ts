@@ -256,7 +256,7 @@ export interface paths {
         /**
          * An address that gives the file once, without the token, within a minute
          * @description For browsers, which stream to disk only what they are sent to by an address. The file is opened, and a .pt file
-         *     made, before the ticket is issued: what is wrong with it is told here.
+         *     made, before the ticket is issued: what is wrong with it is reported here.
          */
         post: operations["issueDownloadTicket"];
         delete?: never;
@@ -584,7 +584,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Backend, machine, mirror and gateway; answers also while the backend is away */
+        /** Backend, machine, mirror and gateway; answers also while the backend does not respond */
         get: operations["getSystem"];
         put?: never;
         post?: never;
@@ -1820,7 +1820,7 @@ export interface components {
         };
         /** @description How far the gateway's mirror has followed the backend's log */
         MirrorStatus: {
-            /** @description newest event that the backend has told of */
+            /** @description newest event that the backend has announced */
             backend_seq: number | null;
             /** @description the event stream is open */
             connected: boolean;
@@ -2867,7 +2867,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The backend or the database is away */
+        /** @description The backend or the database does not respond */
         Unavailable: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];

@@ -6,7 +6,7 @@ export type BackendApi = Client<paths>;
 
 export const BACKEND_AWAY: Problem = {
   type: 'about:blank',
-  title: 'The backend is away',
+  title: 'Backend not responding',
   status: 503,
   code: 'backend_unavailable',
   detail: 'The backend is starting or has stopped; it is started again by itself.',

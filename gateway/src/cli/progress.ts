@@ -53,7 +53,7 @@ export function createView(stream: NodeJS.WriteStream): View {
       screen.say(
         now === 'live'
           ? 'connected again'
-          : `${now === 'gateway_away' ? 'the gateway' : 'the backend'} is away; waiting for it`,
+          : `${now === 'gateway_away' ? 'the gateway' : 'the backend'} is not responding; waiting for it`,
       );
     },
     say: screen.say,

@@ -57,7 +57,7 @@ export function createMetrics(
     (now) => (now.mirror.lag_ms === null ? null : now.mirror.lag_ms / 1000),
   );
   gauge('mirror_seq', 'Last event in the mirror.', (now) => now.mirror.seq);
-  gauge('backend_seq', 'Newest event that the backend has told of.', (now) => now.mirror.backend_seq);
+  gauge('backend_seq', 'Newest event that the backend has announced.', (now) => now.mirror.backend_seq);
   gauge('mirror_connected', '1 while the event stream is open.', (now) => Number(now.mirror.connected));
   gauge('mirror_resyncs', 'Snapshots and catch-ups after a reset or gap.', (now) => now.mirror.resyncs);
   gauge('backend_restarts', 'Times that the backend was started again.', (now) => now.restarts);

@@ -55,11 +55,11 @@ export const problems = {
   bad_gateway: { status: 502, title: 'The backend answered outside its contract' },
   backend_away: {
     status: 503,
-    title: 'The backend is away',
+    title: 'Backend not responding',
     hint: 'Runs, models and candidates can still be read. The supervisor starts the backend again by itself.',
     retryAfter: 2,
   },
-  database_away: { status: 503, title: 'The database is away', retryAfter: 2 },
+  database_away: { status: 503, title: 'Database not responding', retryAfter: 2 },
   starting: { status: 503, title: 'The gateway is starting', hint: 'Try again in a moment.', retryAfter: 1 },
   shutting_down: { status: 503, title: 'The gateway is shutting down', retryAfter: 5 },
   backend_timeout: { status: 504, title: 'The backend did not answer in time' },
