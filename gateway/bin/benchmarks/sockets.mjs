@@ -55,7 +55,7 @@ await main(async () => {
 async function crowd(address, { sockets, runs, seconds }) {
   say(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} threads`);
   say(`${runs} runs, then one that breeds`);
-  await until(async () => (await fetch(`${address.url}/readyz`)).ok);
+  await until(async () => (await (await fetch(`${address.url}/readyz`)).json()).status === 'ready');
   for (let made = 0; made < runs; made++) {
     const { id } = await ask(address, 'POST', '/cognate/runs', { preset: 'nano', train_steps: 1 });
     await ask(address, 'POST', `/runs/${id}/cancel`);
@@ -75,6 +75,8 @@ async function crowd(address, { sockets, runs, seconds }) {
   await delay((seconds / 4) * 1000);
 
   const topics = ['runs', `run:${evomerge.id}`];
+  const busy = await gatewaySeconds(address);
+  const mine = process.cpuUsage();
   const began = Date.now();
   let refused = 0;
   let resets = 0;
@@ -92,6 +94,8 @@ async function crowd(address, { sockets, runs, seconds }) {
   }
   await Promise.all(subscribed);
   const ended = Date.now();
+  const own = process.cpuUsage(mine);
+  const used = { gateway: (await gatewaySeconds(address)) - busy, own: (own.user + own.system) / 1e6 };
   await delay(seconds * 1000);
   const { gateway } = await ask(address, 'GET', '/system');
   const last = gateway.mirror.seq;
@@ -124,6 +128,7 @@ async function crowd(address, { sockets, runs, seconds }) {
   say(
     `all subscribed in ${((ended - began) / 1000).toFixed(1)} s, snapshots ${(bytes / 1e6).toFixed(0)} MB in all`,
   );
+  say(`seconds of processor: gateway ${used.gateway.toFixed(1)}, the sockets here ${used.own.toFixed(1)}`);
   say(`one socket, connection and both snapshots: ${quantiles(times)}`);
   const window = (/** @type {number} */ from, /** @type {number} */ to) =>
     quantiles(readings.filter(({ at }) => at >= from && at < to).map(({ ms }) => ms));
@@ -172,6 +177,14 @@ function newest(heard, topic, last) {
     if (of === topic) most = Math.max(most, seqs.findLast((seq) => seq <= last) ?? 0);
   }
   return most;
+}
+
+/** Seconds of processor so far: unlike the clock's they are nearly the same on a busy machine. @param {Address} address */
+async function gatewaySeconds({ url, token }) {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+  const [, seconds] = /^process_cpu_seconds_total ([\d.]+)/m.exec(await answer.text()) ?? [];
+  if (seconds === undefined) throw new Error('the gateway does not tell its seconds of processor');
+  return Number(seconds);
 }
 
 /** In its own process, so that nothing but the gateway makes it wait. @param {Address} address */
