@@ -65,8 +65,12 @@ def _level(own: ComparedScores, best: ComparedScores, surest: ComparedScores) ->
 
 def _sentence(level: VerdictLevel, own: ComparedScores, best: ComparedScores, surest: ComparedScores) -> str:
     solves = f"the champion solves {_percent(own)} of the held-out problems"
-    parent = f"its most accurate parent, {surest.name}, {_percent(surest)}"
-    fitness = f"fitness {own.fitness:.3f} against {best.fitness:.3f} of its best parent, {best.name}"
+    fitness = f"fitness {own.fitness:.3f} against {best.fitness:.3f}"
+    if surest == best:
+        parent = f"its best parent, {best.name}, {_percent(best)}"
+    else:
+        parent = f"its most accurate parent, {surest.name}, {_percent(surest)}"
+        fitness += f" of its best parent, {best.name}"
     match level:
         case "better":
             return f"Better than every parent: {solves} and {parent}; held-out {fitness}."

@@ -38,7 +38,13 @@ def parent(name: str, heldout: Fitness | None, fault: Fault | None = None) -> Ba
     ("own", "parents", "level", "said"),
     [
         (scores(0.8, 0.7), [scores(0.6, 0.5), scores(0.7, 0.6)], "better", "Better than every parent"),
-        (scores(0.8, 0.6), [scores(0.7, 0.6)], "better", "60.0 %"),
+        (
+            scores(0.8, 0.6),
+            [scores(0.7, 0.6)],
+            "better",
+            "Better than every parent: the champion solves 60.0 % of the held-out problems and its best parent, p0, "
+            "60.0 %; held-out fitness 0.800 against 0.700.",
+        ),
         # 5.3 % fitter, since it computes less: 38 % solved, where a parent solves 55 %
         (
             scores(0.7371, 0.38, compute=2.0, depth=1.5),
