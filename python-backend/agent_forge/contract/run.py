@@ -139,7 +139,7 @@ class BackendReadiness(Resource):
     """Whether a run that is started now would be worked on."""
 
     status: Literal["ready", "degraded"]
-    """`degraded`: fewer workers than wanted, or something fails and is tried again."""
+    """`degraded`: fewer workers than wanted, a lease that has run out, or something that fails and is tried again."""
     workers_alive: Count
     """Idle or busy, and heard of within the time of a lease."""
     workers_wanted: Count

@@ -55,6 +55,7 @@ from . import admission, cursors, forecast, ledger, outbox, records, shelf
 from .database import Database
 from .outbox import Transaction, rfc3339
 from .proving import Proving
+from .readiness import readiness
 from .refusal import Refusal
 from .schema import idempotency, runs
 from .states import Action, IllegalTransition
@@ -236,17 +237,12 @@ class RunService:
             return self._readiness(connection)
 
     def _readiness(self, connection: Connection) -> BackendReadiness:
-        alive, wanted, faults = self._workers.alive(), self._settings.workers, self._workers.faults()
-        since = ledger.oldest_queued(connection)
-        renewed = [until - self._settings.lease_seconds for _, _, until in ledger.holders(connection)]
-        return BackendReadiness(
-            status="degraded" if alive < wanted or faults else "ready",
-            workers_alive=alive,
-            workers_wanted=wanted,
-            # The wall clock may have been set back meanwhile.
-            oldest_queued_seconds=max(0.0, (now() - since).total_seconds()) if since is not None else None,
-            oldest_lease_seconds=max(0.0, ledger.monotonic() - min(renewed)) if renewed else None,
-            faults=faults,
+        return readiness(
+            connection,
+            alive=self._workers.alive(),
+            wanted=self._settings.workers,
+            faults=self._workers.faults(),
+            lease_seconds=self._settings.lease_seconds,
         )
 
     def system(self) -> System:
@@ -256,14 +252,14 @@ class RunService:
                 select(func.count()).select_from(runs).where(runs.c.status == RunStatus.queued)
             ).scalar_one()
             last = outbox.last_seq(connection)
-            readiness = self._readiness(connection)
+            ready = self._readiness(connection)
         return System(
             version=__version__,
             versions=versions(),
             epoch=self._database.epoch,
             last_seq=last,
             started_at=self._started_at,
-            readiness=readiness,
+            readiness=ready,
             workers=self._workers.workers(),
             queued_runs=queued,
             calibration=self._calibration(),
