@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, parse } from 'node:path';
 import { main, SetupError, say } from './setup/console.mjs';
-import { prepareCommandLine, python, root } from './setup/steps.mjs';
+import { installForTests, prepareCommandLine, python, root } from './setup/steps.mjs';
 
 const BACKEND = join(root, 'python-backend');
 /** Of the backend, in Python, and of the gateway. */
@@ -23,6 +23,7 @@ await main(async () => {
   if (asked && !names.includes(asked)) {
     throw new SetupError(`no benchmark is called ${asked}: ${names.join(', ')}`);
   }
+  await installForTests();
   await prepareCommandLine();
   let failed = 0;
   for (const name of asked ? [asked] : names.filter((each) => !LONG.includes(each))) {

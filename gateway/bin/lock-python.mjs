@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { main, run, step } from './setup/console.mjs';
-import { install, python, root } from './setup/steps.mjs';
+import { installForTests, python, root } from './setup/steps.mjs';
 
 const PIP_TOOLS = 'pip-tools==7.6.2';
 const COMPILE = [
@@ -9,12 +9,15 @@ const COMPILE = [
   '--strip-extras',
   '--no-header',
   '--no-emit-index-url',
+  '--no-emit-find-links',
 ];
+/** In this order: what tests need is constrained by what runs. */
+const LOCKS = ['requirements', 'requirements-dev'];
 
-/** Rewrites python-backend/requirements.lock from requirements.in. */
+/** Rewrites the lock files of python-backend from the .in files beside them. */
 await main(async () => {
-  await install();
-  const hint = 'check the network and requirements.in';
+  await installForTests();
+  const hint = 'check the network and the .in files';
   await step(`installing ${PIP_TOOLS}`, (note) =>
     run(python, ['-m', 'pip', 'install', '--disable-pip-version-check', PIP_TOOLS], {
       cwd: root,
@@ -22,12 +25,13 @@ await main(async () => {
       hint,
     }),
   );
-  await step('resolving requirements.in', (note) =>
-    run(python, ['-m', 'piptools', 'compile', ...COMPILE, '-o', 'requirements.lock', 'requirements.in'], {
-      cwd: join(root, 'python-backend'),
-      note,
-      hint,
-    }),
-  );
+  for (const name of LOCKS)
+    await step(`resolving ${name}.in`, (note) =>
+      run(python, ['-m', 'piptools', 'compile', ...COMPILE, '-o', `${name}.lock`, `${name}.in`], {
+        cwd: join(root, 'python-backend'),
+        note,
+        hint,
+      }),
+    );
   return 0;
 });

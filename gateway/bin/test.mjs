@@ -1,5 +1,5 @@
 import { duration, main, SetupError, say } from './setup/console.mjs';
-import { install, root } from './setup/steps.mjs';
+import { installForTests, root } from './setup/steps.mjs';
 import { requireChromium } from './setup/toolchain.mjs';
 import { suites } from './suites/suites.mjs';
 
@@ -15,7 +15,7 @@ await main(async () => {
     throw new SetupError(`no suite is called ${unknown}: ${suites.map(({ name }) => name).join(', ')}`);
   const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
   const started = performance.now();
-  await install();
+  await installForTests();
   const env = chosen.some((suite) => suite.browser) ? { CHROMIUM: await requireChromium(root) } : {};
   const total = { passed: 0, failed: 0, skipped: 0 };
   /** @type {string[]} */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, SetupError, step } from './console.mjs';
@@ -10,7 +10,6 @@ import { findPython, requireNode } from './toolchain.mjs';
 /** Absolute path of the checkout. */
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const LOCK = join(root, '.data', 'setup.lock');
-const TORCH = 'torch==2.13.0';
 const NETWORK = 'check the network and the registry settings, then run the same command again';
 const SOURCES = 'the sources do not compile, see above';
 
@@ -24,13 +23,18 @@ const PRISMA_ENV = {
   PRISMA_HIDE_UPDATE_MESSAGE: '1',
 };
 
-/** Installs what is missing; idempotent, and quick when there is nothing to do. */
+/** Installs what is missing to run; idempotent, and quick when there is nothing to do. */
 export async function install() {
   requireNode();
+  await exclusively(LOCK, installAll);
+}
+
+/** Also what only tests, checks and benchmarks need. */
+export async function installForTests() {
+  requireNode();
   await exclusively(LOCK, async () => {
-    await installPackages();
-    await installPython();
-    await generateClient();
+    await installAll();
+    await installTestTools();
   });
 }
 
@@ -54,6 +58,12 @@ export async function setUp() {
   await build();
 }
 
+async function installAll() {
+  await installPackages();
+  await installPython();
+  await generateClient();
+}
+
 async function installPackages() {
   if (packagesInstalled(root)) return;
   await step('installing npm packages', (note) =>
@@ -64,8 +74,9 @@ async function installPackages() {
 async function installPython() {
   const file = join(root, '.venv', '.agent-forge-stamp');
   const inputs = ['python-backend/requirements.lock', 'python-backend/pyproject.toml'];
+  const torch = torchRequirement();
   // The path is an input because a virtual environment cannot be moved.
-  const wanted = fingerprint(root, inputs, [TORCH, root]);
+  const wanted = fingerprint(root, inputs, [torch, root]);
   if (existsSync(python) && isStamped(file, wanted)) return;
   if (!existsSync(python)) {
     const base = findPython();
@@ -73,34 +84,37 @@ async function installPython() {
       run(base, ['-m', 'venv', '.venv'], { cwd: root, hint: 'install the venv module of that Python' }),
     );
   }
-  /** @param {string} title @param {string[]} args */
-  const pip = (title, args) =>
-    step(title, (note) =>
-      run(
-        python,
-        [
-          '-m',
-          'pip',
-          'install',
-          '--disable-pip-version-check',
-          '--no-input',
-          '--progress-bar',
-          'off',
-          ...args,
-        ],
-        {
-          cwd: root,
-          note,
-          hint: NETWORK,
-        },
-      ),
-    );
   await pip('installing Python packages', ['--require-hashes', '-r', 'python-backend/requirements.lock']);
   // Not in the lock: its CPU and CUDA builds share a version. TORCH_INDEX_URL chooses one.
   const index = process.env.TORCH_INDEX_URL;
-  await pip('installing torch', index ? [TORCH, '--index-url', index] : [TORCH]);
+  await pip('installing torch', index ? [torch, '--index-url', index] : [torch]);
   await pip('linking the backend', ['--no-deps', '--no-build-isolation', '-e', 'python-backend']);
   stamp(file, wanted);
+}
+
+async function installTestTools() {
+  const lock = 'python-backend/requirements-dev.lock';
+  const file = join(root, '.venv', '.agent-forge-dev-stamp');
+  const wanted = fingerprint(root, [lock]);
+  if (isStamped(file, wanted)) return;
+  await pip("installing the tests' Python packages", ['--require-hashes', '-r', lock]);
+  stamp(file, wanted);
+}
+
+/** @param {string} title @param {string[]} args */
+function pip(title, args) {
+  const quiet = ['--disable-pip-version-check', '--no-input', '--progress-bar', 'off'];
+  return step(title, (note) =>
+    run(python, ['-m', 'pip', 'install', ...quiet, ...args], { cwd: root, note, hint: NETWORK }),
+  );
+}
+
+/** The version that the backend's own list of dependencies tells. */
+function torchRequirement() {
+  const project = readFileSync(join(root, 'python-backend', 'pyproject.toml'), 'utf8');
+  const [, found] = /^ *"(torch==[^"]+)",?$/m.exec(project) ?? [];
+  if (!found) throw new SetupError('python-backend/pyproject.toml names no version of torch: restore it');
+  return found;
 }
 
 async function generateClient() {
