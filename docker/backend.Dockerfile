@@ -1,22 +1,26 @@
 # CPU:  docker build -f docker/backend.Dockerfile -t agent-forge-backend .
 # CUDA: docker build -f docker/backend.Dockerfile -t agent-forge-backend:cuda \
-#         --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128 .
-FROM python:3.11-slim-bookworm
+#         --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu128 .
+FROM python:3.11-slim-bookworm AS build
 # Wheels of one version for different devices; CUDA's bring their own libraries, so that the base image is the same.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-WORKDIR /app/python-backend
-COPY python-backend/requirements.lock ./
-RUN pip install --require-hashes -r requirements.lock \
- && pip install --index-url "$TORCH_INDEX" torch==2.13.0 \
- && useradd --system --uid 10001 --home-dir /data forge \
- && install -d -o forge -g forge -m 0700 /data
-COPY python-backend/agent_forge agent_forge
-ENV AGENT_FORGE_DATA=/data
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+WORKDIR /source
+COPY docker/build-backend.sh docker/
+COPY python-backend/requirements.lock python-backend/pyproject.toml python-backend/
+COPY python-backend/agent_forge python-backend/agent_forge
+RUN --mount=type=cache,target=/root/.cache/pip sh docker/build-backend.sh /source /app
+
+FROM python:3.11-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /data forge && install -d -o forge -g forge -m 0700 /data
+COPY --from=build /app /app
+WORKDIR /app
+# Compiled merge methods are kept below HOME, since the program's own folder is not its user's.
+ENV PATH=/app/.venv/bin:$PATH HOME=/data PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV AGENT_FORGE_DATA=/data AGENT_FORGE_HOST=0.0.0.0 AGENT_FORGE_PORT=8000
 USER forge
 VOLUME /data
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"AGENT_FORGE_PORT\"]}/readyz', timeout=4)"]
 # AGENT_FORGE_TOKEN must be given.
-CMD ["python", "-m", "agent_forge", "serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["python", "-m", "agent_forge", "serve"]

@@ -4,7 +4,6 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from '../generated/client.js';
 import { root } from '../root.js';
-import { openEmbedded } from './embedded.js';
 import { migrate, readMigrations } from './migrations.js';
 
 export type Database = {
@@ -24,7 +23,8 @@ export type DatabaseSettings = {
 
 /** Opens the database and brings it up to the newest migration. Throws MigrationError, or what the server says. */
 export async function openDatabase({ folder, url, onSetAside }: DatabaseSettings): Promise<Database> {
-  const embedded = url ? null : await openEmbedded(folder, onSetAside);
+  // Loaded where it is used: with a server, WebAssembly of 20 MB would be memory for nothing.
+  const embedded = url ? null : await (await import('./embedded.js')).openEmbedded(folder, onSetAside);
   const pool = new pg.Pool(
     embedded
       ? // One connection: the embedded database is a single session, and mixes up the unnamed statements of two.
