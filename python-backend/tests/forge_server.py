@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+PATIENCE_SECONDS = 900.0
+"""A limit on hanging, not on speed: a busy machine may take a hundred times as long as a quiet one."""
 TOKEN = "a-token-for-tests-only"  # noqa: S105
 TINY_COGNATE = {
     "specializations": ["reasoning", "memory_integration"],
@@ -66,7 +68,9 @@ class Server:
         assert ready == {"ready": True, "port": ready["port"], "pid": self.process.pid}
         self.client.close()
         self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{ready['port']}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=120
+            base_url=f"http://127.0.0.1:{ready['port']}",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=PATIENCE_SECONDS,
         )
 
     def get(self, path: str) -> Any:
@@ -79,8 +83,8 @@ class Server:
         assert answer.status_code == status, answer.text
         return answer.json()
 
-    def wait(self, run_id: str, until: Callable[[dict[str, Any]], bool], seconds: float = 120) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
+    def wait(self, run_id: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             run: dict[str, Any] = self.get(f"/v1/runs/{run_id}")
             if until(run):
@@ -112,7 +116,7 @@ class Server:
         return code
 
     def _ended(self) -> int:
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE_SECONDS)
         for pipe in (self.process.stdin, self.process.stdout, self.log):
             assert pipe is not None
             pipe.close()

@@ -53,17 +53,16 @@ export function stateOf<S extends BackendState['status']>(
   });
 }
 
-/** Waits until it holds; fails, with what was last seen, after the time. */
-export async function eventually<T>(
-  read: () => T | Promise<T>,
-  holds: (value: T) => boolean,
-  ms = 20_000,
-): Promise<T> {
-  const until = Date.now() + ms;
+/** A limit on hanging, not on speed: a busy machine may take a hundred times as long as a quiet one. */
+export const PATIENCE_MS = 600_000;
+
+/** Waits until it holds; fails, with what was last seen, where it seems that it never will. */
+export async function eventually<T>(read: () => T | Promise<T>, holds: (value: T) => boolean): Promise<T> {
+  const until = Date.now() + PATIENCE_MS;
   while (true) {
     const value = await read();
     if (holds(value)) return value;
-    if (Date.now() > until) throw new Error(`not in ${ms} ms; last seen: ${JSON.stringify(value)}`);
+    if (Date.now() > until) throw new Error(`not in ${PATIENCE_MS} ms; last seen: ${JSON.stringify(value)}`);
     await systemClock.sleep(20);
   }
 }

@@ -26,7 +26,11 @@ export type Image = {
   healthcheck: string[];
 };
 
-export type Running = { child: ChildProcess; output(): string; stop(): Promise<number | null> };
+export type Running = {
+  child: ChildProcess;
+  output(): string;
+  stop(): Promise<number | NodeJS.Signals | null>;
+};
 
 /** `environment` is what the base images and `--build-arg` would give to the scripts. */
 export async function buildImage(
@@ -146,7 +150,7 @@ export function start(image: Image, environment: Record<string, string>): Runnin
     async stop() {
       child.kill('SIGTERM');
       await closed;
-      return child.exitCode;
+      return child.exitCode ?? child.signalCode;
     },
   };
 }

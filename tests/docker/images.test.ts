@@ -124,7 +124,9 @@ test('they run together, up to a champion', async () => {
     expect(each.output()).not.toContain('Traceback');
     expect(each.output()).not.toMatch(/permission denied|read-only/i);
   }
-  expect([await gateway.stop(), await backend.stop()]).toEqual([0, 0]);
+  // The backend ends in order, then by the signal again, as uvicorn does.
+  expect([await gateway.stop(), await backend.stop()]).toEqual([0, 'SIGTERM']);
+  expect(backend.output()).toContain('Application shutdown complete');
 });
 
 test('with DATABASE_URL the embedded database is not even looked for', async () => {

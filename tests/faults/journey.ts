@@ -45,7 +45,6 @@ export const SHAPE: Shape = {
 };
 /** On a quick disk a model is registered within milliseconds, and no kill from outside would meet it. */
 const SLOW_DISK: Injection = { slow_seconds: 0.03 };
-const END_MS = 600_000;
 /** What is older when it is heard was told again after a reconnection, and announces nothing. */
 const STALE_MS = 3_000;
 
@@ -197,14 +196,12 @@ export async function journey(
         states.length > 0 &&
         (states.every(({ status }) => status === 'succeeded') ||
           states.some(({ status }) => status === 'failed')),
-      END_MS,
     );
     await busy;
     expect(ended).toEqual(runs.map(() => ({ status: 'succeeded', failure: null })));
     await eventually(
       () => stack.api.get('/api/v1/system'),
       ({ gateway, stale_since }) => stale_since === null && gateway.mirror.seq === gateway.mirror.backend_seq,
-      60_000,
     );
     await eventually(
       () => runs.map((run) => heard.of(run).at(-1)?.type),

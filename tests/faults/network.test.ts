@@ -55,7 +55,7 @@ beforeAll(async () => {
     BACKEND_TIMEOUT: String(PATIENCE_S),
     RATE_LIMIT: '0',
   });
-  await eventually(mirrorOf, ({ connected, epoch }) => connected && epoch !== null, HANG_MS);
+  await eventually(mirrorOf, ({ connected, epoch }) => connected && epoch !== null);
   client = io(gateway.url, { auth: { token: gateway.token }, transports: ['websocket'], forceNew: true });
   client.on('event', ({ event }) => told.push(event.seq));
   const ack = await client.timeout(HANG_MS).emitWithAck('subscribe', { topic: 'models' });
@@ -109,14 +109,13 @@ test.each(CUTS)(
         ask('listModels', '/api/v1/models'),
       ]);
     }
-    await eventually(proxy.disturbed, (count) => count > before, HANG_MS);
+    await eventually(proxy.disturbed, (count) => count > before);
     proxy.disturb(null);
     const seq = await last();
-    await eventually(mirrorOf, (mirror) => mirror.connected && mirror.seq >= seq, HANG_MS);
+    await eventually(mirrorOf, (mirror) => mirror.connected && mirror.seq >= seq);
     await eventually(
       () => told.at(-1) ?? from,
       (heard) => heard >= seq,
-      HANG_MS,
     );
     const command = again('network', index);
     expect({ faults, command }).toEqual({ faults: [], command });

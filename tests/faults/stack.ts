@@ -17,7 +17,6 @@ export type Victim = (typeof VICTIMS)[number];
 export type Injection = { slow_seconds?: number; forget?: 'data_order' | 'moments' };
 
 const INJECTED = join(root, 'python-backend/tests/faults/injected');
-const START_MS = 180_000;
 
 export type Stack = Awaited<ReturnType<typeof startStack>>;
 
@@ -29,11 +28,7 @@ export async function startStack(injection: Injection = {}, environment: Record<
   await ready(gateway);
   const token = (await readFile(join(data, 'gateway.token'), 'utf8')).trim();
   const api: Client<paths> = createClient<paths>({ baseUrl: url, token });
-  let known = await eventually(
-    pids,
-    ({ backend, workers }) => backend !== null && workers.length > 0,
-    START_MS,
-  );
+  let known = await eventually(pids, ({ backend, workers }) => backend !== null && workers.length > 0);
 
   function launch(): ChildProcess {
     return spawn(process.execPath, [join(root, 'gateway/dist/gateway/src/main.js')], {

@@ -49,30 +49,26 @@ describe('every operation with a JSON body', () => {
     expect(withBody.length).toBeGreaterThanOrEqual(8);
   });
 
-  test.each(withBody)(
-    '%s refuses each hostile body in time, in few words',
-    async (id, { path, schema }) => {
-      await post(path, '{"warm":"up"}');
-      const slowest = { what: '', ms: 0, blocked: 0 };
-      for (const [what, body] of hostileBodies(schema as Schema)) {
-        const began = performance.now();
-        const { result: answer, ms } = await blocked(() => post(path, body));
-        const took = performance.now() - began;
-        if (took > slowest.ms) Object.assign(slowest, { what, ms: Math.round(took) });
-        slowest.blocked = Math.max(slowest.blocked, Math.round(ms));
-        const problem = answer.json as Problem;
-        expect([what, [400, 422].includes(answer.status)]).toEqual([what, true]);
-        expect([what, undocumented(id, answer)]).toEqual([what, []]);
-        expect(problem.errors.length).toBeLessThanOrEqual(50);
-        expect([what, answer.text.length < ANSWER_BYTES]).toEqual([what, true]);
-        expect([what, took < MOST_MS, ms < MOST_MS]).toEqual([what, true, true]);
-      }
-      process.stderr.write(
-        `${id}: at most ${slowest.ms} ms, of ${slowest.what}; at most ${slowest.blocked} ms still\n`,
-      );
-    },
-    300_000,
-  );
+  test.each(withBody)('%s refuses each hostile body in time, in few words', async (id, { path, schema }) => {
+    await post(path, '{"warm":"up"}');
+    const slowest = { what: '', ms: 0, blocked: 0 };
+    for (const [what, body] of hostileBodies(schema as Schema)) {
+      const began = performance.now();
+      const { result: answer, ms } = await blocked(() => post(path, body));
+      const took = performance.now() - began;
+      if (took > slowest.ms) Object.assign(slowest, { what, ms: Math.round(took) });
+      slowest.blocked = Math.max(slowest.blocked, Math.round(ms));
+      const problem = answer.json as Problem;
+      expect([what, [400, 422].includes(answer.status)]).toEqual([what, true]);
+      expect([what, undocumented(id, answer)]).toEqual([what, []]);
+      expect(problem.errors.length).toBeLessThanOrEqual(50);
+      expect([what, answer.text.length < ANSWER_BYTES]).toEqual([what, true]);
+      expect([what, took < MOST_MS, ms < MOST_MS]).toEqual([what, true, true]);
+    }
+    process.stderr.write(
+      `${id}: at most ${slowest.ms} ms, of ${slowest.what}; at most ${slowest.blocked} ms still\n`,
+    );
+  });
 });
 
 const forecast = '/api/v1/cognate/forecast';

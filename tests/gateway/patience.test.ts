@@ -83,9 +83,9 @@ describe('a socket that shows no token', () => {
       'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
         'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
     );
-    await eventually(() => closed, Boolean, 60_000);
+    await eventually(() => closed, Boolean);
     expect(performance.now() - began).toBeGreaterThan(4000);
-  }, 70_000);
+  });
 
   test('by polling, too', async () => {
     const url = `${gateway.url}/socket.io/?EIO=4&transport=polling`;
@@ -93,7 +93,7 @@ describe('a socket that shows no token', () => {
     const text = await (await fetch(`${url}&sid=${sid}`)).text();
     expect(text).toBe('1');
     expect((await fetch(`${url}&sid=${sid}`)).status).toBe(400);
-  }, 70_000);
+  });
 
   test('with one, it stays', async () => {
     const socket = io(gateway.url, {
@@ -105,7 +105,7 @@ describe('a socket that shows no token', () => {
     await new Promise((done) => setTimeout(done, 6000));
     expect(socket.connected).toBe(true);
     socket.close();
-  }, 30_000);
+  });
 });
 
 test('handshakes count as requests of their address', async () => {

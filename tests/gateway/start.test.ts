@@ -64,7 +64,7 @@ test('a port that is taken is told before anything else is started', async () =>
     `The gateway could not start: PORT: another process listens on 127.0.0.1:${port}. Stop it, or set PORT to another port (0 takes any free one).`,
   );
   expect(existsSync(join(folder.path, 'mirror'))).toBe(false);
-}, 120_000);
+});
 
 describe('a backend that cannot start', () => {
   test('that says nothing', async () => {
@@ -74,7 +74,7 @@ describe('a backend that cannot start', () => {
       'The backend did not start and is tried again: it exited with code 1, and wrote nothing.',
       'The gateway could not start: the backend did not start in 5 attempts; the last exited with code 1, and wrote nothing.',
     ]);
-  }, 180_000);
+  });
 
   test('its last lines are told, first and last', async () => {
     const python = join(folder.path, 'python');
@@ -86,7 +86,7 @@ describe('a backend that cannot start', () => {
     expect(said(stderr).match(/^ {2}ImportError: no module named torch$/gm)).toHaveLength(2);
     expect(said(stderr)).toContain('\n  100\n');
     expect(said(stderr)).not.toContain('\n  80\n');
-  }, 180_000);
+  });
 });
 
 test('a token that was given is printed nowhere', async () => {
@@ -97,7 +97,7 @@ test('a token that was given is printed nowhere', async () => {
   );
   expect(stdout).toMatch(/Agent Forge is ready: http:\/\/127\.0\.0\.1:\d+\/ \(token: GATEWAY_TOKEN\)/);
   expect(stdout + stderr).not.toContain(given);
-}, 120_000);
+});
 
 test.each([
   [
@@ -112,24 +112,20 @@ test.each([
       await writeFile(join(mirror, 'global', 'pg_control'), 'x');
     },
   ],
-])(
-  'a mirror of %s is set aside and built anew',
-  async (_what, damage) => {
-    const mirror = join(folder.path, 'mirror');
-    await mkdir(mirror);
-    await damage(mirror);
-    const lines: string[] = [];
-    const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
-    const gateway = await testGateway(await nobody(), folder.path, log);
-    expect((await gateway.ask('/api/v1/runs')).status).toBe(200);
-    await gateway.end({ keep: true });
-    const aside = (await readdir(folder.path)).filter((name) => name.startsWith('mirror.damaged-'));
-    expect(aside).toHaveLength(1);
-    expect(await readdir(join(folder.path, aside[0] ?? ''))).toContain('PG_VERSION');
-    expect(lines.filter((line) => line.includes('set aside'))).toHaveLength(1);
-  },
-  120_000,
-);
+])('a mirror of %s is set aside and built anew', async (_what, damage) => {
+  const mirror = join(folder.path, 'mirror');
+  await mkdir(mirror);
+  await damage(mirror);
+  const lines: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  const gateway = await testGateway(await nobody(), folder.path, log);
+  expect((await gateway.ask('/api/v1/runs')).status).toBe(200);
+  await gateway.end({ keep: true });
+  const aside = (await readdir(folder.path)).filter((name) => name.startsWith('mirror.damaged-'));
+  expect(aside).toHaveLength(1);
+  expect(await readdir(join(folder.path, aside[0] ?? ''))).toContain('PG_VERSION');
+  expect(lines.filter((line) => line.includes('set aside'))).toHaveLength(1);
+});
 
 test('while it starts, it says so', async () => {
   const server = createServer(answerStarting).listen(0, '127.0.0.1');

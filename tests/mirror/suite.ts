@@ -279,7 +279,7 @@ export function describeMirror(name: string, open: () => Promise<Database>) {
       if (found?.snapshot?.kind !== 'run') throw new Error('there is no such snapshot');
       expect(found.snapshot.candidates).toEqual(all.slice(-512));
       expect(found.snapshot.candidate_count).toBe(all.length);
-    }, 180_000);
+    });
 
     test('events of a topic after a cursor are those that the topic is told live', async () => {
       const log = Array.from({ length: 60 }, (_, index) => anyEvent(index + 1, index * 7));
@@ -375,15 +375,22 @@ export function describeMirror(name: string, open: () => Promise<Database>) {
       );
     });
 
-    test('catching up takes thousands of events a second', async () => {
-      const log = Array.from({ length: 5000 }, (_, index) =>
+    test('an event of a batch costs a small part of one alone, so that catching up is quick', async () => {
+      const log = Array.from({ length: 5100 }, (_, index) =>
         event.candidate(index + 1, candidate('r', index, 0)),
       );
-      const began = performance.now();
-      await apply(...log);
-      const rate = 5000 / ((performance.now() - began) / 1000);
-      expect((await publishedHistory(database.prisma))?.seq).toBe(5000);
-      expect(rate).toBeGreaterThan(1000);
+      const time = async (work: () => Promise<unknown>) => {
+        const began = performance.now();
+        await work();
+        return performance.now() - began;
+      };
+      const alone = await time(async () => {
+        for (const each of log.slice(0, 100)) await apply(each);
+      });
+      const together = await time(() => apply(...log.slice(100)));
+      expect((await publishedHistory(database.prisma))?.seq).toBe(5100);
+      // Of one machine in one minute: as a rate it would tell of the machine's other work. It was 1 to 30 or less.
+      expect(together / 5000).toBeLessThan(alone / 100 / 5);
     });
   });
 }

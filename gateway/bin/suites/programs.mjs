@@ -1,16 +1,14 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { say } from '../setup/console.mjs';
 import { python, root } from '../setup/steps.mjs';
 import { readJest, readJunit } from './reports.mjs';
+import { watch } from './watch.mjs';
 
 /** @typedef {import('./reports.mjs').Counts} Counts */
 
 const REPORTS = join(root, '.data', 'reports');
-/** A suite that hangs must end as a failure, not as a job that never ends; a busy machine is given time. */
-const LIMIT_MS = 45 * 60_000;
-const GRACE_MS = 10_000;
+const REPORTER = join(root, 'gateway', 'bin', 'suites', 'progress-reporter.mjs');
 
 /**
  * @param {string} report name of its file
@@ -20,7 +18,9 @@ const GRACE_MS = 10_000;
  */
 export async function runPytest(report, selection, env = {}) {
   const file = freshReport(report);
-  const args = ['-m', 'pytest', '--junitxml', file, '-o', 'junit_family=xunit2', ...selection];
+  // Its output comes through a pipe, which has no colours by itself.
+  const colour = process.stderr.isTTY ? ['--color', 'yes'] : [];
+  const args = ['-m', 'pytest', '--junitxml', file, '-o', 'junit_family=xunit2', ...colour, ...selection];
   const ok = await stream(python, args, join(root, 'python-backend'), env);
   return agree(readJunit(file), ok);
 }
@@ -36,7 +36,8 @@ export async function runJest(report, selection, env = {}) {
   const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
   // Jest runs ES modules only through Node's vm modules, which announce themselves as experimental.
   const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
-  const args = [...node, jest, '--json', '--outputFile', file, ...selection];
+  const reporters = ['--reporters', 'default', '--reporters', REPORTER];
+  const args = [...node, jest, '--json', '--outputFile', file, ...reporters, ...selection];
   const ok = await stream(process.execPath, args, root, env);
   return agree(readJest(file), ok);
 }
@@ -55,7 +56,7 @@ function freshReport(name) {
 }
 
 /**
- * Runs a program with its output going straight to the terminal.
+ * Runs a program with its output going to the terminal, and ends it where it hangs.
  * @param {string} command
  * @param {string[]} args
  * @param {string} cwd
@@ -63,17 +64,20 @@ function freshReport(name) {
  * @returns {Promise<boolean>} whether it ended well
  */
 function stream(command, args, cwd, env) {
+  const isJest = args.includes(REPORTER);
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...env },
-    // The JSON that jest repeats on its standard output is in the report file.
-    stdio: ['ignore', args.includes('--json') ? 'ignore' : 2, 2],
+    // The JSON that jest repeats on its standard output is in the report file; its reporter writes to the fourth.
+    stdio: ['ignore', isJest ? 'ignore' : 'pipe', 2, isJest ? 'pipe' : 'ignore'],
   });
-  const limit = setTimeout(() => {
-    say(`stopped: it ran longer than ${LIMIT_MS / 60_000} minutes`);
-    child.kill('SIGTERM');
-    setTimeout(() => child.kill('SIGKILL'), GRACE_MS).unref();
-  }, LIMIT_MS);
+  const watched = watch(child);
+  // Pytest prints a dot for each test.
+  child.stdout?.on('data', (text) => {
+    process.stderr.write(text);
+    watched.alive();
+  });
+  child.stdio[3]?.on('data', watched.alive);
   // Whoever ends the runner ends what it runs.
   const end = () => child.kill('SIGTERM');
   process.once('exit', end);
@@ -81,7 +85,7 @@ function stream(command, args, cwd, env) {
     child.once('error', reject);
     child.once('close', (code) => {
       process.off('exit', end);
-      clearTimeout(limit);
+      watched.stop();
       resolve(code === 0);
     });
   });

@@ -31,7 +31,12 @@ function runPythonTests(env) {
 /** Two files at once also on two cores: they wait for processes more than they compute. @param {Record<string, string>} env */
 function runNodeTests(env) {
   const lanes = Math.max(2, availableParallelism() - 1);
-  const selection = ['--testPathPatterns', '/tests/(?!browser/|faults/)', '--maxWorkers', String(lanes)];
+  const selection = [
+    '--testPathPatterns',
+    '/tests/(?!browser/|faults/|docker/images)',
+    '--maxWorkers',
+    String(lanes),
+  ];
   return runJest('node.json', selection, env);
 }
 
@@ -40,6 +45,11 @@ async function runBrowserTests(env) {
   const built = await runBuild();
   if (built.failed) return built;
   return runJest('browser.json', ['--testPathPatterns', '/tests/browser/', '--runInBand'], env);
+}
+
+/** @param {Record<string, string>} env */
+function runImageTests(env) {
+  return runJest('images.json', ['--testPathPatterns', '/tests/docker/images', '--runInBand'], env);
 }
 
 async function runSmallFaults() {
@@ -54,6 +64,7 @@ export const suites = [
   { name: 'check', about: 'lint, format, types, import directions, drift', run: () => runChecks(checks) },
   { name: 'python', about: 'the backend (pytest)', run: runPythonTests },
   { name: 'node', about: 'gateway, mirror, realtime, contract, command line (jest)', run: runNodeTests },
+  { name: 'images', about: 'both images by their own scripts, as another user (jest)', run: runImageTests },
   {
     name: 'browser',
     about: 'the dashboard in Chromium (jest, playwright-core)',

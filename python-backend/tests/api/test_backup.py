@@ -7,13 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from forge_server import TINY_COGNATE, TOKEN, Server, is_status
+from forge_server import PATIENCE_SECONDS, TINY_COGNATE, TOKEN, Server, is_status
 
 
 def _forge(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "AGENT_FORGE_DATA": str(data), "AGENT_FORGE_TOKEN": TOKEN}
     command = [sys.executable, "-m", "agent_forge", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
 
 def _digests(server: Server, run_id: str) -> list[str]:

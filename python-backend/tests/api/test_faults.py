@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forge_server import PIPELINE, TOKEN, Server, is_status
+from forge_server import PATIENCE_SECONDS, PIPELINE, TOKEN, Server, is_status
 
 
 @pytest.fixture
@@ -82,13 +82,13 @@ def test_paused_cancelled_retried_and_stopped_a_run_changes_no_byte(disturbed: S
     cognate = pipeline["cognate"]["id"]
     disturbed.wait(cognate, _doing(1))
     assert disturbed.post(f"/v1/runs/{cognate}/pause")["status"] == "pausing"
-    paused = disturbed.wait(cognate, is_status("paused"), seconds=20)
+    paused = disturbed.wait(cognate, is_status("paused"))
     assert paused["worker_pid"] is None
     assert disturbed.post(f"/v1/runs/{cognate}/pause", status=409)["code"] == "conflict"
     assert disturbed.post(f"/v1/runs/{cognate}/resume")["status"] == "queued"
     disturbed.wait(cognate, lambda run: run["attempt"] == 2 and run["status"] == "running")
     disturbed.post(f"/v1/runs/{cognate}/cancel")
-    disturbed.wait(cognate, is_status("cancelled"), seconds=20)
+    disturbed.wait(cognate, is_status("cancelled"))
     assert disturbed.post(f"/v1/runs/{cognate}/retry")["status"] == "queued"
     disturbed.wait(cognate, lambda run: run["attempt"] == 3 and run["status"] == "running")
     with disturbed.client.stream("GET", "/v1/events/stream") as stream:
@@ -134,7 +134,7 @@ def test_a_worker_killed_while_another_program_holds_the_lock_is_replaced(
         assert (refused.status_code, refused.json()["code"]) == (503, "database_busy")
         assert refused.headers["retry-after"]
         # A new worker is there while the run still waits to be given up.
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while [w["status"] for w in locked.get("/v1/system")["workers"]] != ["idle"]:
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -160,7 +160,7 @@ def test_on_a_full_disk_runs_wait_with_the_reason_and_go_on_when_there_is_room(
         cognate = pipeline["cognate"]["id"]
         server.wait(cognate, _doing(1))
         full.touch()
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while "the run cannot go on now: disk_full" not in (tmp_path / "server.log").read_text():
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -187,7 +187,7 @@ def test_a_backend_that_cannot_watch_its_leases_ends_and_says_why(tmp_path: Path
     )
     environment = {**os.environ, "AGENT_FORGE_DATA": str(tmp_path), "AGENT_FORGE_TOKEN": TOKEN}
     ended = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=200
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS
     )
     assert ended.returncode == 70
     assert "background task leases cannot go on: RuntimeError: broken" in ended.stderr
@@ -196,6 +196,6 @@ def test_a_backend_that_cannot_watch_its_leases_ends_and_says_why(tmp_path: Path
 def test_a_second_backend_on_the_same_data_is_refused(disturbed: Server) -> None:
     environment = {"AGENT_FORGE_DATA": str(disturbed.data), "AGENT_FORGE_TOKEN": TOKEN}
     command = [sys.executable, "-m", "agent_forge", "serve"]
-    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert (second.returncode, second.stdout) == (1, "")
     assert f"another backend uses {disturbed.data}" in second.stderr

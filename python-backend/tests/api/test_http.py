@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from forge_server import PATIENCE_SECONDS
 from registry.test_header import MALFORMED
 
 from agent_forge.api.app import create_app, create_backend
@@ -303,7 +304,11 @@ def test_the_served_application_never_loads_torch(tmp_path: Path) -> None:
 )
 def test_wrong_settings_are_an_error_at_boot(environment: dict[str, str], said: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "agent_forge", "serve"], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "agent_forge", "serve"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
     )
     assert ended.returncode != 0
     assert said in ended.stderr

@@ -28,7 +28,7 @@ def test_the_next_is_made_while_the_last_is_worked_with_and_none_beyond() -> Non
 
     for number in ahead([partial(work, number) for number in range(4)]):
         if number < 3:
-            assert begun[number + 1].wait(10)
+            assert begun[number + 1].wait(600)
         if number < 2:
             assert not begun[number + 2].is_set()
 
@@ -49,7 +49,7 @@ def test_closing_waits_for_what_is_being_made() -> None:
     let_go, ended = Event(), Event()
 
     def slow() -> int:
-        let_go.wait(10)
+        let_go.wait(600)
         ended.set()
         return 2
 

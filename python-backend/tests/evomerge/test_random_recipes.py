@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import torch
 from evomerge import random_recipes
 from evomerge.random_recipes import ARCHITECTURE, digest_of, drawn_recipe
@@ -63,7 +62,6 @@ def test_the_recipes_are_of_all_kinds() -> None:
 
 
 # A process may have to compile every kernel first.
-@pytest.mark.timeout(900)
 def test_same_bytes_with_other_threads_and_in_a_fresh_process() -> None:
     """There also in another order and with nothing to recall: what one recipe leaves behind must not matter."""
     with elsewhere(RECIPES[::-1], {"PYTHONHASHSEED": "1"}, threads=1) as fresh:
@@ -75,7 +73,6 @@ def test_same_bytes_with_other_threads_and_in_a_fresh_process() -> None:
     assert len(set(here)) > 80
 
 
-@pytest.mark.timeout(900)
 def test_same_bytes_as_ever_and_without_vector_instructions() -> None:
     features = [name for name in numpy_core.__cpu_dispatch__ if numpy_core.__cpu_features__[name]]
     lesser = {
