@@ -143,7 +143,9 @@ export function start(image: Image, environment: Record<string, string>): Runnin
       output += text;
     });
   }
-  const closed = once(child, 'close');
+  const closed = once(child, 'close').catch((error: Error) => {
+    output += error.message;
+  });
   return {
     child,
     output: () => output,
@@ -182,11 +184,12 @@ export function writable(image: Image): string[] {
 export function basePython(): string {
   const asked = process.env.SETUP_PYTHON;
   const names = asked ? [asked] : ['python3.11', 'python3.12', 'python3.13', '/usr/bin/python3', 'python3'];
-  const program = 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)';
+  const program =
+    'import sys, venv, ensurepip; assert sys.version_info >= (3, 11); print(sys.executable, end="")';
   for (const name of names) {
     try {
-      execFileSync(name, ['-c', program], { ...USER, cwd: '/', stdio: 'ignore' });
-      return name;
+      // Its path: by its name, whoever builds might find another one.
+      return execFileSync(name, ['-c', program], { ...USER, cwd: '/', encoding: 'utf8', stdio: 'pipe' });
     } catch {
       // Too old, without venv, or in a folder that is closed to others: another one may do.
     }
