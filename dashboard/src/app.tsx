@@ -4,7 +4,7 @@ import { Route, Switch, useLocation } from 'wouter';
 import { useHealth } from './live/hooks.ts';
 import { OverviewPage } from './overview/overview-page.tsx';
 import { TokenPage } from './session/token-page.tsx';
-import { Fault } from './shell/fault.tsx';
+import { Fault } from './shell/error-boundary.tsx';
 import { whenIdle } from './shell/idle.ts';
 import { loadable } from './shell/loadable.tsx';
 import { NotFound } from './shell/not-found.tsx';

@@ -3,29 +3,29 @@ import { join } from 'node:path';
 import compression from 'compression';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
-import { candidates } from './http/candidates.js';
-import { catalogue } from './http/catalogue.js';
-import { dashboard } from './http/dashboard.js';
-import { docs } from './http/docs.js';
-import { notFound, problemHandler } from './http/errors.js';
-import { type AllowList, cors, hostGuard, tokenGuard } from './http/guard.js';
-import { health } from './http/health.js';
-import type { RateLimit } from './http/limits.js';
-import { requestLog } from './http/log.js';
-import { type Metrics, metricsPage, timing } from './http/metrics.js';
-import { models } from './http/models.js';
-import { phases } from './http/phases.js';
-import { pipelines } from './http/pipelines.js';
-import { runs } from './http/runs.js';
-import { security } from './http/security.js';
-import type { Services } from './http/services.js';
-import { shapeLimit } from './http/shape.js';
-import type { Specification } from './http/specification.js';
-import { system } from './http/system.js';
-import { tracing } from './http/trace.js';
-import { downloads } from './http/transfer.js';
-import { validation } from './http/validation.js';
+import { type Metrics, metricsPage, timing } from './edge/metrics.js';
+import type { Specification } from './edge/specification.js';
+import { shapeLimit } from './middleware/body-shape.js';
+import { notFound, problemHandler } from './middleware/errors.js';
+import { type AllowList, cors, hostGuard, tokenGuard } from './middleware/guard.js';
+import type { RateLimit } from './middleware/rate-limit.js';
+import { requestLog } from './middleware/request-log.js';
+import { security } from './middleware/security.js';
+import { tracing } from './middleware/trace.js';
+import { validation } from './middleware/validation.js';
 import { root } from './root.js';
+import { candidates } from './routes/candidates.js';
+import { dashboard } from './routes/dashboard.js';
+import { docs } from './routes/docs.js';
+import { health } from './routes/health.js';
+import { models } from './routes/models.js';
+import { phases } from './routes/phases.js';
+import { pipelines } from './routes/pipelines.js';
+import { referenceData } from './routes/reference-data.js';
+import { runs } from './routes/runs.js';
+import type { Services } from './routes/services.js';
+import { system } from './routes/system.js';
+import { downloads } from './routes/transfer.js';
 
 const JSON_BYTES = 1_048_576;
 /** The deepest body of the specification, a pipeline's, has four. */
@@ -68,7 +68,7 @@ export function createApp(settings: AppSettings): Express {
     shapeLimit({ levels: JSON_LEVELS, values: JSON_VALUES }),
   );
   app.use(['/api', '/metrics'], ...validation(specification));
-  for (const resource of [phases, pipelines, runs, candidates, models, catalogue, system]) {
+  for (const resource of [phases, pipelines, runs, candidates, models, referenceData, system]) {
     app.use(resource(services));
   }
   app.get('/api/openapi.json', (_request, response) => {

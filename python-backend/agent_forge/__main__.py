@@ -57,11 +57,11 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"cannot serve: {error}", file=sys.stderr)  # noqa: T201
                 return 1
         case "worker":
-            from .runs.worker import main as run_worker
+            from .worker.process import main as run_worker
 
             run_worker(settings, arguments.name)
         case "interactive":
-            from .runs.interactive import main as run_interactive
+            from .worker.interactive import main as run_interactive
 
             run_interactive(settings)
         case "backup" | "restore":
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
 def _backup(settings: Settings, command: str, file: Path) -> int:
     import sqlite3
 
-    from .runs import backup
+    from .store import backup
 
     try:
         if command == "backup":
@@ -105,7 +105,7 @@ def _openapi() -> int:
 
 
 def _ops(*, as_json: bool) -> int:
-    from .evomerge.catalogue import merge_methods
+    from .evomerge.merge_methods import merge_methods
 
     methods = merge_methods()
     if as_json:

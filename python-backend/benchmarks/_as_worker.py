@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from agent_forge.runs import memory
+from agent_forge.worker import memory
 
 
 def as_worker(module: str) -> None:

@@ -38,11 +38,11 @@ from agent_forge.contract.architecture import ARCHITECTURES, Preset, parameter_c
 from agent_forge.contract.cognate import CognateConfig
 from agent_forge.contract.evomerge import EvoMergeConfig
 from agent_forge.evomerge import phase as evomerge
-from agent_forge.evomerge.diversity import sketch
-from agent_forge.evomerge.workbench import Workbench
+from agent_forge.evomerge.measure.diversity import sketch
+from agent_forge.evomerge.measure.workbench import Workbench
 from agent_forge.registry.tensors import digest_tensors
-from agent_forge.runs.engine import make_evaluator
 from agent_forge.settings import Settings
+from agent_forge.worker.wiring import make_evaluator
 
 from ._as_worker import as_worker
 from ._folder_job import FolderJob

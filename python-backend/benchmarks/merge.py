@@ -29,8 +29,8 @@ from typing import Any, cast
 import torch
 
 from agent_forge.contract.architecture import ARCHITECTURES, Preset, tensor_shapes
-from agent_forge.evomerge.ops.known import Known, Statistic
 from agent_forge.evomerge.ops.registry import merge_op_named, merge_ops
+from agent_forge.evomerge.ops.statistics_cache import Statistic, StatisticsCache
 
 from ._agreement import DOUBLE, ERRORS, RANDOM, TOLERANCE, Agreement, deterministic, random
 from ._as_worker import as_worker
@@ -134,7 +134,7 @@ def measure(name: str, base: State, models: list[State], repeats: int) -> Row:
         read += len(chosen) * size
     found: dict[Hashable, Any] = {}
 
-    def known(tensor: str) -> Known:
+    def known(tensor: str) -> StatisticsCache:
         def statistic(inputs: Sequence[int], what: Hashable, make: Callable[[], Statistic]) -> Statistic:
             place = (tensor, *inputs, what)
             if place not in found:
@@ -148,7 +148,7 @@ def measure(name: str, base: State, models: list[State], repeats: int) -> Row:
     times, rates = [], []
     for _ in range(repeats + 1):
         rates.append(bandwidth())
-        times.append(timed(lambda: op(chosen, seed=1, known=known, known_finite=True, **extra, **settings))[0])
+        times.append(timed(lambda: op(chosen, seed=1, statistics=known, known_finite=True, **extra, **settings))[0])
     row = Row(name, median(times[1:]), read + size, median(rates[1:]))
     if found:
         row.first_seconds = times[0]

@@ -40,9 +40,9 @@ from agent_forge.contract.cognate import CognateConfig
 from agent_forge.contract.evomerge import EvoMergeConfig, EvoMergeSettings
 from agent_forge.contract.model import Model, ModelKind
 from agent_forge.evomerge import phase as evomerge
-from agent_forge.evomerge.chance import derived_seed
-from agent_forge.runs.engine import make_evaluator
+from agent_forge.evomerge.search.chance import derived_seed
 from agent_forge.settings import Settings
+from agent_forge.worker.wiring import make_evaluator
 
 from ._as_worker import as_worker
 from ._folder_job import FolderJob

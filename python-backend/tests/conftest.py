@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 from hypothesis import settings
+from rows import database, make_candidate, make_model, make_run
+
+__all__ = ["database", "make_candidate", "make_model", "make_run"]
 
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("here", deadline=None)

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ConfigError, parseConfig, settings } from '../../gateway/src/config.js';
-import { allowList } from '../../gateway/src/http/guard.js';
-import { traceOf } from '../../gateway/src/http/trace.js';
+import { allowList } from '../../gateway/src/middleware/guard.js';
+import { traceOf } from '../../gateway/src/middleware/trace.js';
 import { bearerOf, loadToken, tokenChecker } from '../../gateway/src/token.js';
 
 let directory: string;

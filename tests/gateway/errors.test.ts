@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { AxiosError, CanceledError } from 'axios';
 import type { Request } from 'express';
-import { toProblem } from '../../gateway/src/http/errors.js';
-import { problem, problems } from '../../gateway/src/http/problem.js';
-import { forValidation, loadSpecification } from '../../gateway/src/http/specification.js';
+import { problem, problems } from '../../gateway/src/edge/problem.js';
+import { forValidation, loadSpecification } from '../../gateway/src/edge/specification.js';
+import { toProblem } from '../../gateway/src/middleware/errors.js';
 import { InvalidCursorError } from '../../gateway/src/mirror/keyset.js';
 import { ProblemError } from '../../openapi/problem.js';
 import { invalid } from './fixtures.js';

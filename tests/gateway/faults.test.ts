@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
-import { resolve, type Schema } from '../../gateway/src/http/specification.js';
+import { resolve, type Schema } from '../../gateway/src/edge/specification.js';
 import type { Problem } from '../../openapi/problem.js';
 import { invalid, nobody, specification, type TestGateway, testGateway, undocumented } from './fixtures.js';
 import { hostileBodies } from './hostile.js';

@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Logger } from 'pino';
 import { parseConfig } from '../../gateway/src/config.js';
+import { forValidation, loadSpecification, resolve } from '../../gateway/src/edge/specification.js';
 import { type Gateway, startGateway } from '../../gateway/src/gateway.js';
-import { forValidation, loadSpecification, resolve } from '../../gateway/src/http/specification.js';
 import { PYTHON, quiet, temporaryFolder } from '../backend/fixtures.js';
 
 export type Answer = { status: number; headers: Headers; text: string; json: unknown };

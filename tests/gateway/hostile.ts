@@ -1,5 +1,5 @@
 /** Bodies of about one MiB, the most that is read, each of them wrong in another way. */
-import { resolve, type Schema } from '../../gateway/src/http/specification.js';
+import { resolve, type Schema } from '../../gateway/src/edge/specification.js';
 import { specification } from './fixtures.js';
 
 const MIB = 1_048_576;

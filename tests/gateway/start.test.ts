@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
-import { answerStarting } from '../../gateway/src/http/starting.js';
+import { answerStarting } from '../../gateway/src/edge/starting.js';
 import { temporaryFolder } from '../backend/fixtures.js';
 import { invalid, nobody, testGateway } from './fixtures.js';
 

@@ -1,6 +1,6 @@
 /** Download tickets: once, within a minute, never more in memory than a thousand. */
 import { expect, test } from '@jest/globals';
-import { createTickets, TICKET_LIFETIME_MS } from '../../gateway/src/http/tickets.js';
+import { createTickets, TICKET_LIFETIME_MS } from '../../gateway/src/routes/tickets.js';
 
 function at(start: number) {
   let now = start;

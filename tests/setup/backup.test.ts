@@ -10,7 +10,7 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'backup-'));
   const program =
-    'import sys; from pathlib import Path; from agent_forge.runs.database import Database;' +
+    'import sys; from pathlib import Path; from agent_forge.store.database import Database;' +
     'path = Path(sys.argv[1]); path.parent.mkdir(); database = Database(path); database.migrate(); database.close()';
   execFileSync(join(root, '.venv/bin/python'), ['-c', program, join(folder, 'backend', 'forge.db')]);
 });

@@ -2,7 +2,7 @@ import { skipToken, useQuery } from '@tanstack/react-query';
 import { createContext, useContext, useEffect } from 'react';
 import { runsSummary } from '../api/queries.ts';
 import type { Model, Problem, Progress, Run, RunsSummary } from '../api/schema.ts';
-import { type Connection, type Health, healthOf } from './connection.ts';
+import { type Connection, type Health, healthOf } from './health.ts';
 import type { Live } from './live.ts';
 import { useObservable } from './observable.ts';
 import type { RunPulse } from './progress.ts';

@@ -1,8 +1,8 @@
 import type { InfiniteData, QueryClient } from '@tanstack/react-query';
 import { io, type Socket } from 'socket.io-client';
 import type { Event, Problem, Run, RunPage } from '../api/schema.ts';
-import { type Connection, healthOf } from './connection.ts';
 import { foldModels, foldRun, foldRuns, isRunEvent } from './fold.ts';
+import { type Connection, healthOf } from './health.ts';
 import { type Observable, observable } from './observable.ts';
 import { createPulses, type Pulses } from './progress.ts';
 import { createRefresher } from './refresher.ts';

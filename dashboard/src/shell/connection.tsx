@@ -2,7 +2,7 @@ import { Link } from 'wouter';
 import { useNow } from '../format/now.ts';
 import { count } from '../format/number.ts';
 import { ago, clock } from '../format/time.ts';
-import type { Health } from '../live/connection.ts';
+import type { Health } from '../live/health.ts';
 import { useConnection, useHealth } from '../live/hooks.ts';
 import classes from './shell.module.css';
 

@@ -1,7 +1,7 @@
 /** Who listens to what: hands committed events to the topics, and takes new subscribers in without a hole. */
 import type { Event, LiveEvent } from '../../../openapi/backend.js';
 import type { EventMessage, ProgressMessage, ResetMessage, SubscribeAck } from '../../../openapi/gateway.js';
-import { problem } from '../http/problem.js';
+import { problem } from '../edge/problem.js';
 import type { Committed, Mirror } from '../mirror/mirror.js';
 import { type Topic, topicsOf } from '../mirror/topic.js';
 import { createCoalescer } from './coalescer.js';

@@ -11,12 +11,12 @@ import type {
   SubscribeRequest,
   UnsubscribeRequest,
 } from '../../../openapi/gateway.js';
-import type { AllowList } from '../http/guard.js';
-import type { RateLimit } from '../http/limits.js';
-import type { Metrics } from '../http/metrics.js';
-import { problem } from '../http/problem.js';
-import { forValidation, type Specification } from '../http/specification.js';
-import { answerWithoutUpgrade, isWebSocket } from '../http/upgrade.js';
+import type { Metrics } from '../edge/metrics.js';
+import { problem } from '../edge/problem.js';
+import { forValidation, type Specification } from '../edge/specification.js';
+import { answerWithoutUpgrade, isWebSocket } from '../edge/upgrade.js';
+import type { AllowList } from '../middleware/guard.js';
+import type { RateLimit } from '../middleware/rate-limit.js';
 import type { Mirror } from '../mirror/mirror.js';
 import { isTopic, type Topic } from '../mirror/topic.js';
 import { addressOf, createAdmission } from './admission.js';

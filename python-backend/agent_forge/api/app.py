@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from .. import __version__
 from ..settings import Settings
-from . import catalogue, events, health, models, problems, runs
+from . import events, health, models, problem, reference_data, runs
 from .backend import Backend
 from .guard import BearerToken, BodyLimit
 
@@ -27,9 +27,9 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] 
         lifespan=lifespan,
     )
     app.include_router(health.router)
-    for router in (catalogue.router, runs.router, models.router, events.router):
+    for router in (reference_data.router, runs.router, models.router, events.router):
         app.include_router(router, prefix="/v1")
-    problems.install(app)
+    problem.install(app)
     return app
 
 

@@ -12,19 +12,19 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
+from ..background.tasks import Tasks
 from ..registry.files import ModelFiles
-from ..runs.data_lock import lock
-from ..runs.database import Database
-from ..runs.feed import Feed
-from ..runs.integrity import quick_check
-from ..runs.interactive_client import InteractiveClient
-from ..runs.model_service import ModelService
-from ..runs.proving import Proving
-from ..runs.run_service import RunService
-from ..runs.store_fault import in_short, store_fault
-from ..runs.supervisor import Supervisor
-from ..runs.tasks import Tasks
+from ..service.feed import Feed
+from ..service.models import ModelService
+from ..service.runs import RunService
 from ..settings import Settings
+from ..store.data_lock import lock
+from ..store.database import Database
+from ..store.faults import in_short, store_fault
+from ..store.integrity import quick_check
+from ..store.proving import Proving
+from ..supervision.interactive import InteractiveClient
+from ..supervision.supervisor import Supervisor
 from .services import Services
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..contract.problem import FieldError
-from .problems import problem
+from .problem import problem
 
 MOST_VALUES = 16_384
 """Fields and items of one body. The largest that is valid has some hundred, and each wrong one costs an error."""

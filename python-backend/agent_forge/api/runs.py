@@ -8,13 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from ..contract.cognate import CognateConfig, CognateForecast, TrainingEvaluation
-from ..contract.evomerge import (
-    CognateReport,
-    EvoMergeConfig,
-    EvoMergeForecast,
-    EvoMergeReport,
-    Generation,
-)
+from ..contract.evomerge import CognateReport, EvoMergeConfig, EvoMergeForecast, EvoMergeReport, Generation
 from ..contract.pages import CandidatePage, RunPage
 from ..contract.run import LogLine, Pipeline, PipelineConfig, PipelineForecast, Run, RunKind, RunStatus, SeriesPoint
 from .dependencies import Cursor, IdempotencyKey, Injected, Limit, problems

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import uvicorn
 
-from ..runs import logs, threads
+from .. import logs
+from ..background import threads
 from ..settings import Settings
 from .app import create_backend
 

@@ -9,14 +9,7 @@ from typing import Literal, Protocol
 
 from ..contract.cognate import CognateConfig, CognateForecast, TrainingEvaluation
 from ..contract.event import EventPage
-from ..contract.evomerge import (
-    Candidate,
-    CognateReport,
-    EvoMergeConfig,
-    EvoMergeForecast,
-    EvoMergeReport,
-    Generation,
-)
+from ..contract.evomerge import Candidate, CognateReport, EvoMergeConfig, EvoMergeForecast, EvoMergeReport, Generation
 from ..contract.model import (
     Lineage,
     Model,

@@ -19,8 +19,8 @@ from agent_forge.contract.fault import Fault, NotMeasurable
 from agent_forge.registry.tensors import shapes_of
 
 from .batch import Batch, Encoded, collate, encode
-from .catalogue import load_datasets
 from .datasets.problem import Dataset, Split
+from .datasets.registry import load_datasets
 from .flops import flops_per_token
 from .model import TinyTitan
 from .presets import DEFAULTS

@@ -17,8 +17,8 @@ from agent_forge.contract.job import Job
 from agent_forge.contract.model import Model
 from agent_forge.contract.recipe import Leaf, TrainingOrigin
 
-from .catalogue import load_datasets
 from .creation import create, plain_seconds
+from .datasets.registry import load_datasets
 from .evaluation import Evaluation, Evaluator, ProblemSet
 from .initialization import draw_all
 from .mixture import Mixture, foreign, mean_lengths, problem_shares, shares

@@ -9,7 +9,7 @@ from pathlib import Path
 from agent_forge.contract.architecture import ARCHITECTURES, Architecture, Preset
 from agent_forge.contract.cognate import CognateConfig, Specialization
 
-from .catalogue import check_datasets, check_tokenizer
+from .datasets.registry import check_datasets, check_tokenizer
 from .errors import InvalidSetting
 from .tokenizer import load_tokenizer
 

@@ -12,9 +12,9 @@ from ..contract.job import Job, ModelDraft
 from ..contract.model import Model, ModelKind
 from ..contract.recipe import MergeOrigin
 from ..registry.tensors import digest_tensors, shapes_of
-from .fitness import Split
-from .refusal import LeafChanged
-from .workbench import Workbench
+from .errors import LeafChanged
+from .measure.fitness import Split
+from .measure.workbench import Workbench
 
 
 def better(known: Candidate | None, other: Candidate) -> Candidate | None:

@@ -1,4 +1,4 @@
-"""`python -m agent_forge.evomerge.export`: write catalogue.json and ops/README.md from the ops' signatures."""
+"""`python -m agent_forge.evomerge.export`: write merge_methods.json and ops/README.md from the ops' signatures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def exported() -> dict[Path, str]:
     methods = [op.describe() for op in merge_ops().values()]
     listed = [method.model_dump(mode="json") for method in methods]
     return {
-        HERE / "catalogue.json": json.dumps(listed, indent=2, ensure_ascii=False, sort_keys=True) + "\n",
+        HERE / "merge_methods.json": json.dumps(listed, indent=2, ensure_ascii=False, sort_keys=True) + "\n",
         HERE / "ops" / "README.md": handbook_text(methods),
     }
 

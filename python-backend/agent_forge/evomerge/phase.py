@@ -17,17 +17,17 @@ from ..contract.fault import Fault
 from ..contract.job import Cancelled, Job
 from ..registry.tensors import digest_tensors
 from .ahead import ahead
-from .barrier import survey
-from .baselines import first_baselines, generation_0, on_heldout
 from .champion import better, register
-from .diversity import Sketch, diversity, sketch
-from .fitness import NOT_MEASURED, MakeEvaluator, Reference
-from .refusal import NoChampion, OtherSearch
-from .search import strategy_of
-from .stopping import Gains
-from .strategy import Plan
-from .tree import recipe_digest
-from .workbench import Tensors, Workbench, entries_of, size_of
+from .errors import NoChampion, OtherSearch
+from .measure.barrier import survey
+from .measure.baselines import first_baselines, generation_0, on_heldout
+from .measure.diversity import Sketch, diversity, sketch
+from .measure.fitness import NOT_MEASURED, MakeEvaluator, Reference
+from .measure.workbench import Tensors, Workbench, entries_of, size_of
+from .recipe.tree import recipe_digest
+from .search.stopping import Gains
+from .search.strategies import strategy_of
+from .search.strategy import Plan
 
 
 class _State(BaseModel):

@@ -16,7 +16,7 @@ from ..contract.architecture import (
     parameter_table,
     tensor_shapes,
 )
-from .error import RegistryError
+from .errors import RegistryError
 from .header import Header, file_bytes, float32
 
 

@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .error import Defect, FileMissingError, MalformedFileError
+from .errors import Defect, FileMissingError, MalformedFileError
 from .header import Header, TensorSpec, read_header_fd
 
 if sys.byteorder != "little":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..contract.model import Model
-from .error import FileMissingError
+from .errors import FileMissingError
 from .files import ModelFiles
 from .proof import Proofs
 

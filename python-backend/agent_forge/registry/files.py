@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..contract.model import Model, ModelFile
 from .atomic import make_directory, remove_leftovers
-from .error import BadNameError, FileMissingError, NoSpaceError
+from .errors import BadNameError, FileMissingError, NoSpaceError
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 _SCRATCH = ".scratch"

@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from .dtype import NO_NUMBERS
-from .error import Defect, MalformedFileError
+from .errors import Defect, MalformedFileError
 from .header import Header
 
 _CHUNK = 2**20

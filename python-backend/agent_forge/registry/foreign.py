@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .error import Defect, MalformedFileError
+from .errors import Defect, MalformedFileError
 
 HEAD_BYTES = 1024
 """As many bytes of the beginning tell all kinds below apart."""

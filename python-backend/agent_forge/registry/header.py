@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from .dtype import BITS
-from .error import Defect, FileMissingError, MalformedFileError
+from .errors import Defect, FileMissingError, MalformedFileError
 from .foreign import HEAD_BYTES, foreign
 from .header_text import MOST_NESTED, depth, parse_table
 

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-from .error import Defect, MalformedFileError
+from .errors import Defect, MalformedFileError
 
 MOST_NESTED = 127
 """Levels of nesting that serde_json reads."""

@@ -16,7 +16,7 @@ from ..contract.recipe import TrainingOrigin
 from .architecture import check_shapes
 from .atomic import replacing, write_all
 from .digest import FileDigest, digest_fd, sha256_file
-from .error import FileMissingError, NameTakenError
+from .errors import FileMissingError, NameTakenError
 from .files import ModelFiles
 
 PtWriter = Callable[[Path, Path], None]

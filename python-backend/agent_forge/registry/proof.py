@@ -16,7 +16,7 @@ from pathlib import Path
 from ..contract.base import now
 from ..contract.model import Check, Model, ModelFile, Verification
 from .digest import sha256_fd
-from .error import FileDiffersError, FileMissingError
+from .errors import FileDiffersError, FileMissingError
 from .files import ModelFiles, file_of
 
 

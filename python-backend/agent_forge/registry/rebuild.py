@@ -9,7 +9,7 @@ from torch import Tensor
 from ..contract.model import Model
 from ..contract.recipe import ImportOrigin, Leaf, MergeOrigin, Origin, Recipe, TrainingOrigin
 from .digest import digest_file
-from .error import RegistryError, UnreadableTypeError
+from .errors import RegistryError, UnreadableTypeError
 from .files import ModelFiles
 from .tensors import digest_tensors, load_tensors
 from .verify import NotRebuildableError, Rebuilt

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .atomic import replacing, write_all
 from .digest import digest_buffers
-from .error import FileMissingError, UnreadableTypeError
+from .errors import FileMissingError, UnreadableTypeError
 from .header import TensorSpec, lay_out, read_header_fd
 
 TORCH_DTYPES: dict[str, torch.dtype] = {

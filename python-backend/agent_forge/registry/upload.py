@@ -15,7 +15,7 @@ from ..contract.recipe import ImportOrigin
 from . import placement
 from .architecture import recognise
 from .atomic import write_all
-from .error import Defect, MalformedFileError, TooLargeError
+from .errors import Defect, MalformedFileError, TooLargeError
 from .files import ModelFiles
 from .finite import require_finite
 from .foreign import HEAD_BYTES

@@ -14,7 +14,7 @@ from ..contract.model import Check, Model, Verification
 from ..contract.recipe import MergeOrigin, Origin
 from .architecture import check_shapes
 from .digest import FileDigest, digest_file, sha256_file
-from .error import RegistryError
+from .errors import RegistryError
 from .files import ModelFiles
 
 

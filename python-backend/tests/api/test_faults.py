@@ -180,7 +180,7 @@ def test_on_a_full_disk_runs_wait_with_the_reason_and_go_on_when_there_is_room(
 
 def test_a_backend_that_cannot_watch_its_leases_ends_and_says_why(tmp_path: Path) -> None:
     program = (
-        "import sys; from agent_forge.__main__ import main; from agent_forge.runs.supervisor import Supervisor\n"
+        "import sys; from agent_forge.__main__ import main; from agent_forge.supervision.supervisor import Supervisor\n"
         "def broken(*_): raise RuntimeError('broken')\n"
         "Supervisor._give_up = broken\n"
         "sys.exit(main(['serve', '--port', '0']))"

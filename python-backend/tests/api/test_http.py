@@ -17,11 +17,11 @@ from forge_server import PATIENCE_SECONDS
 from registry.test_header import MALFORMED
 
 from agent_forge.api.app import create_app, create_backend
-from agent_forge.api.problems import KINDS
+from agent_forge.api.problem import KINDS
 from agent_forge.contract.problem import Problem
+from agent_forge.evomerge.errors import MergeRefused
 from agent_forge.evomerge.ops.registry import merge_ops
-from agent_forge.evomerge.refusal import MergeRefused
-from agent_forge.registry.error import RegistryError
+from agent_forge.registry.errors import RegistryError
 from agent_forge.settings import Settings
 
 OPERATIONS = [

@@ -20,11 +20,11 @@ from agent_forge.cognate.initialization import draw_all
 from agent_forge.contract.architecture import ARCHITECTURES, Preset, parameter_count
 from agent_forge.contract.evomerge import Candidate
 from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
-from agent_forge.evomerge.recipe import materialise
+from agent_forge.evomerge.recipe.materialise import materialise
 from agent_forge.registry.header import TensorSpec, lay_out
 from agent_forge.registry.tensors import digest_tensors
-from agent_forge.runs import records
-from agent_forge.runs.database import Database
+from agent_forge.store import result_rows
+from agent_forge.store.database import Database
 
 NANO = ARCHITECTURES[Preset.nano]
 slots = count(8)
@@ -80,7 +80,7 @@ def proposed(server: Server, run: dict[str, Any], recipe: Recipe, tensors: dict[
     )
     database = Database(server.data / "forge.db")
     with database.write() as tx:
-        assert records.add_candidate(tx, candidate)
+        assert result_rows.add_candidate(tx, candidate)
     database.close()
     return candidate.id
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_forge.cognate.batch import Encoded, collate, encode
-from agent_forge.cognate.catalogue import builtin
 from agent_forge.cognate.datasets.problem import Problem
+from agent_forge.cognate.datasets.registry import builtin
 from agent_forge.cognate.mixture import Mixture, foreign, mean_lengths, problem_shares, shares
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.contract.cognate import Specialization

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_forge.cognate.catalogue import builtin, dataset_infos
 from agent_forge.cognate.datasets.problem import Problem, Split
+from agent_forge.cognate.datasets.registry import builtin, dataset_infos
 from agent_forge.cognate.draws import Draws
 
 NAMES = ("arithmetic", "deduction", "recall", "parity", "composition")
@@ -114,7 +114,7 @@ def test_harder_problems_are_longer(name: str) -> None:
     assert mean[0] < mean[2]
 
 
-def test_the_catalogue_lists_real_problems() -> None:
+def test_the_registry_lists_real_problems() -> None:
     infos = dataset_infos()
     assert [info.name for info in infos] == list(NAMES)
     for info in infos:
@@ -123,6 +123,8 @@ def test_the_catalogue_lists_real_problems() -> None:
 
 
 def test_what_the_api_needs_does_not_import_torch() -> None:
-    modules = ", ".join(f"agent_forge.cognate.{m}" for m in ("catalogue", "presets", "flops", "tokenizer", "errors"))
+    modules = ", ".join(
+        f"agent_forge.cognate.{m}" for m in ("datasets.registry", "presets", "flops", "tokenizer", "errors")
+    )
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

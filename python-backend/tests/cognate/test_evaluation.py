@@ -8,8 +8,8 @@ import torch
 from tiny import TINY, weights
 
 from agent_forge.cognate.batch import Encoded, collate, encode
-from agent_forge.cognate.catalogue import builtin
 from agent_forge.cognate.datasets.problem import Split
+from agent_forge.cognate.datasets.registry import builtin
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.flops import flops_per_token
 from agent_forge.cognate.model import TinyTitan

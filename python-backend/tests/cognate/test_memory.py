@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from agent_forge.cognate.catalogue import builtin
+from agent_forge.cognate.datasets.registry import builtin
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture

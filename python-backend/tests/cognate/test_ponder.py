@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from agent_forge.cognate.batch import Batch, collate, encode
-from agent_forge.cognate.catalogue import builtin
 from agent_forge.cognate.datasets.problem import Split
+from agent_forge.cognate.datasets.registry import builtin
 from agent_forge.cognate.evaluation import Evaluation, Evaluator, ProblemSet
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture

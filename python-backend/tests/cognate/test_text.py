@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agent_forge.cognate.catalogue import check_datasets, load_datasets
 from agent_forge.cognate.datasets import text
 from agent_forge.cognate.datasets.hub import hub_id, load_hub
 from agent_forge.cognate.datasets.problem import Split
+from agent_forge.cognate.datasets.registry import check_datasets, load_datasets
 from agent_forge.cognate.errors import InvalidSetting
 from agent_forge.contract.cognate import DatasetChoice
 

@@ -10,7 +10,7 @@ from tiny import TINY
 from torch import Tensor
 
 from agent_forge.cognate import phase
-from agent_forge.cognate.catalogue import builtin
+from agent_forge.cognate.datasets.registry import builtin
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture

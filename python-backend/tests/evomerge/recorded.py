@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from agent_forge.contract.evomerge import Baseline, Candidate, Fitness
 from agent_forge.contract.fault import Fault
 from agent_forge.contract.recipe import Leaf, Recipe
-from agent_forge.evomerge.fitness import NOT_MEASURED
-from agent_forge.evomerge.genome import Frame
-from agent_forge.evomerge.strategy import Plan
+from agent_forge.evomerge.measure.fitness import NOT_MEASURED
+from agent_forge.evomerge.search.genome import Frame
+from agent_forge.evomerge.search.strategy import Plan
 
 PARENTS = ("a", "b", "c")
 LEAVES: list[Recipe] = [Leaf(model_id=name, digest=name * 64) for name in PARENTS]

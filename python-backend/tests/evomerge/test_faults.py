@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from memory_job import MemoryJob
 from torch import Tensor
 
-from agent_forge.cognate.catalogue import builtin
+from agent_forge.cognate.datasets.registry import builtin
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture
@@ -30,9 +30,9 @@ from agent_forge.contract.fault import Fault, NotMeasurable
 from agent_forge.contract.job import ModelDraft, Paused
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import ImportOrigin
-from agent_forge.evomerge.fitness import NOT_MEASURED, MakeEvaluator
+from agent_forge.evomerge.errors import MergeRefused, NoChampion, ParentNotMeasurable
+from agent_forge.evomerge.measure.fitness import NOT_MEASURED, MakeEvaluator
 from agent_forge.evomerge.phase import run
-from agent_forge.evomerge.refusal import MergeRefused, NoChampion, ParentNotMeasurable
 from agent_forge.registry.tensors import digest_tensors
 
 State = Mapping[str, Tensor]

@@ -13,9 +13,9 @@ from agent_forge.contract.evomerge import EvoMergeConfig, Role
 from agent_forge.contract.job import Cancelled, Paused
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import MergeOrigin
+from agent_forge.evomerge.errors import LeafChanged, NonFinite, OtherSearch, ShapesDiffer, WrongInputs
 from agent_forge.evomerge.phase import run
-from agent_forge.evomerge.recipe import materialise
-from agent_forge.evomerge.refusal import LeafChanged, NonFinite, OtherSearch, ShapesDiffer, WrongInputs
+from agent_forge.evomerge.recipe.materialise import materialise
 from agent_forge.registry.tensors import digest_tensors
 
 

@@ -21,7 +21,7 @@ from agent_forge.contract.fault import Fault, NotMeasurable
 from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import Model, ModelKind
 from agent_forge.contract.recipe import Leaf, TrainingOrigin
-from agent_forge.evomerge.report import report_of
+from agent_forge.evomerge.measure.report import report_of
 
 ARCHITECTURE = Architecture(preset=Preset.nano, vocab_size=16, d_model=16, n_layers=3, n_heads=1, d_ff=32, window=8)
 FAMILIES = {"sum": lambda a, b: (a + b) % 7, "difference": lambda a, b: (a - b) % 7, "greater": torch.maximum}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from agent_forge.registry.download import download, export
-from agent_forge.registry.error import FileMissingError
+from agent_forge.registry.errors import FileMissingError
 from agent_forge.registry.proof import Proofs
 from agent_forge.registry.store import convert_to_pt, store
 from agent_forge.registry.tensors import write_tensors

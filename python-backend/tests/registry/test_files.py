@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_forge.registry.atomic import TEMP_PREFIX
-from agent_forge.registry.error import BadNameError, FileMissingError, NoSpaceError
+from agent_forge.registry.errors import BadNameError, FileMissingError, NoSpaceError
 from agent_forge.registry.files import ModelFiles, file_of
 
 from .conftest import Shelf

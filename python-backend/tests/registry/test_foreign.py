@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from agent_forge.registry.error import Defect, MalformedFileError
+from agent_forge.registry.errors import Defect, MalformedFileError
 from agent_forge.registry.files import ModelFiles
 from agent_forge.registry.foreign import FOREIGN, foreign
 from agent_forge.registry.header import read_header

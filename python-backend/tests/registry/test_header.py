@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent_forge.registry.error import Defect, FileMissingError, MalformedFileError
+from agent_forge.registry.errors import Defect, FileMissingError, MalformedFileError
 from agent_forge.registry.header import MAX_HEADER_BYTES, TensorSpec, file_bytes, lay_out, read_header
 
 

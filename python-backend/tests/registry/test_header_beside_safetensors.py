@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agent_forge.registry.digest import digest_file
 from agent_forge.registry.dtype import BITS, NO_NUMBERS
-from agent_forge.registry.error import MalformedFileError, UnreadableTypeError
+from agent_forge.registry.errors import MalformedFileError, UnreadableTypeError
 from agent_forge.registry.header import Header, TensorSpec, lay_out, parse_header, read_header
 from agent_forge.registry.tensors import TORCH_DTYPES, digest_tensors, load_tensors
 

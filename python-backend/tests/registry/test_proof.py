@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_forge.registry import proof
-from agent_forge.registry.error import FileDiffersError, FileMissingError
+from agent_forge.registry.errors import FileDiffersError, FileMissingError
 from agent_forge.registry.files import ModelFiles
 from agent_forge.registry.proof import Proofs, failed
 from agent_forge.registry.store import convert_to_pt

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from agent_forge.registry.digest import digest_file
-from agent_forge.registry.error import FileMissingError
+from agent_forge.registry.errors import FileMissingError
 from agent_forge.registry.header import lay_out
 from agent_forge.registry.tensors import (
     TORCH_DTYPES,

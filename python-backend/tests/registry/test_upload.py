@@ -14,7 +14,7 @@ from torch import Tensor
 
 from agent_forge.contract.architecture import ARCHITECTURES, Preset
 from agent_forge.contract.model import Model, ModelKind
-from agent_forge.registry.error import (
+from agent_forge.registry.errors import (
     BadNameError,
     Defect,
     MalformedFileError,

@@ -14,9 +14,9 @@ from torch import Tensor
 from agent_forge.contract.evomerge import Candidate, Fitness, Role
 from agent_forge.contract.model import Model, Verification
 from agent_forge.contract.recipe import ImportOrigin, Leaf, MergeNode, MergeOrigin, Recipe, TrainingOrigin
-from agent_forge.evomerge.recipe import materialise as recipe_tensors
-from agent_forge.evomerge.refusal import UnsupportedDtype
-from agent_forge.registry.error import UnreadableTypeError
+from agent_forge.evomerge.errors import UnsupportedDtype
+from agent_forge.evomerge.recipe.materialise import materialise as recipe_tensors
+from agent_forge.registry.errors import UnreadableTypeError
 from agent_forge.registry.header import TensorSpec, lay_out
 from agent_forge.registry.rebuild import RecipeRebuilder, leaves
 from agent_forge.registry.store import store

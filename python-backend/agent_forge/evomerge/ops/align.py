@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ...contract.architecture import ARCHITECTURES
-from ..refusal import BadParameter
+from ..errors import BadParameter
 from .combination import inner_products
 from .registry import Inputs, Models, StateDict, merge_op
 from .symmetry import Place, Symmetry, symmetries

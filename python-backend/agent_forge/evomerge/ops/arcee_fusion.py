@@ -8,15 +8,15 @@ from torch import Tensor
 
 from .chunks import each_chunk, in_rows, made, row_shape
 from .compiled import Array, flat, kernel
-from .known import Known
 from .registry import Inputs, Tensors, merge_op
+from .statistics_cache import StatisticsCache
 from .trim import Magnitudes, kth, magnitudes
 
 _EPSILON = 1e-8
 
 
 @merge_op(source="mergekit, github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md#arcee-fusion-arcee_fusion")
-def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor, known: Known) -> Tensor:
+def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor, statistics: StatisticsCache) -> Tensor:
     """Take over only the model's most important entries: importance is |τ| times the divergence of the row's
     softmax from the base's, the threshold its median + 1.5 interquartile ranges.
 
@@ -31,7 +31,7 @@ def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor, known: 
     (model,) = models
     if model.numel() == 0:
         return base
-    threshold, divergences = known([0], "importance", lambda: _importance(model, base))
+    threshold, divergences = statistics([0], "importance", lambda: _importance(model, base))
     values, origin, columns = flat(model), flat(base), row_shape(model)[1]
     return made(
         base,

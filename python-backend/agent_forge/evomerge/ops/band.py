@@ -9,14 +9,16 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from .known import Known
+from .statistics_cache import StatisticsCache
 from .taskvectors import Band
 from .trim import floors, kept_count
 
 Gamma = Annotated[float, Field(ge=0, le=1, description="share of the largest entries that is removed")]
 
 
-def bands(models: Sequence[Tensor], base: Tensor, density: float, gamma: float, known: Known) -> list[Band]:
+def bands(
+    models: Sequence[Tensor], base: Tensor, density: float, gamma: float, statistics: StatisticsCache
+) -> list[Band]:
     """Per input, the magnitudes [least, above) that are kept.
 
     The `gamma` largest entries go first, then the smallest until `density` remains; `gamma` gives way where both
@@ -26,6 +28,6 @@ def bands(models: Sequence[Tensor], base: Tensor, density: float, gamma: float, 
     count = base.numel()
     kept = kept_count(density, count)
     large = min(math.floor(gamma * count + 1e-9), count - kept)
-    least = floors(models, base, large + kept, known)
-    above = floors(models, base, large, known) if large else [math.inf] * len(models)
+    least = floors(models, base, large + kept, statistics)
+    above = floors(models, base, large, statistics) if large else [math.inf] * len(models)
     return list(zip(least, above, strict=True))

@@ -3,8 +3,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from .band import Gamma, bands
-from .known import Known
 from .registry import Density, Scale, Tensors, Weights, merge_op
+from .statistics_cache import StatisticsCache
 from .taskvectors import Outcome, banded
 
 
@@ -12,7 +12,7 @@ from .taskvectors import Outcome, banded
 def breadcrumbs_ties(
     models: Tensors,
     base: Tensor,
-    known: Known,
+    statistics: StatisticsCache,
     *,
     weights: Weights = (),
     density: Density = 0.9,
@@ -31,5 +31,5 @@ def breadcrumbs_ties(
     """
     if density == 0:
         return base
-    limits = bands(models, base, density, gamma, known)
+    limits = bands(models, base, density, gamma, statistics)
     return banded(models, base, limits, Outcome(weights, scale, elected=True))

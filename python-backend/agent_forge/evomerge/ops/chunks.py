@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..refusal import NonFinite
-from . import recycled
+from ..errors import NonFinite
+from . import buffer_pool
 from .compiled import Array, kernel
 
 CHUNK = 1 << 16
@@ -50,7 +50,7 @@ def made(like: Tensor, fill: Callable[[Array, int, int], None], chunk: int = CHU
     Raises `NonFinite` where the result overflows.
     """
     narrow = like.dtype not in (torch.float32, torch.float64)
-    tensor = recycled.empty(like.shape, torch.float32 if narrow else like.dtype)
+    tensor = buffer_pool.empty(like.shape, torch.float32 if narrow else like.dtype)
     out = tensor.view(-1).numpy()
     bits = out.view(np.uint32 if out.dtype == np.float32 else np.uint64)
     infinity = bits.dtype.type(np.array(np.inf, out.dtype).view(bits.dtype))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .chunks import CHUNK, each_chunk, made
 from .compiled import Array, Floats, copy, flat, kernel, many
-from .known import Known
+from .statistics_cache import StatisticsCache
 
 LANES = 256
 """Partial sums that a sum is made of: so many independent ones fill vectors, and those of four tensors the cache."""
@@ -36,10 +36,10 @@ def _combine(out: Array, models: tuple[Array, ...], factors: tuple[float, ...], 
         out[at] = total
 
 
-def inner_products_of(inputs: Sequence[Tensor], known: Known, *others: Tensor) -> list[list[float]]:
+def inner_products_of(inputs: Sequence[Tensor], statistics: StatisticsCache, *others: Tensor) -> list[list[float]]:
     """As `inner_products`, of all inputs and of others that follow from them and the base."""
     what = "inner products", len(others)
-    return known(range(len(inputs)), what, partial(inner_products, [*inputs, *others]))
+    return statistics(range(len(inputs)), what, partial(inner_products, [*inputs, *others]))
 
 
 def inner_products(tensors: Sequence[Tensor]) -> list[list[float]]:

@@ -3,9 +3,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from .draw import Draw
-from .known import Known
 from .prune import Epsilon, by_magnitude
 from .registry import DropRate, Scale, Tensors, Weights, merge_op
+from .statistics_cache import StatisticsCache
 from .taskvectors import Outcome
 
 
@@ -14,7 +14,7 @@ def della(
     models: Tensors,
     base: Tensor,
     draw: Draw,
-    known: Known,
+    statistics: StatisticsCache,
     *,
     weights: Weights = (),
     drop_rate: DropRate = 0.5,
@@ -33,4 +33,4 @@ def della(
     if drop_rate == 1:
         return base
     outcome = Outcome(weights, scale, elected=True)
-    return by_magnitude(models, base, draw, known, drop_rate, epsilon, outcome)
+    return by_magnitude(models, base, draw, statistics, drop_rate, epsilon, outcome)

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from ..refusal import BadParameter
+from ..errors import BadParameter
 from .chunks import each_chunk, in_rows, made
 from .combination import LANES, total
 from .compiled import Array, Floats, Inputs, clear, flat, kernel, many

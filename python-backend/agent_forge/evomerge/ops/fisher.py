@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from ..refusal import BadParameter
+from ..errors import BadParameter
 from .chunks import made
 from .compiled import Array, Factors, Inputs, filled, kernel, many
 from .linear import shares

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ...contract.architecture import MAX_LAYERS, block_of, depth_of
-from ..refusal import BadParameter
+from ..errors import BadParameter
 from .registry import Models, StateDict, merge_op
 
 Source = Annotated[int, Field(ge=0)]

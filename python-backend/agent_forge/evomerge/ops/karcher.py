@@ -8,15 +8,15 @@ from torch import Tensor
 
 from .combination import combined, inner_products_of
 from .gram import inner, length, mixed, unit
-from .known import Known
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
+from .statistics_cache import StatisticsCache
 
 
 @merge_op(source="Karcher 1977, Riemannian center of mass; as in mergekit")
 def karcher(
     models: Tensors,
-    known: Known,
+    statistics: StatisticsCache,
     *,
     weights: Weights = (),
     iterations: Annotated[int, Field(ge=1, le=100, description="largest number of steps")] = 10,
@@ -33,7 +33,7 @@ def karcher(
 
     mergekit: has no weights.
     """
-    count, table, factors = len(models), inner_products_of(models, known), shares(weights)
+    count, table, factors = len(models), inner_products_of(models, statistics), shares(weights)
     norms = [math.sqrt(table[index][index]) for index in range(count)]
     reach = math.fsum(factor * norm for factor, norm in zip(factors, norms, strict=True))
     turned = [index for index in range(count) if norms[index] > tolerance and factors[index] != 0]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..refusal import BadParameter
+from ..errors import BadParameter
 from .combination import combined
 from .registry import Tensors, Weights, merge_op
 

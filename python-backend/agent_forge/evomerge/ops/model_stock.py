@@ -8,12 +8,12 @@ from torch import Tensor
 
 from .combination import combined, inner_products_of
 from .gram import inner, unit
-from .known import Known
 from .registry import Inputs, Tensors, merge_op
+from .statistics_cache import StatisticsCache
 
 
 @merge_op(source="Jang et al. 2024, Model Stock, arXiv:2403.19522, equation 6")
-def model_stock(models: Annotated[Tensors, Inputs(2)], base: Tensor, known: Known) -> Tensor:
+def model_stock(models: Annotated[Tensors, Inputs(2)], base: Tensor, statistics: StatisticsCache) -> Tensor:
     """Between the base and the models' mean, at the ratio that the angle θ of their task vectors gives:
     t = N cosθ / (1 + (N−1) cosθ), per tensor.
 
@@ -25,7 +25,7 @@ def model_stock(models: Annotated[Tensors, Inputs(2)], base: Tensor, known: Know
     cosθ nears −1/(N−1). The paper derives the ratio for cosθ ≥ 0. Counts a product of lengths below 1e-6 as 1e-6.
     """
     count = len(models)
-    table = inner_products_of(models, known, base)
+    table = inner_products_of(models, statistics, base)
     deltas = [[x - y for x, y in zip(unit(i, count + 1), unit(count, count + 1), strict=True)] for i in range(count)]
     cosines = []
     for a, b in combinations(deltas, 2):

@@ -2,18 +2,18 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..refusal import BadParameter
+from ..errors import BadParameter
 from .combination import combined, inner_products_of
 from .gram import length
-from .known import Known
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
+from .statistics_cache import StatisticsCache
 
 SMALL = 1e-8
 
 
 @merge_op(source="mergekit, goddard.blog/posts/multislerp-wow-what-a-cool-idea")
-def multislerp(models: Tensors, known: Known, *, weights: Weights = ()) -> Tensor:
+def multislerp(models: Tensors, statistics: StatisticsCache, *, weights: Weights = ()) -> Tensor:
     """Barycentre on the sphere per flattened tensor: the weighted mean direction, at the weighted mean norm.
 
     The tangent-space step about the mean of the unit vectors is zero by construction, so it isn't computed.
@@ -23,7 +23,7 @@ def multislerp(models: Tensors, known: Known, *, weights: Weights = ()) -> Tenso
 
     mergekit: takes the tangent-space step; can put the sphere's centre at a base.
     """
-    factors, table = shares(weights), inner_products_of(models, known)
+    factors, table = shares(weights), inner_products_of(models, statistics)
     norms = [table[index][index] ** 0.5 for index in range(len(models))]
     mean = [factor / norm if norm >= SMALL else 0.0 for factor, norm in zip(factors, norms, strict=True)]
     size = length(table, mean)

@@ -6,16 +6,16 @@ from torch import Tensor
 
 from .combination import combined, inner_products_of
 from .gram import unit
-from .known import Known
 from .linear import shares
 from .registry import Inputs, Tensors, Weights, merge_op
 from .slerp import between
+from .statistics_cache import StatisticsCache
 
 COLLINEAR = 1 - 1e-15
 
 
 @merge_op(source="mergekit, github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md#nuslerp")
-def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], known: Known, *, weights: Weights = ()) -> Tensor:
+def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], statistics: StatisticsCache, *, weights: Weights = ()) -> Tensor:
     """Great-circle interpolation of two models with normalised weights; linear only where they are collinear.
 
     Per flattened tensor, t = w₂/(w₁+w₂).
@@ -27,5 +27,5 @@ def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], known: Known, *, weights: 
     a base.
     """
     t = shares(weights)[1]
-    merged = between(inner_products_of(models, known), unit(0, 2), unit(1, 2), t, COLLINEAR)
+    merged = between(inner_products_of(models, statistics), unit(0, 2), unit(1, 2), t, COLLINEAR)
     return combined(models, merged)

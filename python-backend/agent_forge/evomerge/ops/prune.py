@@ -13,8 +13,8 @@ from torch import Tensor
 from .chunks import each_chunk, in_rows, row_shape
 from .compiled import Array, flat, kernel
 from .draw import Draw
-from .known import Known
 from .philox import Words
+from .statistics_cache import StatisticsCache
 from .taskvectors import Outcome, Ranks, pruned
 from .trim import Magnitudes as Sizes
 
@@ -27,7 +27,7 @@ def by_magnitude(
     models: Sequence[Tensor],
     base: Tensor,
     draw: Draw,
-    known: Known,
+    statistics: StatisticsCache,
     drop_rate: float,
     epsilon: float,
     outcome: Outcome,
@@ -35,7 +35,7 @@ def by_magnitude(
     """From p + ε for the smallest entry of a row down to p − ε for the largest, evenly; the others are rescaled."""
     reach = min(epsilon, drop_rate, 1 - drop_rate)
     kept = 1 - drop_rate - reach, 1 - drop_rate + reach
-    order = [known([index], "ranks", partial(ranks, model, base)) for index, model in enumerate(models)]
+    order = [statistics([index], "ranks", partial(ranks, model, base)) for index, model in enumerate(models)]
     return pruned(models, base, order, [draw.stream(index) for index in range(len(models))], kept, outcome)
 
 

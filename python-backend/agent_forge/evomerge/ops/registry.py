@@ -2,11 +2,11 @@
 
 Positional parameters say what an op works on, keyword-only ones are its settings:
 
-    models: Tensors      the inputs' tensors of one name; `Annotated[Tensors, Inputs(1, 1)]` bounds their number
-    base: Tensor         θ₀'s tensor of that name
-    fisher: Tensors      the inputs' diagonal Fisher for that name
-    known: Known         statistics of the inputs that may have been made before
-    draw: Draw           random numbers keyed by (seed, op, tensor)
+    models: Tensors              the inputs' tensors of one name; `Annotated[Tensors, Inputs(1, 1)]` bounds their number
+    base: Tensor                 θ₀'s tensor of that name
+    fisher: Tensors              the inputs' diagonal Fisher for that name
+    statistics: StatisticsCache  what other merges of the same inputs share
+    draw: Draw                   random numbers keyed by (seed, op, tensor)
 
 A function that takes `models: Models` and returns `StateDict` works on whole models instead.
 """
@@ -28,10 +28,10 @@ from torch import Tensor
 
 from ...contract.architecture import depth_of
 from ...contract.model import MergeMethod
+from ..errors import BadParameter, NonFinite, ShapesDiffer, UnknownOp, UnsupportedDtype, WrongInputs
 from ..layers import GROUPS, group_of
-from ..refusal import BadParameter, NonFinite, ShapesDiffer, UnknownOp, UnsupportedDtype, WrongInputs
 from .draw import Draw
-from .known import Known, nothing_known
+from .statistics_cache import StatisticsCache, nothing_cached
 
 StateDict = dict[str, Tensor]
 Tensors = Sequence[Tensor]
@@ -118,7 +118,7 @@ class MergeOp:
         base: Mapping[str, Tensor] | None = None,
         fisher: Models | None = None,
         seed: int = 0,
-        known: Callable[[str], Known] = lambda name: nothing_known,
+        statistics: Callable[[str], StatisticsCache] = lambda name: nothing_cached,
         known_finite: bool = False,
         depth: int | None = None,
         **settings: Any,
@@ -127,12 +127,12 @@ class MergeOp:
 
         models: name → tensor, all of the same names, shapes and dtypes. base: θ₀, their mean where it is
         absent. fisher: each input's diagonal Fisher, for the ops that need it. seed: key of random numbers.
-        known: tensor name → the statistics that the caller keeps.
+        statistics: tensor name → the statistics that the caller keeps.
         known_finite: the caller has looked, so that NaN and infinities need not be sought again.
         depth: number of blocks, where the models given are parts of whole ones.
 
         The result may share memory with the inputs, which are left unchanged.
-        Raises `MergeRefused` (see refusal.py) instead of making something wrong.
+        Raises `MergeRefused` (see errors.py) instead of making something wrong.
         """
         self.check(models, base)
         if "fisher" in self.needs and (fisher is None or len(fisher) != len(models)):
@@ -164,8 +164,8 @@ class MergeOp:
                 available["draw"] = Draw(seed, self.name, name)
             if "fisher" in self.needs and fisher is not None:
                 available["fisher"] = [diagonal[name] for diagonal in fisher]
-            if "known" in self.needs:
-                available["known"] = known(name)
+            if "statistics" in self.needs:
+                available["statistics"] = statistics(name)
             try:
                 out[name] = self.function(**available, **values)
             except NonFinite as error:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from .chunks import CHUNK, each_chunk, made
 from .compiled import BLOCK, Array, Factors, Floats, Inputs, filled, flat, kernel, many
-from .known import Known
 from .registry import Scale, Tensors, merge_op
+from .statistics_cache import StatisticsCache
 from .trim import Magnitudes, kept_count, kth, scratch
 
 
@@ -19,7 +19,7 @@ from .trim import Magnitudes, kept_count, kth, scratch
 def sce(
     models: Tensors,
     base: Tensor,
-    known: Known,
+    statistics: StatisticsCache,
     *,
     selected: Annotated[
         float, Field(ge=0, le=1, description="share of the positions, of those that vary at all, that is merged")
@@ -38,7 +38,7 @@ def sce(
     mergekit: takes some of the positions that tie, by the order of its sort; weighs models alike where their mean
     squares sum to less than 1e-6; may select none; elects + where the sum is 0. It has no λ: its is 1.
     """
-    least, weights = known(range(len(models)), ("sce", selected), lambda: _selection(models, base, selected))
+    least, weights = statistics(range(len(models)), ("sce", selected), lambda: _selection(models, base, selected))
     if not weights:
         return base
     arrays, origin, present, shares = many(models), flat(base), _present(models), filled(weights, 0.0)

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from .combination import combined, inner_products_of
 from .gram import Coefficients, Gram, inner, length, mixed, unit
-from .known import Known
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
+from .statistics_cache import StatisticsCache
 
 PARALLEL = 0.9995
 SMALL = 1e-8
@@ -27,7 +27,7 @@ def between(table: Gram, a: Coefficients, b: Coefficients, t: float, parallel: f
 
 
 @merge_op(source="Shoemake 1985, Animating rotation with quaternion curves")
-def slerp(models: Tensors, known: Known, *, weights: Weights = ()) -> Tensor:
+def slerp(models: Tensors, statistics: StatisticsCache, *, weights: Weights = ()) -> Tensor:
     """Great-circle interpolation per flattened tensor: sin((1−t)Ω)/sinΩ·a + sin(tΩ)/sinΩ·b, t = w₂/(w₁+w₂).
 
     More than two models are taken in one by one, each at its share of the weights so far; the result then depends on
@@ -41,7 +41,7 @@ def slerp(models: Tensors, known: Known, *, weights: Weights = ()) -> Tensor:
     shares(weights)
     if len(models) == 1:
         return models[0]
-    table, count = inner_products_of(models, known), len(models)
+    table, count = inner_products_of(models, statistics), len(models)
     merged, total = unit(0, count), weights[0]
     for index in range(1, count):
         if weights[index] != 0:

@@ -4,8 +4,8 @@ import math
 
 from torch import Tensor
 
-from .known import Known
 from .registry import Density, Scale, Tensors, Weights, merge_op
+from .statistics_cache import StatisticsCache
 from .taskvectors import Outcome, banded
 from .trim import floors, kept_count
 
@@ -14,7 +14,7 @@ from .trim import floors, kept_count
 def ties(
     models: Tensors,
     base: Tensor,
-    known: Known,
+    statistics: StatisticsCache,
     *,
     weights: Weights = (),
     density: Density = 0.2,
@@ -35,5 +35,5 @@ def ties(
     kept = kept_count(density, base.numel())
     if kept == 0:
         return base
-    bands = [(floor, math.inf) for floor in floors(models, base, kept, known)]
+    bands = [(floor, math.inf) for floor in floors(models, base, kept, statistics)]
     return banded(models, base, bands, Outcome(weights, scale, elected=True))

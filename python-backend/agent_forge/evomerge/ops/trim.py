@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from . import recycled
+from . import buffer_pool
 from .chunks import CHUNK, each_chunk
 from .compiled import Array, flat, kernel
-from .known import Known
+from .statistics_cache import StatisticsCache
 
 Magnitudes = npt.NDArray[np.float32]
 
@@ -29,12 +29,13 @@ def kept_count(share: float, count: int) -> int:
     return max(1, int(share * count)) if share > 0 and count > 0 else 0
 
 
-def floors(models: Sequence[Tensor], base: Tensor, k: int, known: Known) -> list[float]:
+def floors(models: Sequence[Tensor], base: Tensor, k: int, statistics: StatisticsCache) -> list[float]:
     """Each task vector's k-th largest magnitude; 0 where k is the number of entries."""
     if k == base.numel():
         return [0.0] * len(models)
     return [
-        known([index], ("k-th largest", k), partial(kth_largest, model, base, k)) for index, model in enumerate(models)
+        statistics([index], ("k-th largest", k), partial(kth_largest, model, base, k))
+        for index, model in enumerate(models)
     ]
 
 
@@ -52,7 +53,7 @@ def magnitudes(model: Tensor, base: Tensor) -> Magnitudes:
 
 
 def scratch(count: int) -> Magnitudes:
-    return recycled.empty(torch.Size((count,)), torch.float32).numpy()
+    return buffer_pool.empty(torch.Size((count,)), torch.float32).numpy()
 
 
 @kernel

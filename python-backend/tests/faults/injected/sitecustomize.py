@@ -136,7 +136,7 @@ def intercept(before: Before) -> None:
 
 
 def forget(part: str) -> None:
-    from agent_forge.runs import checkpoint
+    from agent_forge.worker import checkpoint
 
     load = checkpoint.load
 

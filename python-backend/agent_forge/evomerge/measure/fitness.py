@@ -1,0 +1,115 @@
+"""What evolution asks of a model, and how raw scores become one number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ...contract.architecture import Architecture
+from ...contract.cognate import TaskScore
+from ...contract.evomerge import EvoMergeConfig, Fitness, FitnessWeights
+from ...contract.model import Model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Split = Literal["selection", "heldout"]
+
+
+class Scores(Protocol):
+    """One model's raw scores on one split."""
+
+    @property
+    def tasks(self) -> Sequence[TaskScore]:
+        """One per dataset, in a fixed order."""
+
+    @property
+    def mean_depth(self) -> float:
+        """Mean ACT depth over all evaluated tokens, blocks."""
+
+    @property
+    def flops_per_token(self) -> float:
+        """Floating-point operations that one token needs at that mean depth, output layer included."""
+
+
+class Evaluator(Protocol):
+    """Scores models of one shape on problems that are fixed for the run.
+
+    Deterministic: the same tensors give the same scores on the same machine and thread count.
+    """
+
+    @property
+    def architecture(self) -> Architecture: ...
+
+    @property
+    def calibration(self) -> Mapping[str, Any]:
+        """JSON that names the calibration batch completely: all that `fisher` needs beyond the tensors
+        (datasets, problems, architecture, …). It is written into recipes, so that a recipe alone determines
+        the bytes of what it makes."""
+
+    def evaluate(self, tensors: Mapping[str, Tensor], split: Split) -> Scores:
+        """Scores on the selection or the held-out problems, all of them finite. Leaves `tensors` unchanged.
+
+        Raises `NotMeasurable`.
+        """
+
+    def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Diagonal empirical Fisher: the mean squared gradient of each parameter's loss over the calibration batch.
+
+        Float32, names and shapes as in `tensors`. Computed on one thread, in float32, so that the
+        thread count does not change the bytes of a merge that uses it.
+        """
+
+
+class MakeEvaluator(Protocol):
+    """Wired in by whoever runs the phase: evolution itself knows no model code."""
+
+    def __call__(self, config: EvoMergeConfig, parents: Sequence[Model]) -> Evaluator: ...
+
+
+NOT_MEASURED = Fitness(total=0, likelihood=None, accuracy=None, compute=None, memory=None, mean_depth=None, tasks={})
+"""Of what could not be merged or measured."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What `compute` and `memory` are measured against: the parents' means."""
+
+    flops_per_token: float
+    bytes: float
+
+
+def fitness(scores: Scores, size: int, reference: Reference, weights: FitnessWeights) -> Fitness:
+    """The weighted sum of four components, each kept beside it.
+
+    `likelihood` is exp(−mean cross-entropy) and `accuracy` the mean accuracy, every dataset counting
+    the same; `compute` and `memory` are the parents' mean over the model's own, so 1 means "as they".
+
+    scores: of the model; size: its tensor bytes.
+    """
+    loss = math.fsum(task.loss for task in scores.tasks) / len(scores.tasks)
+    accuracy = math.fsum(task.accuracy for task in scores.tasks) / len(scores.tasks)
+    likelihood = math.exp(-loss)
+    compute = reference.flops_per_token / scores.flops_per_token
+    memory = reference.bytes / size
+    return Fitness(
+        total=math.fsum(
+            (
+                weights.likelihood * likelihood,
+                weights.accuracy * accuracy,
+                weights.compute * compute,
+                weights.memory * memory,
+            )
+        ),
+        likelihood=likelihood,
+        accuracy=accuracy,
+        compute=compute,
+        memory=memory,
+        mean_depth=scores.mean_depth,
+        tasks={
+            task.dataset: {"loss": task.loss, "perplexity": task.perplexity, "accuracy": task.accuracy}
+            for task in scores.tasks
+        },
+    )

@@ -1,0 +1,47 @@
+"""What a run has found, from what it recorded. Torch-free: the API process asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...contract.evomerge import Baseline, Candidate, EvoMergeReport, Fitness, Generation, StoppedBy, Timings
+from ...contract.fault import Fault
+from .pareto import pareto_front
+from .verdict import verdict
+
+
+def report_of(
+    run_id: str,
+    reported: Mapping[str, Any],
+    *,
+    candidates: Sequence[Candidate],
+    generations: Sequence[Generation],
+    champion_id: str | None,
+    champion_model_id: str | None,
+    cancelled: bool,
+    timings: Timings,
+) -> EvoMergeReport:
+    """reported: what the phase gave to `Job.report`."""
+    champion = next((one for one in candidates if one.id == champion_id), None)
+    heldout, fault = reported.get("champion_heldout"), reported.get("champion_heldout_fault")
+    measured = Fitness.model_validate(heldout) if heldout is not None else None
+    unmeasured = Fault.model_validate(fault) if fault is not None else None
+    baselines = [Baseline.model_validate(one) for one in reported.get("baselines", [])]
+    stopped_by: StoppedBy | None = "cancelled" if cancelled else reported.get("stopped_by")
+    return EvoMergeReport(
+        run_id=run_id,
+        champion=champion,
+        champion_model_id=champion_model_id,
+        champion_heldout=measured,
+        champion_heldout_fault=unmeasured,
+        verdict=verdict(champion, champion_model_id, measured, unmeasured, baselines, stopped_by),
+        baselines=baselines,
+        aligned_to=reported.get("aligned_to"),
+        barriers=reported.get("barriers", []),
+        generations=list(generations),
+        pareto_front=pareto_front(candidates),
+        stopped_by=stopped_by,
+        candidates=len(candidates),
+        timings=timings,
+    )

@@ -1,0 +1,154 @@
+"""The parents of a run, and what makes models of recipes over them and measures these."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from torch import Tensor
+
+from ...contract.architecture import depth_of
+from ...contract.evomerge import EvoMergeConfig, Fitness
+from ...contract.fault import Fault, NotMeasurable
+from ...contract.job import Job
+from ...contract.recipe import Leaf, MergeNode, Recipe
+from ..errors import LeafChanged, MergeRefused, NonFinite, WrongInputs
+from ..ops.registry import refuse_non_finite, same_shapes
+from ..recipe.alignment import aligned, reference_of
+from ..recipe.demand import Demand
+from ..recipe.foundation import common_foundation
+from ..recipe.frame import Frame
+from ..recipe.materialise import Recall, materialise
+from ..recipe.tree import node, recipe_digest
+from .fitness import Evaluator, MakeEvaluator, Reference, Scores, Split, fitness
+
+Tensors = Mapping[str, Tensor]
+
+
+class Workbench:
+    """Raises `MergeRefused` where the parents can't be merged."""
+
+    def __init__(self, config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None:
+        self._job, self._weights = job, config.fitness
+        loaded = [job.load_model(parent) for parent in config.parents]
+        self.parents = [model for model, _ in loaded]
+        self._leaves: dict[str, tuple[str, Tensors]] = {model.id: (model.digest, tensors) for model, tensors in loaded}
+        if len(self._leaves) < len(loaded):
+            raise WrongInputs("the same parent is named twice")
+        same_shapes([tensors for _, tensors in loaded])
+        for model, tensors in loaded:
+            refuse_non_finite(tensors, f"model {model.id}")
+        foundation = common_foundation(self.parents, lambda model_id: job.load_model(model_id)[0])
+        self.evaluator: Evaluator = make_evaluator(config, self.parents)
+        self.registered = [Leaf(model_id=model.id, digest=model.digest) for model in self.parents]
+        self.reference_model = reference_of(config.align, self.registered, foundation)
+        """What the parents are aligned to; None where they stay as they are."""
+        self.frame = Frame(
+            parents=aligned(self.registered, self.reference_model, self.evaluator.architecture.n_heads),
+            foundation=foundation,
+            depth=depth_of(loaded[0][1]),
+            calibration=dict(self.evaluator.calibration),
+            mutation_rate=config.mutation_rate,
+            mutation_sigma=config.mutation_sigma,
+        )
+        once = (*self.frame.parents, foundation or self.average())
+        self._recall = Recall(
+            lasting={recipe_digest(recipe) for recipe in once if isinstance(recipe, MergeNode)},
+            finite={model.digest for model in self.parents},
+        )
+        self._computing = Lock()
+        """Measuring Fisher information sets the number of threads of the whole process."""
+        self.fisher_seconds = 0.0
+        """Spent on measuring Fisher information so far, waiting for an evaluation to end included."""
+        self.base: Tensors = {}
+        """θ₀, which task vectors are about."""
+
+    def prepare(self, poll: Callable[[], None]) -> None:
+        """Make what is made once a run: the aligned parents and θ₀. poll: called before each."""
+        if self.reference_model is not None:
+            start = time.perf_counter()
+            for recipe in self.frame.parents:
+                poll()
+                self.make(recipe)
+            seconds = time.perf_counter() - start
+            self._job.timing("align", seconds)
+            self._job.log(f"parents aligned to {self.reference_model.model_id} by weight matching in {seconds:.1f} s")
+        self.base = self.make(self.frame.foundation or self.average())
+
+    def make(self, recipe: Recipe) -> dict[str, Tensor]:
+        """On one thread at a time. It may be another one than that which evaluates."""
+        return materialise(recipe, self._leaf, self._fisher, self._recall)
+
+    def attempt(self, recipe: Recipe) -> dict[str, Tensor] | Fault:
+        """As `make`, or why it can't be merged. Raises `LeafChanged`: that accuses a file, not the recipe."""
+        try:
+            return self.make(recipe)
+        except LeafChanged:
+            raise
+        except NonFinite as error:
+            return Fault(kind="merge_not_finite", message=str(error))
+        except MergeRefused as error:
+            return Fault(kind="merge_refused", message=str(error))
+
+    def outline(self, recipe: Recipe) -> Tensors:
+        """What a recipe would make, without entries. Raises `MergeRefused` where it makes nothing."""
+        return Demand(recipe, self._known, recipe_digest, ()).outline(recipe)
+
+    def parent_tensors(self) -> list[Tensors]:
+        return [self._leaves[model.id][1] for model in self.parents]
+
+    def average(self) -> MergeNode:
+        """The plain mean of the parents, aligned where they are."""
+        return node("linear", self.frame.parents)
+
+    def evaluate(self, tensors: Tensors, split: Split, part: str = "evaluate") -> Scores | Fault:
+        """Scores, or why there are none. part: of the run's time that this is counted as."""
+        with self._computing:
+            start = time.perf_counter()
+            try:
+                return self.evaluator.evaluate(tensors, split)
+            except NotMeasurable as error:
+                return error.fault
+            finally:
+                self._job.timing(part, time.perf_counter() - start)
+
+    def _fisher(self, tensors: Tensors, calibration: Mapping[str, Any]) -> Tensors:
+        start = time.perf_counter()
+        with self._computing:
+            diagonal = self.evaluator.fisher(tensors, calibration)
+        self.fisher_seconds += time.perf_counter() - start
+        return diagonal
+
+    def fitness(self, scores: Scores, tensors: Tensors, reference: Reference) -> Fitness:
+        return fitness(scores, size_of(tensors), reference, self._weights)
+
+    def reference(self, scores: Sequence[Scores]) -> Reference:
+        """scores: of the parents that were measured."""
+        return Reference(
+            flops_per_token=sum(score.flops_per_token for score in scores) / len(scores),
+            bytes=sum(map(size_of, self.parent_tensors())) / len(self.parents),
+        )
+
+    def _known(self, recipe: Recipe) -> Tensors | None:
+        return self._leaf(recipe) if isinstance(recipe, Leaf) else None
+
+    def _leaf(self, leaf: Leaf) -> Tensors:
+        if leaf.model_id not in self._leaves:
+            model, loaded = self._job.load_model(leaf.model_id)
+            self._leaves[leaf.model_id] = (model.digest, loaded)
+        digest, tensors = self._leaves[leaf.model_id]
+        if digest != leaf.digest:
+            raise LeafChanged(f"{leaf.model_id} has digest {digest}, the recipe was made from {leaf.digest}")
+        return tensors
+
+
+def size_of(tensors: Tensors) -> int:
+    """Bytes."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def entries_of(tensors: Tensors) -> int:
+    """Parameters."""
+    return sum(tensor.numel() for tensor in tensors.values())

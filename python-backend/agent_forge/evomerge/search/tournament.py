@@ -1,0 +1,142 @@
+"""The tournament: who breeds. But for its last class pure: no tensor, no clock, no state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...contract.evomerge import Baseline, Candidate, Role
+from ..recipe.frame import Frame
+from .chance import chance, derived_seed
+from .genome import Genome, express
+from .mutation import Scheme, alone, averaged, drawn_anew, even, layer_source, mutated
+from .strategy import Plan
+
+POPULATION = 8
+WINNERS = 2
+CHILDREN = 3
+"""Of each winner."""
+FEWEST = 2
+"""Of a group that a chaos child is merged from."""
+SIZES = (1.0, 0.5, 0.2)
+"""Of the mutations of a winner's children, one each: far steps find, near ones refine."""
+
+
+@dataclass(frozen=True)
+class Offspring:
+    """A genome that is to be tried."""
+
+    role: Role
+    genome: Genome
+    parents: list[str]
+    """As in `Plan`."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate that was measured."""
+
+    id: str
+    genome: Genome
+    fitness: float
+
+
+def first_generation(scheme: Scheme) -> list[Offspring]:
+    """The 2³ combinations: {linear | slerp} → {dare | ties} → {frankenmerge | dfs}."""
+    seed, parents = scheme.settings.seed, len(scheme.parents)
+    plans = []
+    for slot in range(POPULATION):
+        dares = slot & 2 == 0
+        drawn = chance(seed, 0, slot, "layer sources")
+        genome = Genome(
+            first="linear" if slot & 1 == 0 else "slerp",
+            first_weights=even(parents),
+            second="dare_linear" if dares else "ties",
+            second_weights=even(parents + 1),
+            density=0.5 if dares else 0.2,
+            scale=1.0,
+            third="frankenmerge" if slot & 4 == 0 else "dfs",
+            third_weights=even(parents + 1),
+            layer_sources=[layer_source(drawn, parents) for _ in range(scheme.depth)],
+            temperature=1.0,
+            mask_seed=derived_seed(seed, 0, slot, "mask"),
+            noise_seed=None,
+        )
+        plans.append(Offspring(role=Role.seed, genome=genome, parents=list(scheme.parents)))
+    return plans
+
+
+def next_generation(
+    scheme: Scheme, generation: int, ranked: Sequence[Ranked], champion: Ranked, diversity: float
+) -> list[Offspring]:
+    """Breed generation `generation` from the one before, best first.
+
+    The two winners have three children each, the six worst form two groups of three with one child each. With
+    elitism the champion of all generations so far is one of the winners. Where diversity has fallen below
+    `min_diversity`, the two worst are drawn anew from the parents instead of having children.
+
+    ranked: those that were measured. Of fewer than eight, the champion takes the place of a winner that is missing,
+    and a group of fewer than two is drawn anew from the parents.
+    """
+    settings = scheme.settings
+    winners = list(ranked[:WINNERS])
+    if settings.elitism and champion.id not in {winner.id for winner in winners}:
+        winners = [champion, *winners[: WINNERS - 1]]
+    winners += [champion] * (WINNERS - len(winners))
+    plans = []
+    for slot in range(WINNERS * CHILDREN):
+        winner = winners[slot // CHILDREN]
+        genome = mutated(winner.genome, scheme, generation, slot, SIZES[slot % CHILDREN])
+        plans.append(Offspring(role=Role.winner, genome=genome, parents=[winner.id]))
+    worst = ranked[WINNERS:]
+    for slot in range(WINNERS * CHILDREN, POPULATION):
+        group = worst[slot - WINNERS * CHILDREN :: POPULATION - WINNERS * CHILDREN]
+        if diversity < settings.min_diversity or len(group) < FEWEST:
+            plans.append(
+                Offspring(role=Role.reseed, genome=drawn_anew(scheme, generation, slot), parents=list(scheme.parents))
+            )
+            continue
+        mean = averaged([one.genome for one in group], scheme, generation, slot)
+        genome = mutated(mean, scheme, generation, slot, 1.0)
+        plans.append(Offspring(role=Role.chaos, genome=genome, parents=[one.id for one in group]))
+    return plans
+
+
+def rank(candidates: Sequence[Ranked]) -> list[Ranked]:
+    """Best first; of equals, the earlier slot first."""
+    return sorted(candidates, key=lambda one: -one.fitness)
+
+
+class Tournament:
+    """Implements `strategy.Strategy`. Until a candidate is better, the best parent competes as the champion."""
+
+    def __init__(self, scheme: Scheme, frame: Frame) -> None:
+        self._scheme, self._frame = scheme, frame
+        self._index = 0
+        self._asked = first_generation(scheme)
+        self._champion: Ranked | None = None
+
+    def meet(self, parents: Sequence[Baseline]) -> None:
+        best = max(range(len(parents)), key=lambda parent: parents[parent].selection.total)
+        fitness = parents[best].selection.total
+        self._champion = Ranked(self._scheme.parents[best], alone(self._scheme, best), fitness)
+
+    def ask(self) -> list[Plan]:
+        return [
+            Plan(role=one.role, op=one.genome.op, recipe=express(one.genome, self._frame), parents=one.parents)
+            for one in self._asked
+        ]
+
+    def tell(self, candidates: Sequence[Candidate], diversity: float) -> None:
+        ranked = rank(
+            [
+                Ranked(candidate.id, one.genome, candidate.fitness.total)
+                for candidate, one in zip(candidates, self._asked, strict=True)
+                if candidate.fault is None
+            ]
+        )
+        if ranked and (self._champion is None or ranked[0].fitness > self._champion.fitness):
+            self._champion = ranked[0]
+        assert self._champion is not None  # noqa: S101 - the best parent at least
+        self._index += 1
+        self._asked = next_generation(self._scheme, self._index, ranked, self._champion, diversity)

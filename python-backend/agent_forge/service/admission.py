@@ -1,0 +1,174 @@
+"""What a request must satisfy beyond its types, checked before anything is created."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..cognate.datasets.registry import check_datasets
+from ..cognate.errors import InvalidSetting
+from ..cognate.presets import check
+from ..contract.architecture import tensor_shapes
+from ..contract.cognate import CognateConfig, Resources
+from ..contract.evomerge import EvoMergeConfig, EvoMergeSettings
+from ..contract.model import Model
+from ..contract.problem import FieldError
+from ..contract.recipe import TrainingOrigin
+from ..evomerge.merge_methods import merge_methods, weighing
+from ..evomerge.search.strategy import POPULATIONS
+from ..registry.errors import FileDiffersError, FileMissingError
+from ..store import model_rows
+from ..store.errors import Refusal
+
+
+def invalid(field: str, value: Any, message: str, allowed: str | None) -> Refusal:
+    error = FieldError(field=field, message=message, value=value, allowed=allowed)
+    return Refusal("invalid_request", f"{field} {message}", [error])
+
+
+def _prefixed(error: InvalidSetting, prefix: str) -> Refusal:
+    return invalid(prefix + error.field, error.value, error.message, error.allowed)
+
+
+def admit_cognate(
+    config: CognateConfig, roots: Sequence[Path], devices: Sequence[str], prefix: str = ""
+) -> CognateConfig:
+    """The configuration with every default filled in. Raises `Refusal` naming the field."""
+    try:
+        resolved = check(config, roots)
+    except InvalidSetting as error:
+        raise _prefixed(error, prefix) from error
+    _admit_device(config.device, devices, prefix)
+    for name in ("specializations", "formats"):
+        values = getattr(config, name)
+        if name == "formats" and len(set(values)) != len(values):
+            raise invalid(f"{prefix}{name}", list(values), "names one twice", "each at most once")
+    if "safetensors" not in config.formats:
+        raise invalid(f"{prefix}formats", list(config.formats), "lacks safetensors", "safetensors, with pt or without")
+    return resolved
+
+
+def admit_settings(
+    settings: EvoMergeSettings, parents: int, roots: Sequence[Path], devices: Sequence[str], prefix: str = ""
+) -> None:
+    """parents: how many there are, or will be. Raises `Refusal` naming the field."""
+    least, most = POPULATIONS[settings.strategy]
+    if not least <= settings.population <= most:
+        allowed = f"{least}" if least == most else f"{least} to {most}"
+        message = f"does not fit the strategy {settings.strategy}"
+        raise invalid(f"{prefix}population", settings.population, message, allowed)
+    known = [method.name for method in merge_methods()]
+    for index, op in enumerate(settings.ops):
+        if op not in known:
+            raise invalid(f"{prefix}ops.{index}", op, "is no merge method", f"one of {', '.join(known)}")
+    usable = weighing(parents, parents)
+    if settings.strategy != "tournament" and settings.ops and not set(settings.ops) & set(usable):
+        message = f"holds no method that weighs {parents} parents"
+        raise invalid(f"{prefix}ops", settings.ops, message, f"at least one of {', '.join(usable)}, or none")
+    if settings.datasets is not None:
+        try:
+            check_datasets(settings.datasets, roots)
+        except InvalidSetting as error:
+            raise _prefixed(error, prefix) from error
+        if not settings.datasets:
+            raise invalid(f"{prefix}datasets", [], "is empty", "at least one dataset, or null")
+    weights = settings.fitness
+    if weights.likelihood + weights.accuracy + weights.compute + weights.memory == 0:
+        raise invalid(f"{prefix}fitness", weights.model_dump(), "weighs nothing", "at least one weight above 0")
+    _admit_device(settings.device, devices, prefix)
+
+
+def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]:
+    """The parents in order: at least two different ones that exist and share an architecture."""
+    seen: set[str] = set()
+    found = model_rows.find_many(connection, list(config.parents))
+    parents: list[Model] = []
+    for index, model_id in enumerate(config.parents):
+        field = f"parents.{index}"
+        if model_id in seen:
+            raise invalid(field, model_id, "is named twice", "at least two different models")
+        seen.add(model_id)
+        if model_id not in found:
+            raise Refusal(
+                "not_found",
+                f"there is no model {model_id}",
+                [FieldError(field=field, message="is no registered model", value=model_id, allowed="ids of models")],
+            )
+        parents.append(found[model_id])
+    first = parents[0]
+    for index, parent in enumerate(parents):
+        if parent.architecture is None or first.architecture is None:
+            raise invalid(f"parents.{index}", parent.id, "is of an unknown architecture", "models of a known preset")
+        if tensor_shapes(parent.architecture) != tensor_shapes(first.architecture):
+            raise invalid(
+                f"parents.{index}",
+                parent.id,
+                f"has other shapes ({parent.parameters:,} parameters) than {first.id} ({first.parameters:,})",
+                "models whose tensors have the same names and shapes",
+            )
+        # Shapes say nothing of heads or window: such models would be merged, and read as what they are not.
+        for name, value in first.architecture:
+            own = getattr(parent.architecture, name)
+            if own != value:
+                raise invalid(
+                    f"parents.{index}",
+                    parent.id,
+                    f"has {name} {own}, {first.id} has {value}",
+                    f"models of {name} {value}",
+                )
+    return parents
+
+
+def admit_files(parents: Sequence[Model], prove: Callable[[Model], object]) -> None:
+    """prove: raises where the model's file is gone or another. Raises `Refusal` naming the parent."""
+    for index, parent in enumerate(parents):
+        try:
+            prove(parent)
+        except (FileMissingError, FileDiffersError) as error:
+            allowed = "models whose files are as they were registered"
+            fault = FieldError(field=f"parents.{index}", message=str(error), value=parent.id, allowed=allowed)
+            raise Refusal(error.code, f"parent {error}", [fault]) from error
+
+
+def admit_problems(parents: Sequence[Model], config: EvoMergeConfig, roots: Sequence[Path]) -> None:
+    """What fitness is measured on where the configuration names nothing, and the parents' tokenizer: both are those of
+    the first parent that was trained here (see `engine.make_evaluator`). Raises `Refusal` naming the parent."""
+    for index, parent in enumerate(parents):
+        if isinstance(parent.origin, TrainingOrigin):
+            trained = CognateConfig.model_validate(parent.origin.config)
+            own = trained if config.datasets is None else trained.model_copy(update={"datasets": config.datasets})
+            try:
+                check(own, roots)
+            except InvalidSetting as error:
+                what = f"was trained with {error.field} {error.value}, which {error.message}"
+                raise invalid(f"parents.{index}", parent.id, what, error.allowed) from error
+            return
+
+
+def admit_resources(needed: Resources) -> None:
+    """Raises `Refusal` with the numbers where the plan needs more than there is."""
+    for what, code, need, free in (
+        ("disk", "insufficient_disk", needed.disk_needed, needed.disk_free),
+        ("memory", "insufficient_memory", needed.memory_needed, needed.memory_free),
+    ):
+        if need > free:
+            raise Refusal(
+                code,
+                f"the plan needs {need:,} bytes of {what}; {free:,} are free beyond the reserve",
+                [
+                    FieldError(
+                        field=f"resources.{what}_needed",
+                        message="is more than there is",
+                        value=need,
+                        allowed=f"0 to {free}",
+                    )
+                ],
+            )
+
+
+def _admit_device(device: str, devices: Sequence[str], prefix: str) -> None:
+    if device == "cuda" and "cuda" not in devices:
+        raise invalid(f"{prefix}device", device, "is not there", f"one of auto, {', '.join(devices)}")

@@ -1,0 +1,178 @@
+"""What a run will make, need and take, known before it starts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+
+import psutil
+from sqlalchemy import Connection
+
+from ..cognate.flops import flops_per_token, step_flops
+from ..cognate.presets import architecture, total_steps
+from ..contract.architecture import Architecture, Preset, parameter_count, parameter_table, tensor_shapes
+from ..contract.cognate import CognateConfig, CognateForecast, Resources, SecondsFrom, SizeForecast
+from ..contract.evomerge import EvoMergeForecast, EvoMergeSettings
+from ..contract.run import Calibration, PipelineConfig, PipelineForecast
+from ..evomerge.recipe.alignment import aligns
+from ..registry.architecture import forecast_bytes
+from ..settings import Settings
+from ..store import rates
+from ..store.rates import Part
+
+Expected = tuple[float, SecondsFrom] | tuple[None, None]
+"""Seconds, and what they were made from."""
+
+PROCESS_BYTES = 450 * 1024**2
+"""Resident memory of a worker with torch loaded and no model, measured."""
+TRAIN_SHARE = {Preset.nano: 0.3, Preset.tinytitan: 1.2, Preset.wide: 1.2}
+"""Share of the machine's float32 matmul rate that a training step reaches where no run of the preset was timed yet.
+Measured on two cores with AVX-512; above 1 where steps run in bfloat16."""
+ANSWER_SHARE = 1.0
+"""The same for answering problems, on the same cores, at nano."""
+PROBLEM_TOKENS = 64
+"""Mean length of a built-in problem, tokens."""
+MERGE_SECONDS = 0.1
+"""Of one merge beside the reading and writing of its bytes."""
+
+
+def resources(settings: Settings, disk: int, memory: int) -> Resources:
+    """Beside what is free now, less the reserves."""
+    free = shutil.disk_usage(settings.data).free
+    return Resources(
+        disk_needed=disk,
+        disk_free=max(0, free - settings.disk_reserve_bytes),
+        memory_needed=memory,
+        memory_free=max(0, psutil.virtual_memory().available - settings.memory_reserve_bytes),
+    )
+
+
+def cognate(
+    settings: Settings, connection: Connection, config: CognateConfig, calibration: Calibration | None
+) -> CognateForecast:
+    """Of a resolved configuration (see `cognate.presets.check`)."""
+    arch = architecture(config)
+    size, count = forecast_bytes(arch), parameter_count(arch)
+    names = [str(s) for s in config.specializations]
+    if config.foundation_steps and config.train_steps:
+        names.insert(0, "foundation")
+    models = [SizeForecast(name=name, parameters=count, bytes=size) for name in names]
+    steps = total_steps(config)
+    # A checkpoint holds weights and both optimizers' moments, and there are two while one replaces the other.
+    checkpoints = 2 * 3 * size if steps else 0
+    disk = len(models) * size * len(config.formats) + checkpoints
+    # Weights, gradients, two moments, a copy for the checkpoint; activations of one step in float32.
+    activations = (
+        (config.batch_tokens or 0) * (arch.n_layers * (10 * arch.d_model + 2 * arch.d_ff) + arch.vocab_size) * 4
+    )
+    memory = PROCESS_BYTES + (5 * size + activations if steps else 2 * size)
+    seconds, seconds_from = _training_seconds(connection, config, arch, calibration)
+    return CognateForecast(
+        config=config,
+        models=models,
+        total_parameters=count * len(models),
+        total_bytes=size * len(models),
+        modules_parameters={row.module: row.parameters for row in parameter_table(tensor_shapes(arch))},
+        steps=steps,
+        seconds=seconds,
+        seconds_from=seconds_from,
+        resources=resources(settings, disk, memory),
+    )
+
+
+def evomerge(
+    settings: Settings,
+    connection: Connection,
+    config: EvoMergeSettings,
+    parents: Sequence[Architecture],
+    datasets: int,
+    calibration: Calibration | None,
+    *,
+    founded: bool,
+) -> EvoMergeForecast:
+    """`parents` are the architectures of the parents, all of one shape; `founded`: they share a foundation."""
+    arch = parents[0]
+    size, count = forecast_bytes(arch), parameter_count(arch)
+    candidates = config.generations * config.population
+    # On disk: the population at a checkpoint, its predecessor while it is replaced, and the champion.
+    disk = (2 * config.population + 1) * size
+    copies = len(parents) if aligns(config.align, founded=founded) else 0
+    # In memory: parents, those aligned and the foundation, the population, and what one merge and one evaluation hold.
+    memory = PROCESS_BYTES + (len(parents) + copies + 1 + config.population + 4) * size
+    units = rates.breeding_units(config, datasets, len(parents), candidates, aligned=copies > 0)
+    seconds, seconds_from = _breeding_seconds(connection, arch, units, calibration)
+    return EvoMergeForecast(
+        settings=EvoMergeSettings.model_validate(config.model_dump(include=set(EvoMergeSettings.model_fields))),
+        candidates=candidates,
+        min_parameters=count,
+        max_parameters=count,
+        min_bytes=size,
+        max_bytes=size,
+        seconds=seconds,
+        seconds_from=seconds_from,
+        resources=resources(settings, disk, memory),
+    )
+
+
+def pipeline(
+    settings: Settings, connection: Connection, config: PipelineConfig, calibration: Calibration | None
+) -> PipelineForecast:
+    """`config.cognate` is resolved."""
+    arch = architecture(config.cognate)
+    parents = [arch] * len(config.cognate.specializations)
+    bred = config.evomerge
+    return PipelineForecast(
+        cognate=cognate(settings, connection, config.cognate, calibration),
+        evomerge=None
+        if bred is None
+        else evomerge(
+            settings,
+            connection,
+            bred,
+            parents,
+            len(bred.datasets or config.cognate.datasets),
+            calibration,
+            founded=bool(config.cognate.foundation_steps and config.cognate.train_steps),
+        ),
+    )
+
+
+def _training_seconds(
+    connection: Connection, config: CognateConfig, arch: Architecture, calibration: Calibration | None
+) -> Expected:
+    units = rates.training_units(config)
+    steps = total_steps(config)
+    timed = rates.seconds_per_unit(connection, config.preset, units) if steps else None
+    if timed is not None:
+        return sum(timed[part] * count for part, count in units.items()), "runs"
+    if calibration is None:
+        return None, None
+    rate = calibration.matmul_gflops * 1e9
+    writing = len(config.specializations) * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9)
+    stepping = steps * step_flops(arch, config.batch_tokens or 0) / (rate * TRAIN_SHARE[config.preset])
+    checking = units[Part.check] * _answer_flops(arch) / (rate * ANSWER_SHARE) if steps else 0.0
+    return 10 * writing + stepping + checking, "machine"
+
+
+def _breeding_seconds(
+    connection: Connection, arch: Architecture, units: Mapping[Part, float], calibration: Calibration | None
+) -> Expected:
+    timed = rates.seconds_per_unit(connection, arch.preset, units)
+    if timed is not None:
+        return sum(timed[part] * count for part, count in units.items()), "runs"
+    if calibration is None:
+        return None, None
+    merging = units[Part.merge] * (MERGE_SECONDS + 10 * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9))
+    working = (units[Part.evaluate] + units[Part.frame]) * _answer_flops(arch) + units[Part.align] * _align_flops(arch)
+    return merging + working / (calibration.matmul_gflops * 1e9 * ANSWER_SHARE), "machine"
+
+
+def _align_flops(arch: Architecture) -> float:
+    """Of what weighs: residual channels are matched twice, each block's feed-forward units once, as at nano."""
+    products = 2 * arch.d_model * parameter_count(arch) + arch.n_layers * arch.d_ff * 2 * arch.d_model * arch.d_ff
+    # two operations a product, in float64 at half the rate that is measured
+    return 4 * products
+
+
+def _answer_flops(arch: Architecture) -> float:
+    return PROBLEM_TOKENS * flops_per_token(arch, arch.n_layers)

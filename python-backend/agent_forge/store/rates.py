@@ -1,0 +1,140 @@
+"""Rates of past runs on this machine, by preset: what forecasts of time are made from.
+
+A run's time is kept in parts that grow with different things, so that a short run does not pass its fixed costs on
+to the forecast of a long one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from math import ceil
+from statistics import median
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from ..cognate.presets import filled, total_steps
+from ..contract.architecture import Preset
+from ..contract.cognate import CognateConfig
+from ..contract.evomerge import EvoMergeSettings
+from ..contract.run import Run
+from ..evomerge.measure.barrier import pairs
+from . import model_rows, result_rows, run_rows
+from .outbox import Transaction
+from .schema import rates
+
+RECENT = 5
+"""Runs that a rate is the median of."""
+
+
+class Part(StrEnum):
+    """A part of a run's time, and what it grows with."""
+
+    step = "step"
+    """Training steps: tokens."""
+    check = "check"
+    """All else of a training run, evaluations above all: held-out problems answered."""
+    merge = "merge"
+    """Merging: candidates."""
+    evaluate = "evaluate"
+    """Evaluating candidates: problems answered."""
+    align = "align"
+    """Matching parents' units to a reference: parents, where they are aligned."""
+    frame = "frame"
+    """All else of a breeding run, parents and champion above all: problems answered."""
+
+
+def training_units(config: CognateConfig) -> dict[Part, float]:
+    """Of a resolved configuration that trains."""
+    tokens = total_steps(config) * (config.batch_tokens or 0)
+    stages = [config.foundation_steps or 0] * bool(config.foundation_steps)
+    stages += [config.train_steps or 0] * len(config.specializations)
+    checks = sum(1 + ceil(steps / (config.eval_interval or 1)) for steps in stages)
+    return {Part.step: tokens, Part.check: checks * config.eval_problems * len(config.datasets)}
+
+
+def breeding_units(
+    settings: EvoMergeSettings, datasets: int, parents: int, candidates: int, *, aligned: bool
+) -> dict[Part, float]:
+    """`candidates` are those that were merged and evaluated, `datasets` what they were evaluated on."""
+    selection = filled(settings.eval_problems)
+    # Parents, their average and, where they need no aligning, their foundation; then the champion.
+    rivals = parents + (1 if aligned else 2)
+    framing = rivals * (selection + settings.heldout_problems) + settings.heldout_problems
+    paths = len(pairs(parents)) * (2 if aligned else 1)
+    framing += paths * settings.barrier_points * selection
+    return {
+        Part.align: parents if aligned else 0,
+        Part.merge: candidates,
+        Part.evaluate: datasets * candidates * selection,
+        Part.frame: datasets * framing,
+    }
+
+
+def record(tx: Transaction, run: Run) -> None:
+    """Keep a finished run's time per unit of work; nothing where it did no such work."""
+    if run.cognate is not None:
+        preset, units = run.cognate.preset, training_units(run.cognate)
+        speeds = [p.tokens_per_second for p in result_rows.series_of(tx.connection, run.id) if p.tokens_per_second > 0]
+        if not speeds:
+            return
+        # The median step: pauses and a slow start are no part of a rate.
+        spent = {Part.step: units[Part.step] / median(speeds)}
+        rest = Part.check
+    elif run.evomerge is not None:
+        parents = model_rows.find_many(tx.connection, run.evomerge.parents).values()
+        shapes = [parent.architecture for parent in parents if parent.architecture is not None]
+        done = [c for c in result_rows.candidates_of(tx.connection, run.id) if not c.cached]
+        if not shapes or not done:
+            return
+        preset = shapes[0].preset
+        aligned = run_rows.read_json(tx.connection, run.id, "report").get("aligned_to") is not None
+        units = breeding_units(run.evomerge, len(done[0].fitness.tasks), len(shapes), len(done), aligned=aligned)
+        spent = {
+            Part.align: run_rows.read_json(tx.connection, run.id, "timings").get("align", 0.0),
+            Part.merge: sum(c.merge_seconds for c in done),
+            Part.evaluate: sum(c.evaluate_seconds for c in done),
+        }
+        rest = Part.frame
+    else:
+        return
+    _keep(tx, run, preset, units, _within(run.busy_seconds, spent, rest))
+
+
+def seconds_per_unit(connection: Connection, preset: Preset, units: Mapping[Part, float]) -> dict[Part, float] | None:
+    """Median over the newest runs, for each of the parts; None where one that is needed was never timed."""
+    found: dict[Part, float] = {}
+    for part, count in units.items():
+        if count == 0:
+            found[part] = 0.0
+            continue
+        query = (
+            select(rates.c.seconds, rates.c.units)
+            .where(rates.c.part == part, rates.c.preset == preset)
+            .order_by(rates.c.run_id.desc())
+            .limit(RECENT)
+        )
+        timed = [row.seconds / row.units for row in connection.execute(query)]
+        if not timed:
+            return None
+        found[part] = median(timed)
+    return found
+
+
+def _within(busy: float, spent: Mapping[Part, float], rest: Part) -> dict[Part, float]:
+    """The parts and what remains of the run's time; parts that overlapped are shortened to what there was."""
+    total = sum(spent.values())
+    scale = min(1.0, busy / total) if total > 0 else 1.0
+    return {**{part: seconds * scale for part, seconds in spent.items()}, rest: max(0.0, busy - total)}
+
+
+def _keep(
+    tx: Transaction, run: Run, preset: Preset, units: Mapping[Part, float], seconds: Mapping[Part, float]
+) -> None:
+    for part, spent in seconds.items():
+        if units[part] > 0 and run.busy_seconds > 0:
+            row = {"run_id": run.id, "part": part, "preset": preset, "seconds": spent, "units": units[part]}
+            tx.connection.execute(
+                insert(rates).values(row).on_conflict_do_update(index_elements=["run_id", "part"], set_=row)
+            )

@@ -1,0 +1,166 @@
+"""The process behind verify, predict, materialise and `.pt`: torch without waiting for a long run.
+
+Requests come one a line on stdin, `{"id", "op", …}`; answers go up as `{"id", "result"}` or `{"id", "refusal"}`.
+It reads the database and writes model files; rows are the API process's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+
+from .. import logs
+from ..cognate.errors import InvalidSetting
+from ..contract.architecture import fitted
+from ..contract.base import now
+from ..contract.evomerge import Candidate
+from ..contract.job import ModelDraft
+from ..contract.model import Check, Model, ModelKind, PredictRequest, Verification, VerifyRequest
+from ..contract.recipe import MergeOrigin, TrainingOrigin
+from ..evomerge.errors import MergeRefused
+from ..registry.download import export
+from ..registry.errors import RegistryError
+from ..registry.files import ModelFiles
+from ..registry.rebuild import RecipeRebuilder, Tensors, leaves
+from ..registry.store import convert_to_pt, store
+from ..registry.tensors import load_tensors, shapes_of
+from ..registry.verify import verify_candidate, verify_model
+from ..settings import Settings
+from ..store import model_rows
+from ..store.database import Database
+from ..store.errors import Refusal
+from ..versions import versions
+from . import wiring
+from .pipe import Upward, listen
+
+log = logging.getLogger(__name__)
+
+
+class Interactive:
+    """One request after another. Ends when idle for long, or when stdin ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pipe = Upward()
+        self._database = Database(settings.database, busy_seconds=settings.database_busy_seconds)
+        self._files = ModelFiles(settings.models)
+        self._requests: queue.Queue[dict[str, Any]] = queue.Queue()
+        materialise = wiring.materialiser(settings)
+        self._rebuilder = RecipeRebuilder(self._files, self._find, materialise, wiring.redraw)
+        self._retrainer = RecipeRebuilder(self._files, self._find, materialise, self._retrain)
+        self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "verify": self._verify,
+            "verify_candidate": self._verify_candidate,
+            "predict": self._predict,
+            "materialize": self._materialize,
+            "export": self._export,
+        }
+
+    def serve(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if self._settings.threads is not None:
+            torch.set_num_threads(self._settings.threads)
+        # Nothing half done needs saving: files appear by rename and rows are another process's.
+        listen(self._requests.put, lambda: os._exit(0))
+        while True:
+            try:
+                request = self._requests.get(timeout=self._settings.interactive_idle_seconds)
+            except queue.Empty:
+                return
+            self._pipe.send(self._answer(request))
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            result = self._operations[request["op"]](request)
+        except Refusal as error:
+            return _refused(request, error.code, error.detail)
+        except (RegistryError, MergeRefused) as error:
+            return _refused(request, error.code, str(error))
+        except InvalidSetting as error:
+            return _refused(request, "invalid_request", str(error))
+        except Exception as error:
+            log.exception("request failed", extra={"op": request["op"]})
+            return _refused(request, "internal_error", f"{type(error).__name__}: {error}")
+        return {
+            "id": request["id"],
+            "result": result.model_dump(mode="json") if isinstance(result, BaseModel) else result,
+        }
+
+    def _find(self, model_id: str) -> Model | None:
+        with self._database.read() as connection:
+            return model_rows.find(connection, model_id)
+
+    def _verify(self, request: dict[str, Any]) -> BaseModel:
+        model = Model.model_validate(request["model"])
+        options = VerifyRequest.model_validate(request["options"])
+        rebuilder = self._retrainer if options.replay else self._rebuilder if options.rebuild else None
+        return _with_versions(verify_model(model, self._files, rebuilder), model.versions)
+
+    def _retrain(self, origin: TrainingOrigin) -> Tensors:
+        initial = self._retrainer.tensors(origin.initial) if origin.initial is not None else None
+        return wiring.retrain(origin, initial, self._settings)
+
+    def _verify_candidate(self, request: dict[str, Any]) -> BaseModel:
+        return verify_candidate(Candidate.model_validate(request["candidate"]), self._rebuilder)
+
+    def _predict(self, request: dict[str, Any]) -> BaseModel:
+        model = Model.model_validate(request["model"])
+        tensors = load_tensors(self._files.tensors(model))
+        wanted = PredictRequest.model_validate(request["request"])
+        return wiring.complete(model, tensors, wanted, self._find, self._settings)
+
+    def _materialize(self, request: dict[str, Any]) -> BaseModel:
+        candidate = Candidate.model_validate(request["candidate"])
+        tensors = self._rebuilder.tensors(candidate.recipe)
+        parents = list(dict.fromkeys(leaf.model_id for leaf in leaves(candidate.recipe)))
+        first = self._find(parents[0])
+        draft = ModelDraft(
+            name=f"candidate_{candidate.run_id}_g{candidate.generation}_s{candidate.slot}",
+            directory=f"evomerge/{candidate.run_id}",
+            kind=ModelKind.merged,
+            specialization=None,
+            architecture=fitted(first.architecture, shapes_of(tensors)) if first and first.architecture else None,
+            origin=MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe),
+            parents=parents,
+            metrics={"fitness": candidate.fitness.total},
+        )
+        model = store(draft, tensors, files=self._files, run_id=candidate.run_id, versions=versions(), time=now())
+        if model.digest != candidate.digest:
+            self._files.remove(model)
+            raise Refusal(
+                "digest_mismatch", f"rebuilt, the candidate has the digest {model.digest}, not {candidate.digest}"
+            )
+        return model
+
+    def _export(self, request: dict[str, Any]) -> str:
+        return str(export(self._files, Model.model_validate(request["model"]), convert_to_pt))
+
+
+def _with_versions(verification: Verification, made: Mapping[str, str]) -> Verification:
+    """A rebuild by other code may differ in bytes and accuse nobody: the reader must learn that this may be why."""
+    here = versions()
+    others = [f"{name} {made[name]} (here {here[name]})" for name in here if made.get(name, here[name]) != here[name]]
+
+    def explained(check: Check) -> Check:
+        if check.name != "rebuild" or check.status != "failed" or not others:
+            return check
+        detail = f"{check.detail}; the model was made by other versions, which may be why: {', '.join(others)}"
+        return check.model_copy(update={"detail": detail})
+
+    return verification.model_copy(update={"checks": [explained(check) for check in verification.checks]})
+
+
+def _refused(request: dict[str, Any], code: str, detail: str) -> dict[str, Any]:
+    return {"id": request["id"], "refusal": {"code": code, "detail": detail}}
+
+
+def main(settings: Settings) -> None:
+    logs.configure("interactive", settings.log_level)
+    Interactive(settings).serve()

@@ -1,0 +1,138 @@
+"""Where the engine's parts are put together: phases with their evaluators, recipes with what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ..cognate import phase as cognate
+from ..cognate.evaluation import Evaluator, ProblemSet
+from ..cognate.initialization import draw_all
+from ..cognate.phase import device_of
+from ..cognate.predict import predict
+from ..cognate.presets import filled
+from ..contract.architecture import Architecture
+from ..contract.cognate import CognateConfig
+from ..contract.evomerge import EvoMergeConfig
+from ..contract.job import Job
+from ..contract.model import Model, Prediction, PredictRequest
+from ..contract.recipe import Leaf, MergeNode, Recipe, TrainingOrigin
+from ..contract.run import Run
+from ..evomerge import phase as evomerge
+from ..evomerge.ops.registry import StateDict
+from ..evomerge.recipe.materialise import Recall, materialise
+from ..evomerge.recipe.tree import nodes, recipe_digest
+from ..registry.rebuild import Materialise, Tensors, not_asked_for
+from ..settings import Settings
+from ..store.errors import Refusal
+from .defaults import settled
+
+
+def work(run: Run, job: Job, settings: Settings) -> None:
+    """Do the run's work through its job."""
+    if run.cognate is not None:
+        cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots)
+    elif run.evomerge is not None:
+
+        def evaluator(config: EvoMergeConfig, parents: Sequence[Model]) -> Evaluator:
+            return make_evaluator(config, parents, settings)
+
+        evomerge.run(run.evomerge, job, evaluator)
+    else:
+        raise ValueError(f"run {run.id} has no configuration: its parents were never supplied")
+
+
+def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], settings: Settings) -> Evaluator:
+    """On the problems that the configuration names, else on those that the parents were trained for."""
+    trained = next((p.origin.config for p in parents if isinstance(p.origin, TrainingOrigin)), {})
+    own = CognateConfig.model_validate(trained)
+    datasets = tuple(choice.name for choice in (config.datasets or own.datasets))
+    arch = parents[0].architecture
+    if arch is None:
+        raise ValueError(f"{parents[0].name} is of an unknown architecture")
+
+    config = settled(config, arch.preset)
+
+    def problems(count: int) -> ProblemSet:
+        return ProblemSet(datasets, own.difficulty, count, own.tokenizer)
+
+    return Evaluator(
+        arch,
+        problems(filled(config.eval_problems)),
+        problems(config.heldout_problems),
+        roots=settings.dataset_roots,
+        device=device_of(own.model_copy(update={"device": config.device})),
+        precision=own.precision,
+    )
+
+
+def redraw(origin: TrainingOrigin) -> Tensors:
+    """A model that was never trained, drawn again from its seed. Raises NotRebuildableError for all others."""
+    if origin.steps or origin.initial is not None:
+        raise not_asked_for(origin)
+    return draw_all(origin.architecture, origin.seed)
+
+
+def retrain(origin: TrainingOrigin, initial: Tensors | None, settings: Settings) -> Tensors:
+    """Train a model again; `initial` are its foundation's tensors. The same bytes on this machine and thread count."""
+    return cognate.replay(origin, initial, dataset_roots=settings.dataset_roots)
+
+
+def materialiser(settings: Settings) -> Materialise:
+    """Recipe and leaves' tensors → the tensors that it stands for; Fisher information is measured where it asks.
+
+    Aligned parents take longest, and all candidates of a run have the same: they are kept from one call to the next.
+    """
+    aligned: dict[str, StateDict] = {}
+
+    def fisher(tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        named = ProblemSet(
+            tuple(calibration["datasets"]),
+            int(calibration["difficulty"]),
+            int(calibration["problems"]),
+            str(calibration["tokenizer"]),
+        )
+        arch = Architecture.model_validate(calibration["architecture"])
+        return Evaluator(arch, named, named, roots=settings.dataset_roots).fisher(tensors, calibration)
+
+    def make(recipe: Recipe, leaves: Mapping[str, Tensors]) -> Tensors:
+        def load(leaf: Leaf) -> Mapping[str, Tensor]:
+            return leaves[leaf.model_id]
+
+        nonlocal aligned
+        lasting = {recipe_digest(n) for n in nodes(recipe) if isinstance(n, MergeNode) and n.op == "align"}
+        recall = Recall(lasting=lasting, made={key: aligned[key] for key in lasting & aligned.keys()})
+        made = materialise(recipe, load, fisher, recall)
+        aligned = recall.made
+        return made
+
+    return make
+
+
+def complete(
+    model: Model, tensors: Tensors, request: PredictRequest, lookup: Callable[[str], Model | None], settings: Settings
+) -> Prediction:
+    """The model's greedy answer, with the tokenizer that it, or what it was merged from, was trained with."""
+    if model.architecture is None:
+        raise Refusal("not_runnable", f"{model.name} is of an unknown architecture")
+    return predict(
+        model.id,
+        model.architecture,
+        tensors,
+        request.prompt,
+        request.max_tokens,
+        tokenizer=_tokenizer_of(model, lookup),
+        roots=settings.dataset_roots,
+    )
+
+
+def _tokenizer_of(model: Model, lookup: Callable[[str], Model | None]) -> str:
+    if isinstance(model.origin, TrainingOrigin):
+        return CognateConfig.model_validate(model.origin.config).tokenizer
+    for parent in model.parents:
+        found = lookup(parent)
+        if found is not None:
+            return _tokenizer_of(found, lookup)
+    return "bytes"

@@ -1,0 +1,210 @@
+"""What holds for every op, walked over the registry, and for kinds of ops."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+import torch
+from evomerge.tiny import State
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from agent_forge.evomerge.errors import BadParameter, MergeRefused, NonFinite, ShapesDiffer, WrongInputs
+from agent_forge.evomerge.layers import GROUPS
+from agent_forge.evomerge.ops.registry import MergeOp, merge_ops
+
+OPS = sorted(merge_ops())
+ABOUT_BASE = [name for name in OPS if "base" in merge_ops()[name].needs]
+ORDERED = {"slerp", "nuslerp", "nearswap", "arcee_fusion", "align", "frankenmerge", "mutate"} | {
+    name for name in OPS if "draw" in merge_ops()[name].needs
+}
+"""Ops whose result depends on the inputs' order, by definition or since each has a stream of random numbers."""
+SHAPES = {
+    "embedding.weight": (5, 4),
+    "transformer_blocks.0.linear1.weight": (3, 4),
+    "transformer_blocks.1.linear1.weight": (3, 4),
+    "act_halting.bias": (1,),
+    "output_layer.bias": (7,),
+}
+
+
+def model(seed: int, dtype: torch.dtype = torch.float32) -> State:
+    generator = torch.Generator().manual_seed(seed)
+    return {name: torch.randn(shape, generator=generator).to(dtype) for name, shape in SHAPES.items()}
+
+
+def apply(op: MergeOp, models: list[State], base: State | None = None, **settings: Any) -> dict[str, Tensor]:
+    models = models[: op.inputs.most]
+    fisher = None
+    if "fisher" in op.needs:
+        fisher = [{name: tensor.float() ** 2 for name, tensor in one.items()} for one in models]
+    return op(models, base=base if "base" in op.needs else None, fisher=fisher, seed=9, **settings)
+
+
+def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("name", OPS)
+class TestEveryOp:
+    def test_is_documented(self, name: str) -> None:
+        method = merge_ops()[name].describe()
+        assert min(len(method.summary), len(method.edges), len(method.source)) > 20
+        for field, schema in method.parameters["properties"].items():
+            assert schema["description"], field
+            assert "default" in schema or field == "weights"
+
+    def test_keeps_names_shapes_and_dtype(self, name: str) -> None:
+        for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
+            merged = apply(merge_ops()[name], [model(seed, dtype) for seed in (1, 2, 3)], model(0, dtype))
+            assert {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in merged.items()} == {
+                key: (shape, dtype) for key, shape in SHAPES.items()
+            }
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_leaves_its_inputs_alone(self, name: str, dtype: torch.dtype) -> None:
+        models, base = [model(seed, dtype) for seed in (1, 2, 3)], model(0, dtype)
+        apply(merge_ops()[name], models, base)
+        assert all(equal(one, model(seed, dtype)) for seed, one in zip((1, 2, 3), models, strict=True))
+        assert equal(base, model(0, dtype))
+
+    def test_same_bytes_each_time_and_thread_count(self, name: str) -> None:
+        big = {"embedding.weight": torch.randn(700, 500, generator=torch.Generator().manual_seed(3))}
+        models = [{"embedding.weight": big["embedding.weight"] * factor} for factor in (1.0, -0.7, 0.1)]
+        one = apply(merge_ops()[name], models, big)
+        torch.set_num_threads(2)
+        assert equal(apply(merge_ops()[name], models, big), one)
+
+    @pytest.mark.parametrize("poison", [float("nan"), float("inf"), float("-inf")])
+    def test_refuses_what_is_not_finite(self, name: str, poison: float) -> None:
+        op, bad = merge_ops()[name], model(1)
+        bad["output_layer.bias"][3] = poison
+        with pytest.raises(NonFinite, match=r"output_layer\.bias"):
+            apply(op, [bad, model(2), model(3)], model(0))
+        if "base" in op.needs:
+            with pytest.raises(NonFinite, match="the base"):
+                apply(op, [model(1), model(2), model(3)], bad)
+
+    def test_refuses_other_shapes_names_and_types(self, name: str) -> None:
+        op = merge_ops()[name]
+        if op.inputs.most == 1:
+            return
+        with pytest.raises(ShapesDiffer, match=r"output_layer\.bias"):
+            apply(op, [model(1), model(2) | {"output_layer.bias": torch.zeros(8)}], model(0))
+        with pytest.raises(ShapesDiffer, match="more"):
+            apply(op, [model(1), model(2) | {"more": torch.zeros(1)}], model(0))
+        with pytest.raises(ShapesDiffer, match="float16"):
+            apply(op, [model(1), model(2, torch.float16)], model(0))
+
+    def test_refuses_unknown_parameters_and_no_inputs(self, name: str) -> None:
+        op = merge_ops()[name]
+        with pytest.raises(BadParameter, match="temprature"):
+            apply(op, [model(1), model(2)], model(0), temprature=1)
+        with pytest.raises(WrongInputs):
+            op([])
+
+    def test_one_model_or_equal_ones_give_that_model(self, name: str) -> None:
+        """Without noise, dropping or a base elsewhere, equal parents are a fixed point, to the bit."""
+        op = merge_ops()[name]
+        if name == "mutate":
+            assert equal(apply(op, [model(1)], rate=0.0), model(1))
+            return
+        for count in (1, 3):
+            if count >= op.inputs.least:
+                same = [model(1)] * (count if op.inputs.most is None else min(count, op.inputs.most))
+                assert equal(apply(op, same, model(1)), model(1)), count
+
+    def test_order_of_inputs(self, name: str) -> None:
+        if name in ORDERED:
+            return
+        first = None
+        for order in permutations((1, 2, 3)):
+            merged = apply(merge_ops()[name], [model(seed) for seed in order], model(0))
+            first = first or merged
+            for key, tensor in merged.items():
+                torch.testing.assert_close(tensor, first[key], rtol=1e-6, atol=1e-6)
+
+    def test_weights_per_layer_group(self, name: str) -> None:
+        op = merge_ops()[name]
+        if "weights" not in op.resolved or op.inputs.most is not None:
+            return
+        models, base = [model(seed) for seed in (1, 2)], model(0)
+        rows = {group: [1.0 + index, 0.5] for index, group in enumerate(GROUPS)}
+        merged = apply(op, models, base, weights=rows)
+        for key, group in zip(SHAPES, ("embedding", "early", "middle", "heads", "output"), strict=True):
+            alone = apply(op, models, base, weights=rows[group])
+            assert torch.equal(merged[key], alone[key]), key
+        with pytest.raises(BadParameter, match="3 given for 2"):
+            apply(op, models, base, weights=[1, 1, 1])
+
+
+def test_slerp_is_linear_where_no_circle_is_defined() -> None:
+    slerp = merge_ops()["slerp"]
+    a = {"w": torch.tensor([1.0, 2.0])}
+    for b in ({"w": torch.tensor([3.0, 6.0])}, {"w": torch.tensor([-1.0, -2.0])}, {"w": torch.zeros(2)}):
+        torch.testing.assert_close(slerp([a, b])["w"], (a["w"] + b["w"]) / 2)
+
+
+def test_fisher_of_0_falls_back_to_the_weights() -> None:
+    nothing = [{"w": torch.zeros(2)}] * 2
+    models = [{"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([5.0, 6.0])}]
+    for name in ("fisher", "dfs"):
+        merged = merge_ops()[name](models, fisher=nothing, weights=[3, 1])
+        torch.testing.assert_close(merged["w"], torch.tensor([2.0, 3.0]))
+
+
+def test_ties_keeps_entries_that_tie_at_the_edge() -> None:
+    base = {"w": torch.zeros(4)}
+    merged = merge_ops()["ties"]([{"w": torch.tensor([2.0, -1.0, 1.0, 0.5])}], base=base, density=0.5)
+    assert merged["w"].tolist() == [2.0, -1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["slerp", "multislerp", "karcher"])
+def test_a_weight_of_0_leaves_its_model_out(name: str) -> None:
+    op, models = merge_ops()[name], [model(seed) for seed in (1, 2, 3, 4)]
+    assert equal(apply(op, models, weights=[0, 0, 1, 0.5]), apply(op, models[2:], weights=[1, 0.5]))
+    # where all the others are 0 there is no direction either
+    nothing = {key: torch.zeros_like(tensor) for key, tensor in model(1).items()}
+    assert equal(apply(op, [nothing, *models[:2]], weights=[1, 0, 0]), nothing)
+
+
+def test_stack_changes_the_depth() -> None:
+    models = [model(1), model(2)]
+    merged = merge_ops()["frankenmerge"](models, stack=[(0, 0), (1, 0), (1, 1)], embedding_source=1)
+    assert list(merged) == [
+        "embedding.weight",
+        *(f"transformer_blocks.{layer}.linear1.weight" for layer in range(3)),
+        "act_halting.bias",
+        "output_layer.bias",
+    ]
+    assert merged["transformer_blocks.1.linear1.weight"] is models[1]["transformer_blocks.0.linear1.weight"]
+    for wrong in ({"stack": [(0, 2)]}, {"layer_sources": [0]}, {"layer_sources": [0, 2]}):
+        with pytest.raises(BadParameter):
+            merge_ops()["frankenmerge"](models, **wrong)
+
+
+finite = st.floats(-100, 100, width=32)
+
+
+@settings(max_examples=60)
+@given(
+    rows=st.lists(st.tuples(finite, finite, finite), min_size=1, max_size=12),
+    name=st.sampled_from([name for name in OPS if name not in ("mutate", "fisher", "dfs")]),
+    weights=st.lists(st.floats(0.1, 2), min_size=2, max_size=2),
+)
+def test_any_numbers(rows: list[tuple[float, float, float]], name: str, weights: list[float]) -> None:
+    """Finite in, finite out or a named refusal; equal inputs stay equal."""
+    base, a, b = ({"w": torch.tensor(column, dtype=torch.float32)} for column in zip(*rows, strict=True))
+    op = merge_ops()[name]
+    given_weights = {"weights": weights} if "weights" in op.resolved else {}
+    try:
+        merged = apply(op, [a, b], base, **given_weights)
+    except MergeRefused:
+        return
+    assert torch.isfinite(merged["w"]).all()
+    if name == "linear":
+        low, high = torch.minimum(a["w"], b["w"]), torch.maximum(a["w"], b["w"])
+        assert bool(((merged["w"] >= low) & (merged["w"] <= high)).all())
