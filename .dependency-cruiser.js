@@ -1,4 +1,4 @@
-/** Dependencies point one way: http, realtime → mirror → backend; nothing below knows what stands above. */
+/** Dependencies point one way: routes → middleware → edge; realtime → edge; all → mirror → backend. */
 
 /** @param {string} name @param {string} comment @param {string} from @param {string} to */
 const forbid = (name, comment, from, to) => ({
@@ -25,37 +25,55 @@ export default {
       'backend-is-lowest',
       'talks to the backend, and knows nobody else',
       `${SRC}/backend`,
-      `${SRC}/(mirror|database|http|realtime|app|gateway|main)`,
+      `${SRC}/(mirror|database|edge|middleware|routes|realtime|app|gateway|main)`,
     ),
     forbid(
       'database-is-low',
       'opens databases, and knows no rows',
       `${SRC}/database`,
-      `${SRC}/(mirror|backend|http|realtime|app|gateway|main)`,
+      `${SRC}/(mirror|backend|edge|middleware|routes|realtime|app|gateway|main)`,
     ),
     forbid(
       'mirror-below-servers',
       'what serves reads the mirror, never the other way',
       `${SRC}/mirror`,
-      `${SRC}/(http|realtime|app|gateway|main)`,
+      `${SRC}/(edge|middleware|routes|realtime|app|gateway|main)`,
     ),
     forbid(
-      'http-without-realtime',
+      'edge-is-shared',
+      'what requests and sockets have in common knows neither',
+      `${SRC}/edge`,
+      `${SRC}/(middleware|routes|realtime|app|gateway|main)`,
+    ),
+    forbid(
+      'middleware-below-routes',
+      'what every request passes knows no resource',
+      `${SRC}/middleware`,
+      `${SRC}/(routes|realtime|app|gateway|main)`,
+    ),
+    forbid(
+      'requests-without-sockets',
       'requests are served without sockets',
-      `${SRC}/http`,
+      `${SRC}/routes`,
       `${SRC}/(realtime|app|gateway|main)`,
+    ),
+    forbid(
+      'sockets-without-requests',
+      'sockets are served without routes',
+      `${SRC}/realtime`,
+      `${SRC}/(middleware|routes|app|gateway|main)`,
     ),
     forbid(
       'rows-through-queries',
       'servers read through the mirror, never the tables',
-      `${SRC}/(http|realtime)`,
+      `${SRC}/(edge|middleware|routes|realtime)`,
       `${SRC}/generated`,
     ),
     forbid(
       'command-line-is-a-client',
       'an ordinary client: it has no way to the data but the API',
       `${SRC}/cli`,
-      `${SRC}/(backend|database|mirror|http|realtime|app|main|gateway|generated)[./]`,
+      `${SRC}/(backend|database|mirror|edge|middleware|routes|realtime|app|main|gateway|generated)[./]`,
     ),
     forbid('contract-knows-nobody', 'shared by all', '^openapi', '^(gateway|dashboard|tests|prisma)'),
     forbid(

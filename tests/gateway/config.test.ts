@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ConfigError, parseConfig, settings } from '../../gateway/src/config.js';
-import { allowList } from '../../gateway/src/middleware/guard.js';
+import { allowList } from '../../gateway/src/edge/allow-list.js';
 import { traceOf } from '../../gateway/src/middleware/trace.js';
 import { bearerOf, loadToken, tokenChecker } from '../../gateway/src/token.js';
 

@@ -11,12 +11,12 @@ import type {
   SubscribeRequest,
   UnsubscribeRequest,
 } from '../../../openapi/gateway.js';
+import type { AllowList } from '../edge/allow-list.js';
 import type { Metrics } from '../edge/metrics.js';
 import { problem } from '../edge/problem.js';
+import type { RateLimit } from '../edge/rate-limit.js';
 import { forValidation, type Specification } from '../edge/specification.js';
 import { answerWithoutUpgrade, isWebSocket } from '../edge/upgrade.js';
-import type { AllowList } from '../middleware/guard.js';
-import type { RateLimit } from '../middleware/rate-limit.js';
 import type { Mirror } from '../mirror/mirror.js';
 import { isTopic, type Topic } from '../mirror/topic.js';
 import { addressOf, createAdmission } from './admission.js';

@@ -1,7 +1,7 @@
 /** Bounds on how often one address asks. Guessing the token is bounded by its 256 bits. */
 import type { RequestHandler } from 'express';
 import { ipKeyGenerator, MemoryStore, rateLimit } from 'express-rate-limit';
-import { problem } from '../edge/problem.js';
+import { problem } from './problem.js';
 
 const MINUTE = 60_000;
 
