@@ -144,10 +144,10 @@ class _Work:
         if self._fisher is None:
             raise WrongInputs("this recipe weighs by Fisher information, and nothing here can measure it")
         if not self._comes_again(part):
-            return self._fisher(tensors, calibration)
+            return _finite(self._fisher(tensors, calibration))
         known = (self._key(part), json.dumps(calibration, sort_keys=True))
         if known not in self._recall.fishers:
-            self._recall.fishers[known] = self._fisher(tensors, calibration)
+            self._recall.fishers[known] = _finite(self._fisher(tensors, calibration))
         return self._recall.fishers[known]
 
     def _comes_again(self, recipe: Recipe) -> bool:
@@ -167,3 +167,9 @@ class _Work:
 
 def _only(names: Sequence[str], model: Mapping[str, Tensor]) -> StateDict:
     return {name: model[name] for name in names}
+
+
+def _finite(diagonal: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Raises `NonFinite` where squares of gradients overflow."""
+    refuse_non_finite(diagonal, "the Fisher information")
+    return diagonal
