@@ -63,7 +63,11 @@ export const suites = [
   { name: 'build', about: 'gateway and dashboard (tsc, vite)', run: runBuild },
   { name: 'check', about: 'lint, format, types, import directions, drift', run: () => runChecks(checks) },
   { name: 'python', about: 'the backend (pytest)', run: runPythonTests },
-  { name: 'node', about: 'gateway, mirror, realtime, contract, command line (jest)', run: runNodeTests },
+  {
+    name: 'node',
+    about: 'gateway, mirror, realtime, contract, command line, dashboard (jest)',
+    run: runNodeTests,
+  },
   { name: 'images', about: 'both images by their own scripts, as another user (jest)', run: runImageTests },
   {
     name: 'browser',
