@@ -1,5 +1,5 @@
 import { duration, SetupError, say } from '../setup/console.mjs';
-import { runJest } from './programs.mjs';
+import { runJest, runPytest } from './programs.mjs';
 
 /** @typedef {import('./reports.mjs').Counts} Counts */
 /** @typedef {{ name: string, about: string, count: string | null, whole: number, small: number, run: (env: Record<string, string>) => Promise<Counts> }} Part */
@@ -7,6 +7,10 @@ import { runJest } from './programs.mjs';
 /** One file at a time: these tests kill and starve processes, and measure nothing. @param {string} name @param {string} pattern */
 const jest = (name, pattern) => (/** @type {Record<string, string>} */ env) =>
   runJest(`faults-${name}.json`, ['--testPathPatterns', pattern, '--runInBand'], env);
+
+/** @param {string} name @param {string} file */
+const pytest = (name, file) => (/** @type {Record<string, string>} */ env) =>
+  runPytest(`faults-${name}.xml`, ['-s', `tests/faults/${file}`], env);
 
 /** `count`: the argument that says how much is tried; `whole` of it here, `small` in `npm test`. @type {Part[]} */
 export const parts = [
@@ -34,6 +38,23 @@ export const parts = [
     whole: 3,
     small: 1,
     run: jest('network', '/tests/faults/network'),
+  },
+  {
+    name: 'specifications',
+    about: 'requests made from both specifications, alone and chained (Schemathesis)',
+    count: 'examples',
+    whole: 10,
+    small: 2,
+    run: pytest('specifications', 'test_specifications.py'),
+  },
+  {
+    name: 'points',
+    about:
+      'killed, ENOSPC, EIO, SQLITE_BUSY and SQLITE_FULL at the n-th write, fsync, rename, begin and commit',
+    count: 'points',
+    whole: 28,
+    small: 7,
+    run: pytest('points', 'test_points.py'),
   },
 ];
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StrictBool
 
 
 def _rfc3339(value: datetime) -> str:
@@ -19,6 +19,8 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hex."""
 
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Flag = StrictBool
+"""True or false alone: `0`, `"no"` and the like are a client's mistake, as the schema says."""
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
 """A seed that survives JSON in every language."""

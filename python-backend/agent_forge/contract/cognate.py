@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .architecture import Preset
-from .base import Count, Request, Resource, Seed, Unit
+from .base import Count, Flag, Request, Resource, Seed, Unit
 
 
 class Specialization(StrEnum):
@@ -135,7 +135,7 @@ class CognateConfig(Request):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
         description="name of the folder under models/cognate/; null: made from the run's id",
     )
-    creation_baseline: bool = Field(
+    creation_baseline: Flag = Field(
         default=False,
         description="also time the plain way (construct nn.Module, torch.save) on the same models, for comparison",
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
-from .base import Count, Digest, Request, Resource, Seed, Unit
+from .base import Count, Digest, Flag, Request, Resource, Seed, Unit
 from .cognate import DatasetChoice, Resources, SecondsFrom, TaskScore
 from .fault import Fault
 from .recipe import Recipe
@@ -45,7 +45,7 @@ class EvoMergeSettings(Request):
         description="merge methods that the tournament's chaos children and op mutation may draw, or that the other "
         "strategies choose from; empty: all that fit, or `breadcrumbs`",
     )
-    elitism: bool = Field(
+    elitism: Flag = Field(
         default=True, description="tournament: the champion so far competes as one of the two winners"
     )
     mutation_rate: Unit = Field(

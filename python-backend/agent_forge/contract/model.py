@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from .architecture import Architecture, ModuleParameters
-from .base import Count, Digest, Request, Resource, Time
+from .base import Count, Digest, Flag, Request, Resource, Time
 from .cognate import Specialization
 from .recipe import Origin
 
@@ -101,8 +101,8 @@ class Verification(Resource):
 
 
 class VerifyRequest(Request):
-    rebuild: bool = Field(default=True, description="also rebuild the model from its recipe and compare the digests")
-    replay: bool = Field(
+    rebuild: Flag = Field(default=True, description="also rebuild the model from its recipe and compare the digests")
+    replay: Flag = Field(
         default=False,
         description="also train a trained model again, step by step, and compare: takes as long as its training did",
     )

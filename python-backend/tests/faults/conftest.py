@@ -34,7 +34,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A backend with a bred pipeline in its data, whose runs from now on stay queued."""
     server = Server(tmp_path_factory.mktemp("lived") / "data")
     made = server.post("/v1/pipelines", SMALLEST)
-    server.wait(made["evomerge"]["id"], is_status("succeeded"), seconds=600)
+    server.wait(made["evomerge"]["id"], is_status("succeeded"))
     assert server.stop() == 0
     server.settings["AGENT_FORGE_WORKERS"] = "0"
     server.start()
