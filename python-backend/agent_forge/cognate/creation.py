@@ -11,11 +11,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from agent_forge.contract.architecture import Architecture, tensor_shapes
-from agent_forge.contract.job import Job
-from agent_forge.contract.model import Model
-from agent_forge.registry.store import drawing
-
+from ..contract.architecture import Architecture, tensor_shapes
+from ..contract.job import Job
+from ..contract.model import Model
+from ..registry.store import drawing
 from .initialization import draw
 from .plan import Drafts, Stage
 

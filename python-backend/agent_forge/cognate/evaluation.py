@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent_forge.contract.architecture import Architecture, fitted
-from agent_forge.contract.cognate import DatasetChoice, TaskScore
-from agent_forge.contract.fault import Fault, NotMeasurable
-from agent_forge.registry.tensors import shapes_of
-
+from ..contract.architecture import Architecture, fitted
+from ..contract.cognate import DatasetChoice, TaskScore
+from ..contract.fault import Fault, NotMeasurable
+from ..registry.tensors import shapes_of
 from .batch import Batch, Encoded, collate, encode
 from .datasets.problem import Dataset, Split
 from .datasets.registry import load_datasets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_forge.contract.architecture import Architecture
+from ..contract.architecture import Architecture
 
 
 def block_flops(arch: Architecture) -> float:

@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from agent_forge.contract.architecture import Architecture, tensor_shapes
-
+from ..contract.architecture import Architecture, tensor_shapes
 from .draws import seed_of
 
 # sigmoid(−3) = 0.05: at first a token passes nearly all blocks, and learns to halt from there.

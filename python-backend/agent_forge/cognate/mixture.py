@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from agent_forge.contract.cognate import Specialization
-
+from ..contract.cognate import Specialization
 from .batch import Batch, Encoded, collate, encode
 from .datasets.problem import Dataset, Split
 from .draws import Draws

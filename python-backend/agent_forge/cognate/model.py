@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from agent_forge.contract.architecture import Architecture, tensor_shapes
-
+from ..contract.architecture import Architecture, tensor_shapes
 from .attention import half_predecessors, memory_read, predecessors, rotate, window_attention
 from .halting import Halting
 

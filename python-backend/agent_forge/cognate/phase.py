@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agent_forge.contract.architecture import Architecture
-from agent_forge.contract.cognate import CognateConfig, TrainingEvaluation, TrainingStep
-from agent_forge.contract.job import Job
-from agent_forge.contract.model import Model
-from agent_forge.contract.recipe import Leaf, TrainingOrigin
-
+from ..contract.architecture import Architecture
+from ..contract.cognate import CognateConfig, TrainingEvaluation, TrainingStep
+from ..contract.fault import NotMeasurable
+from ..contract.job import Job
+from ..contract.model import Model
+from ..contract.recipe import Leaf, TrainingOrigin
 from .creation import create, plain_seconds
 from .datasets.registry import load_datasets
 from .evaluation import Evaluation, Evaluator, ProblemSet
@@ -50,7 +50,8 @@ class Clock:
 
 
 def run(config: CognateConfig, job: Job, *, dataset_roots: Sequence[Path] = ()) -> None:
-    """Run or resume. Raises InvalidSetting where a dataset, tokenizer or device cannot be used."""
+    """Run or resume. Raises InvalidSetting where a dataset, tokenizer or device cannot be used, and TrainingDiverged
+    where a loss, a gradient or a held-out score is not finite any more."""
     config = resolve(config)
     arch = architecture(config)
     drafts = Drafts(job.run_id, job.created_at, config, arch)
@@ -230,7 +231,10 @@ class _Training:
 
     def _evaluate(self, stage: Stage, trainer: Trainer, clock: Clock) -> Evaluation:
         start = time.perf_counter()
-        found = self._evaluator.evaluate(trainer.tensors(), "heldout")
+        try:
+            found = self._evaluator.evaluate(trainer.tensors(), "heldout")
+        except NotMeasurable as error:
+            raise trainer.diverged(trainer.steps, str(error)) from error
         self._job.timing("evaluate", time.perf_counter() - start)
         self._job.evaluated(
             TrainingEvaluation(

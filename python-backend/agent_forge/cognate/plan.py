@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from agent_forge.contract.architecture import Architecture
-from agent_forge.contract.cognate import CognateConfig, Specialization
-from agent_forge.contract.job import ModelDraft
-from agent_forge.contract.model import ModelKind
-from agent_forge.contract.recipe import Leaf, TrainingOrigin
+from ..contract.architecture import Architecture
+from ..contract.cognate import CognateConfig, Specialization
+from ..contract.job import ModelDraft
+from ..contract.model import ModelKind
+from ..contract.recipe import Leaf, TrainingOrigin
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agent_forge.contract.architecture import Architecture
-from agent_forge.contract.model import PredictedToken, Prediction
-
+from ..contract.architecture import Architecture
+from ..contract.model import PredictedToken, Prediction
 from .batch import Encoded, collate
 from .errors import InvalidSetting
 from .model import TinyTitan

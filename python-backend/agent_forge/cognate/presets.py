@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_forge.contract.architecture import ARCHITECTURES, Architecture, Preset
-from agent_forge.contract.cognate import CognateConfig, Specialization
-
+from ..contract.architecture import ARCHITECTURES, Architecture, Preset
+from ..contract.cognate import CognateConfig, Specialization
 from .datasets.registry import check_datasets, check_tokenizer
 from .errors import InvalidSetting
 from .tokenizer import load_tokenizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from agent_forge.contract.architecture import Architecture, Preset
-from agent_forge.contract.cognate import CognateConfig
-
+from ..contract.architecture import Architecture, Preset
+from ..contract.cognate import CognateConfig
 from .answers import answer_loss
 from .draws import seed_of
+from .errors import TrainingDiverged
 from .mixture import Lesson, Mixture
 from .model import Dropout, TinyTitan
 from .muon import Muon
@@ -166,6 +167,7 @@ class Trainer:
         return 1 - (1 - _FINAL_RATE) * (step - warmup) / max(1, self.total_steps - warmup)
 
     def step(self) -> StepResult:
+        """Raises TrainingDiverged, before the parameters change, where the loss or its gradient is not finite."""
         lesson = self.mixture.lesson(self.seed, self.stage, self.steps)
         batch = lesson.batch.to(self.device)
         factor = self.regime.rate * self.rate(self.steps)
@@ -189,17 +191,24 @@ class Trainer:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         norm = clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        measured = {"loss": loss.item(), "ponder cost": ponder.item(), "norm of the gradient": norm.item()}
+        for name, value in measured.items():
+            if not math.isfinite(value):
+                raise self.diverged(self.steps + 1, f"the {name} is {value}, not a finite number")
         for one in self._optimizers:
             one.optimizer.step()
             one.optimizer.zero_grad()
         self.steps += 1
         return StepResult(
-            loss=loss.item(),
-            ponder=ponder.item(),
+            loss=measured["loss"],
+            ponder=measured["ponder cost"],
             learning_rate=self._optimizers[-1].peak * factor,
-            gradient_norm=norm.item(),
+            gradient_norm=measured["norm of the gradient"],
             tokens=int(real),
         )
+
+    def diverged(self, step: int, what: str) -> TrainingDiverged:
+        return TrainingDiverged(self.stage, step, self.total_steps, what)
 
     def _loss(self, states: Tensor, targets: Tensor, lesson: Lesson) -> Tensor:
         taught = None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ..cognate.errors import InvalidSetting
-from ..contract.fault import NotMeasurable
+from ..cognate.errors import InvalidSetting, TrainingDiverged
 from ..contract.run import Failure
 from ..evomerge.errors import MergeRefused
 from ..registry.errors import RegistryError
@@ -24,9 +23,7 @@ def _classify(error: BaseException) -> tuple[str, str | None]:
     match error:
         case InvalidSetting():
             return "invalid_setting", f"Allowed: {error.allowed}." if error.allowed else None
-        case NotMeasurable():
-            return error.fault.kind, "Training has diverged: make a new run with smaller learning rates."
-        case RegistryError() | MergeRefused():
+        case RegistryError() | MergeRefused() | TrainingDiverged():
             return error.code, getattr(error, "hint", None)
         case OSError() if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             return "not_writable", "Make the data directory writable, then retry."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from agent_forge.cognate import phase
 from agent_forge.cognate.datasets.registry import builtin
+from agent_forge.cognate.errors import TrainingDiverged
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture
@@ -21,6 +23,7 @@ from agent_forge.contract.cognate import CognateConfig, DatasetChoice
 from agent_forge.contract.job import Cancelled, Paused
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import TrainingOrigin
+from agent_forge.worker.failure import describe
 
 SMALL = CognateConfig(
     foundation_steps=2,
@@ -117,6 +120,42 @@ def test_state_of_another_stage_is_refused() -> None:
     tensors, state = _trainer().export_state()
     with pytest.raises(ValueError, match="offered to"):
         _trainer(seed=4).import_state(tensors, state)
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_a_step_that_is_not_finite_is_refused_by_name_and_changes_nothing(regime: Regime) -> None:
+    trainer = _trainer(regime=regime, muon_learning_rate=1e30, adamw_learning_rate=1e30)
+    before: dict[str, Tensor] = {}
+
+    def train() -> None:
+        for _ in range(12):
+            before.update((name, tensor.clone()) for name, tensor in trainer.tensors().items())
+            result = trainer.step()
+            assert all(map(math.isfinite, (result.loss, result.ponder, result.gradient_norm)))
+
+    with pytest.raises(TrainingDiverged, match=r"stage reasoning, step \d+ of 12: the .* is (nan|inf)") as refused:
+        train()
+    assert refused.value.step == trainer.steps + 1
+    assert _equal(before, trainer.tensors())
+
+
+@pytest.mark.parametrize("eval_interval", [1, 100])
+def test_a_run_that_diverges_fails_with_a_reason_and_reports_finite_numbers_alone(
+    tmp_path: Path, eval_interval: int
+) -> None:
+    """With `eval_interval` 1 the evaluation meets the overflow first, else a training step does."""
+    job = MemoryJob(tmp_path)
+    rates = {"muon_learning_rate": 1e30, "adamw_learning_rate": 1e30, "eval_interval": eval_interval}
+    with pytest.raises(TrainingDiverged) as refused:
+        phase.run(SMALL.model_copy(update=rates | {"foundation_steps": 100}), job)
+    failure = describe(refused.value, [])
+    assert failure.code == "training_diverged"
+    assert failure.message.startswith(f"TrainingDiverged: stage foundation, step {refused.value.step} of 100: ")
+    assert "muon_learning_rate" in (failure.hint or "")
+    assert not job.models
+    for told in [*job.steps, *job.evaluations.values()]:
+        # Raises where a number is NaN or infinite: JSON has neither.
+        json.dumps(told.model_dump(mode="python"), allow_nan=False, default=str)
 
 
 def _specialist(teacher: dict[str, Tensor] | None, rehearsed: list[bool]) -> Trainer:

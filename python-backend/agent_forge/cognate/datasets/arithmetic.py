@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent_forge.cognate.draws import Draws
-
+from ..draws import Draws
 from .problem import Problem
 
 DESCRIPTION = "Digits under +, - and *, evaluated from left to right modulo 10; every partial result is a label."

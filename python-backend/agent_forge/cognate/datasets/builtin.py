@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent_forge.cognate.draws import Draws
-from agent_forge.contract.cognate import Specialization
-
+from ...contract.cognate import Specialization
+from ..draws import Draws
 from .problem import Problem, Split, split_of
 
 Generator = Callable[[Draws, int, int], Problem]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from agent_forge.cognate.draws import Draws
-
+from ..draws import Draws
 from .problem import Problem
 
 DESCRIPTION = (

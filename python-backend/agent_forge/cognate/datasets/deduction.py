@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from string import ascii_lowercase
 
-from agent_forge.cognate.draws import Draws
-
+from ..draws import Draws
 from .problem import Problem
 
 DESCRIPTION = "Implications in random order (`ab` says that b follows from a), then a premise: all that follows."

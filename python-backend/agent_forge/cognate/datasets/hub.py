@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
-from agent_forge.cognate.errors import InvalidSetting
-
+from ..errors import InvalidSetting
 from .problem import Problem
 from .text import TextDataset, text_dataset
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from agent_forge.cognate.draws import Draws
-
+from ..draws import Draws
 from .problem import Problem
 
 DESCRIPTION = "Whether a string of bits has an odd number of ones; the parity so far is a label at every bit."

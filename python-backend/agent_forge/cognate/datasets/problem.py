@@ -7,8 +7,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Protocol
 
-from agent_forge.cognate.draws import Draws
-from agent_forge.contract.cognate import Specialization
+from ...contract.cognate import Specialization
+from ..draws import Draws
 
 
 class Split(StrEnum):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from string import ascii_lowercase
 
-from agent_forge.cognate.draws import Draws
-
+from ..draws import Draws
 from .problem import Problem
 
 DESCRIPTION = (

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from agent_forge.contract.cognate import DatasetChoice, Specialization
-from agent_forge.contract.model import DatasetInfo
-
+from ...contract.cognate import DatasetChoice, Specialization
+from ...contract.model import DatasetInfo
 from ..errors import InvalidSetting
 from ..tokenizer import Tokenizer
 from . import arithmetic, composition, deduction, parity, recall

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_forge.cognate.draws import Draws
-from agent_forge.cognate.errors import InvalidSetting
-from agent_forge.cognate.userfile import resolve_file
-from agent_forge.contract.cognate import Specialization
-
+from ...contract.cognate import Specialization
+from ..draws import Draws
+from ..errors import InvalidSetting
+from ..userfile import resolve_file
 from .problem import Problem, Split, split_of
 
 MAX_FILE_BYTES = 256 * 2**20
