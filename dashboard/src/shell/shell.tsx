@@ -8,32 +8,15 @@ import {
   useMantineColorScheme,
 } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import {
-  IconBinaryTree,
-  IconBox,
-  IconDna2,
-  IconFlame,
-  IconListDetails,
-  IconMoon,
-  IconServer2,
-  IconSun,
-} from '@tabler/icons-react';
+import { IconMoon, IconSun } from '@tabler/icons-react';
 import { type ReactNode, useEffect } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useModels, useSummary } from '../live/hooks.ts';
+import { PAGES } from '../pages.tsx';
 import { runCount } from '../runs/counts.ts';
 import { isActive } from '../runs/status.ts';
 import { ConnectionBanner, ConnectionMark } from './connection.tsx';
 import classes from './shell.module.css';
-
-const PAGES = [
-  { href: '/', label: 'Overview', icon: IconFlame },
-  { href: '/cognate', label: 'Cognate', icon: IconDna2 },
-  { href: '/evomerge', label: 'EvoMerge', icon: IconBinaryTree },
-  { href: '/runs', label: 'Runs', icon: IconListDetails },
-  { href: '/models', label: 'Models', icon: IconBox },
-  { href: '/system', label: 'System', icon: IconServer2 },
-] as const;
 
 export function Shell({ children }: { children: ReactNode }) {
   const [opened, { toggle, close }] = useDisclosure(false);
@@ -75,7 +58,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" className={classes.navbar} aria-label="Pages">
-        {PAGES.map(({ href, label, icon: Icon }) => {
+        {PAGES.map(({ path: href, label, icon: Icon }) => {
           const here = href === '/' ? path === '/' : path === href || path.startsWith(`${href}/`);
           return (
             <NavLink
