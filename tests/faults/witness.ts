@@ -1,8 +1,8 @@
 /** A client that keeps its cursor: whatever is killed, it must be told each event of its runs once, in order. */
 import { io, type Socket } from 'socket.io-client';
 import type { Topic } from '../../gateway/src/mirror/topic.js';
-import type { ClientEvents, ServerEvents } from '../../gateway/src/realtime/protocol.js';
 import type { Event, Progress } from '../../openapi/backend.js';
+import type { ClientEvents, ServerEvents } from '../../openapi/realtime.js';
 
 export type Heard = { event: Event } | { run: string; progress: Progress; time: string };
 export type Witness = ReturnType<typeof witness>;

@@ -13,11 +13,11 @@ import type { Committed, Mirror } from '../../gateway/src/mirror/mirror.js';
 import { createQueries } from '../../gateway/src/mirror/queries.js';
 import { snapshotOf } from '../../gateway/src/mirror/snapshot.js';
 import { commit } from '../../gateway/src/mirror/transaction.js';
-import type { ClientEvents, ServerEvents } from '../../gateway/src/realtime/protocol.js';
 import { createRealtime } from '../../gateway/src/realtime/server.js';
 import { tokenChecker } from '../../gateway/src/token.js';
 import type { Event, LiveEvent } from '../../openapi/backend.js';
 import type { GatewayStatus } from '../../openapi/gateway.js';
+import type { ClientEvents, ServerEvents } from '../../openapi/realtime.js';
 import { quiet } from '../backend/fixtures.js';
 import { EPOCH } from '../mirror/events.js';
 

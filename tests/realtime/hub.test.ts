@@ -5,9 +5,9 @@ import type { Committed, Mirror } from '../../gateway/src/mirror/mirror.js';
 import type { SnapshotAt } from '../../gateway/src/mirror/snapshot.js';
 import { type Topic, topicsOf } from '../../gateway/src/mirror/topic.js';
 import { type Client, createHub } from '../../gateway/src/realtime/hub.js';
-import { parseCursor } from '../../gateway/src/realtime/protocol.js';
 import type { Event } from '../../openapi/backend.js';
 import type { EventMessage, SubscribeAck } from '../../openapi/gateway.js';
+import { parseCursor } from '../../openapi/realtime.js';
 import { EPOCH, event, logLine, model, run } from '../mirror/events.js';
 
 const TOPICS: Topic[] = ['runs', 'models', 'run:r'];

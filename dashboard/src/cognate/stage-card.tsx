@@ -1,11 +1,12 @@
 import { SimpleGrid, Text } from '@mantine/core';
 import { useMemo } from 'react';
+import { hasEnded } from '../../../openapi/realtime.ts';
 import type { Run, SeriesPoint, TrainingEvaluation } from '../api/schema.ts';
 import { align, seriesColor } from '../charts/aligned.ts';
 import { type Line, LineChart } from '../charts/line-chart.tsx';
 import { count, figure, percent, short } from '../format/number.ts';
 import { useProgress, usePulse } from '../live/hooks.ts';
-import { hasEnded, stageName } from '../runs/status.ts';
+import { stageName } from '../runs/status.ts';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Mark } from '../shell/mark.tsx';
 import { Panel } from '../shell/panel.tsx';

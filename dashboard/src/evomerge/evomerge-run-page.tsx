@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
+import { hasEnded } from '../../../openapi/realtime.ts';
 import { report } from '../api/queries.ts';
 import { count, figure } from '../format/number.ts';
 import { useCandidate, useGeneration } from '../live/candidates.ts';
@@ -9,7 +10,7 @@ import type { RunView } from '../live/topic.ts';
 import { RunCommands } from '../runs/commands.tsx';
 import { RunProgress } from '../runs/progress.tsx';
 import { RunFailure, RunLead } from '../runs/run-head.tsx';
-import { hasEnded } from '../runs/status.ts';
+
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Page } from '../shell/page.tsx';
 import { Panel } from '../shell/panel.tsx';

@@ -1,21 +1,13 @@
 import type { InfiniteData, QueryClient } from '@tanstack/react-query';
 import { io, type Socket } from 'socket.io-client';
+import { type ClientEvents, parseCursor, type ServerEvents } from '../../../openapi/realtime.ts';
 import type { Event, Problem, Run, RunPage } from '../api/schema.ts';
 import { foldModels, foldRun, foldRuns, isRunEvent } from './fold.ts';
 import { type Connection, healthOf } from './health.ts';
 import { type Observable, observable } from './observable.ts';
 import { createPulses, type Pulses } from './progress.ts';
 import { createRefresher } from './refresher.ts';
-import {
-  type ClientToServer,
-  type ModelList,
-  type RunList,
-  type RunView,
-  type ServerToClient,
-  type Snapshot,
-  type Topic,
-  topicKey,
-} from './topic.ts';
+import { type ModelList, type RunList, type RunView, type Snapshot, type Topic, topicKey } from './topic.ts';
 
 /** A topic is kept for this long after its last reader went, so that going back and forth costs nothing. */
 const LINGER_MS = 10_000;
@@ -41,12 +33,9 @@ export interface Live {
 /** What REST answers about all runs. */
 const RUN_ANSWERS = [['runs'], ['runs-summary']] as const;
 
-const seqOf = (cursor: string) => Number(cursor.slice(cursor.lastIndexOf(':') + 1));
-const epochOf = (cursor: string) => cursor.slice(0, cursor.lastIndexOf(':'));
-
 /** One socket; each topic's cursor is kept, so that a reconnect of any length misses nothing. */
 export function createLive(token: string, cache: QueryClient): Live {
-  const socket: Socket<ServerToClient, ClientToServer> = io({ auth: { token }, reconnectionDelayMax: 2000 });
+  const socket: Socket<ServerEvents, ClientEvents> = io({ auth: { token }, reconnectionDelayMax: 2000 });
   const connection = observable<Connection>({
     socket: 'connecting',
     since: Date.now(),
@@ -107,7 +96,7 @@ export function createLive(token: string, cache: QueryClient): Live {
 
   function apply(topic: Topic, subscription: Subscription, cursor: string, event: Event) {
     const last = subscription.cursor;
-    if (last !== null && epochOf(last) === epochOf(cursor) && seqOf(cursor) <= seqOf(last)) return;
+    if (last !== null && covers(last, cursor)) return;
     subscription.cursor = cursor;
     if (topic === 'runs')
       cache.setQueryData<RunList>(topicKey(topic), (list) => list && foldRuns(list, event));
@@ -208,6 +197,12 @@ export function createLive(token: string, cache: QueryClient): Live {
     },
     close: () => socket.disconnect(),
   };
+}
+
+/** Whether a client at `last` already has the event at `cursor`. */
+function covers(last: string, cursor: string): boolean {
+  const [have, next] = [parseCursor(last), parseCursor(cursor)];
+  return have !== undefined && next !== undefined && have.epoch === next.epoch && next.seq <= have.seq;
 }
 
 function isRefusal(error: Error & { data?: { status?: number } | undefined }): boolean {

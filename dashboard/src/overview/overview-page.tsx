@@ -1,7 +1,8 @@
 import { SimpleGrid, Stack } from '@mantine/core';
+import { hasEnded } from '../../../openapi/realtime.ts';
 import { useRuns, useSummary } from '../live/hooks.ts';
 import { runCount } from '../runs/counts.ts';
-import { hasEnded } from '../runs/status.ts';
+
 import { Page } from '../shell/page.tsx';
 import { ChampionPanel } from './champion.tsx';
 import { Forge } from './forge.tsx';

@@ -1,9 +1,10 @@
 import { Group, Progress, Text } from '@mantine/core';
+import { hasEnded } from '../../../openapi/realtime.ts';
 import type { Run } from '../api/schema.ts';
 import { count, percent } from '../format/number.ts';
 import { duration } from '../format/time.ts';
 import { useHealth, useProgress } from '../live/hooks.ts';
-import { hasEnded, stageName } from './status.ts';
+import { stageName } from './status.ts';
 
 /** Where a run is: exactly what the backend last said, standing still where it says nothing. */
 export function RunProgress({ run }: { run: Run }) {

@@ -1,6 +1,7 @@
 import { Button, Group, NativeSelect, Text } from '@mantine/core';
 import { useMemo } from 'react';
 import { useSearchParams } from 'wouter';
+import { RUN_STATUSES } from '../../../openapi/realtime.ts';
 import { count } from '../format/number.ts';
 import { useSummary } from '../live/hooks.ts';
 import { Page } from '../shell/page.tsx';
@@ -10,11 +11,11 @@ import { Waiting } from '../shell/waiting.tsx';
 import { runCount } from './counts.ts';
 import { useRunList } from './run-list.ts';
 import { RunTable } from './run-table.tsx';
-import { STATUSES, stageName } from './status.ts';
+import { stageName } from './status.ts';
 
 export default function RunsPage() {
   const [query, setQuery] = useSearchParams();
-  const status = STATUSES.find((name) => name === query.get('status')) ?? null;
+  const status = RUN_STATUSES.find((name) => name === query.get('status')) ?? null;
   const { runs, pages } = useRunList(useMemo(() => ({ kind: null, status }), [status]));
   const summary = useSummary();
   const total = summary && runCount(summary, (each) => status === null || each === status);
@@ -25,7 +26,7 @@ export default function RunsPage() {
           label="State"
           data={[
             { value: '', label: 'Any' },
-            ...STATUSES.map((value) => ({ value, label: stageName(value) })),
+            ...RUN_STATUSES.map((value) => ({ value, label: stageName(value) })),
           ]}
           value={status ?? ''}
           onChange={({ currentTarget: { value } }) =>

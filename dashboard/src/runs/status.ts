@@ -1,19 +1,5 @@
+import { hasEnded } from '../../../openapi/realtime.ts';
 import type { Run, RunStatus } from '../api/schema.ts';
-
-export const STATUSES: readonly RunStatus[] = [
-  'queued',
-  'running',
-  'pausing',
-  'paused',
-  'cancelling',
-  'interrupted',
-  'succeeded',
-  'failed',
-  'cancelled',
-];
-
-export const hasEnded = (status: RunStatus): boolean =>
-  status === 'succeeded' || status === 'failed' || status === 'cancelled';
 
 /** It works or waits to work, without anybody's doing. */
 export const isActive = (status: RunStatus): boolean => !hasEnded(status) && status !== 'paused';

@@ -1,6 +1,7 @@
 import { io, type Socket } from 'socket.io-client';
 import { ProblemError } from '../../../openapi/client.js';
-import { type ClientToServer, hasEnded, type Run, type S, type ServerToClient } from './contract.js';
+import { type ClientEvents, hasEnded, type ServerEvents } from '../../../openapi/realtime.js';
+import type { Run, S } from './contract.js';
 
 /** What a run's watcher is told. */
 export type Watcher = {
@@ -26,7 +27,7 @@ export function follow(settings: {
   signal: AbortSignal;
 }): Promise<Run[]> {
   const { url, token, runIds, watcher, signal } = settings;
-  const socket: Socket<ServerToClient, ClientToServer> = io(url, {
+  const socket: Socket<ServerEvents, ClientEvents> = io(url, {
     auth: { token },
     transports: ['websocket'],
   });
@@ -50,7 +51,7 @@ export function follow(settings: {
     runs.set(run.id, run);
     watcher.run(run);
     const all = runIds.map((id) => runs.get(id));
-    if (all.every((one): one is Run => one !== undefined && hasEnded(one))) resolve(all);
+    if (all.every((one): one is Run => one !== undefined && hasEnded(one.status))) resolve(all);
   };
 
   socket.on('connect', () => {

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { dirname } from 'node:path';
 import { createClient, ProblemError } from '../../../openapi/client.js';
 import type { paths } from '../../../openapi/gateway.js';
+import { hasEnded } from '../../../openapi/realtime.js';
 import { type Options, type PlainConfig, parseArguments, UsageError } from './arguments.js';
-import { type Api, hasEnded, type Run, type S } from './contract.js';
+import type { Api, Run, S } from './contract.js';
 import { flagsOf } from './flags.js';
 import { follow } from './follow.js';
 import { bytes, count, seconds } from './format.js';
@@ -101,7 +102,7 @@ async function cancel(api: Api, ids: string[], view: View): Promise<void> {
   view.say('cancelling');
   for (const id of ids) {
     const run: Run = await api.get('/api/v1/runs/{run_id}', { path: { run_id: id } });
-    if (hasEnded(run)) continue;
+    if (hasEnded(run.status)) continue;
     try {
       await api.post('/api/v1/runs/{run_id}/{command}', { path: { run_id: id, command: 'cancel' } });
     } catch (error) {

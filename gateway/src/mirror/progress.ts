@@ -1,4 +1,5 @@
 import type { LiveEvent, LiveProgress, Run } from '../../../openapi/backend.js';
+import { hasEnded } from '../../../openapi/realtime.js';
 
 /**
  * Latest live progress of the running runs. It is not stored: after a restart it is null until the backend speaks,
@@ -13,7 +14,7 @@ export function createLiveProgress() {
     freshen(run: Run): Run {
       const live = latest.get(run.id);
       if (!live) return run;
-      const over = run.status === 'succeeded' || run.status === 'failed' || run.status === 'cancelled';
+      const over = hasEnded(run.status);
       if (over) latest.delete(run.id);
       return over || live.time <= run.updated_at ? run : { ...run, progress: live.payload };
     },

@@ -1,6 +1,7 @@
 /** What can be said of all runs at once, however many there are. */
 import type { Run, RunKind, RunStatus } from '../../../openapi/backend.js';
 import type { components } from '../../../openapi/gateway.js';
+import { ENDED_STATUSES } from '../../../openapi/realtime.js';
 import type { Prisma, PrismaClient } from '../generated/client.js';
 import type { Freshen } from './queries.js';
 
@@ -9,7 +10,6 @@ export type RunsSummary = components['schemas']['RunsSummary'];
 /** Of those that have not ended. */
 const ACTIVE = 8;
 const WAITING = ['queued', 'paused'] satisfies RunStatus[];
-const ENDED = ['succeeded', 'failed', 'cancelled'] satisfies RunStatus[];
 
 export async function summarize(
   reader: PrismaClient | Prisma.TransactionClient,
@@ -21,7 +21,7 @@ export async function summarize(
     return reader.run.findMany({ where: { history, status }, orderBy: [...orderBy], take });
   };
   const counts = await reader.run.groupBy({ by: ['kind', 'status'], where: { history }, _count: true });
-  const working = await oldest({ notIn: [...WAITING, ...ENDED] }, ACTIVE);
+  const working = await oldest({ notIn: [...WAITING, ...ENDED_STATUSES] }, ACTIVE);
   const waiting = working.length < ACTIVE ? await oldest({ in: WAITING }, ACTIVE - working.length) : [];
   const best = await reader.run.findFirst({
     where: { history, champion: { not: null } },

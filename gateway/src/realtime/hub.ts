@@ -1,13 +1,13 @@
 /** Who listens to what: hands committed events to the topics, and takes new subscribers in without a hole. */
 import type { Event, LiveEvent } from '../../../openapi/backend.js';
 import type { EventMessage, ProgressMessage, ResetMessage, SubscribeAck } from '../../../openapi/gateway.js';
+import { formatCursor, type Position, parseCursor } from '../../../openapi/realtime.js';
 import { problem } from '../edge/problem.js';
 import type { Committed, Mirror } from '../mirror/mirror.js';
 import { type Topic, topicsOf } from '../mirror/topic.js';
 import { createCoalescer } from './coalescer.js';
 import { createGate, createTurns } from './gate.js';
 import { createSharedLog } from './log.js';
-import { formatCursor, type Position, parseCursor } from './protocol.js';
 import { Replay } from './replay.js';
 import { createSnapshots } from './snapshots.js';
 

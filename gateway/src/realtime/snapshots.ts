@@ -1,8 +1,9 @@
 /** One reading of a topic for everybody who asks; read again only where it has changed. */
+
+import type { Position } from '../../../openapi/realtime.js';
 import type { SnapshotAt } from '../mirror/snapshot.js';
 import type { Topic } from '../mirror/topic.js';
 import type { Gate } from './gate.js';
-import type { Position } from './protocol.js';
 
 type Entry = {
   found: Promise<SnapshotAt | null>;
