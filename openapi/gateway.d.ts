@@ -2922,7 +2922,7 @@ export interface components {
     };
     requestBodies: never;
     headers: {
-        /** @description The file's digest, quoted */
+        /** @description SHA-256 of the bytes of the file, in hexadecimal, quoted */
         ETag: string;
         /** @description Where the thing can be read */
         Location: string;

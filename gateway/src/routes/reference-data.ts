@@ -1,26 +1,20 @@
 import { Router } from 'express';
-import { route } from './route.js';
+import { forward } from './forward.js';
 import type { Services } from './services.js';
 
 /** What there is to choose from. */
-export function referenceData({ backend, staleSince, timeouts }: Services): Router {
+export function referenceData(services: Services): Router {
   const router = Router();
-  const timeout = timeouts.ordinary;
+  const ask = forward(router, services);
+  const answered = itemsAnswered(services);
 
-  route(router, 'get', '/api/v1/presets', async ({ trace, signal }) => ({
-    items: await backend.get('/v1/presets', { headers: trace, signal, timeout }),
-    stale_since: staleSince(),
-  }));
-
-  route(router, 'get', '/api/v1/datasets', async ({ trace, signal }) => ({
-    items: await backend.get('/v1/datasets', { headers: trace, signal, timeout }),
-    stale_since: staleSince(),
-  }));
-
-  route(router, 'get', '/api/v1/merge-methods', async ({ trace, signal }) => ({
-    items: await backend.get('/v1/merge-methods', { headers: trace, signal, timeout }),
-    stale_since: staleSince(),
-  }));
-
+  ask('get', '/api/v1/presets', { answered });
+  ask('get', '/api/v1/datasets', { answered });
+  ask('get', '/api/v1/merge-methods', { answered });
   return router;
+}
+
+/** The backend's lists that are whole are bare arrays; the gateway's are objects, which can say that they are stale. */
+export function itemsAnswered({ staleSince }: Services) {
+  return <Item>(items: Item[]) => ({ items, stale_since: staleSince() });
 }

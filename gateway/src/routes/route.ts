@@ -3,23 +3,31 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Request, Response, Router } from 'express';
 import type { paths } from '../../../openapi/gateway.js';
 
-type Method = 'get' | 'post' | 'delete';
+export type Method = 'get' | 'post' | 'delete';
 type Operation<P extends keyof paths, M extends Method> = Exclude<paths[P][M], undefined>;
 type Parameters<O, In extends string> = O extends { parameters: infer All }
   ? In extends keyof All
     ? Exclude<All[In], undefined>
     : Record<never, never>
   : never;
-type Body<O> = O extends { requestBody: { content: { 'application/json': infer J } } }
-  ? J
-  : O extends { requestBody?: { content: { 'application/json': infer J } } }
-    ? J | undefined
-    : undefined;
+type Body<O> = O extends { requestBody?: never }
+  ? undefined
+  : O extends { requestBody: { content: { 'application/json': infer J } } }
+    ? J
+    : O extends { requestBody?: { content: { 'application/json': infer J } } }
+      ? J | undefined
+      : undefined;
 type Json<R> = R extends { content: { 'application/json': infer J } } ? J : never;
-type Success = 200 | 201 | 202;
-type Answer<O> = O extends { responses: infer R }
+type Success = 200 | 201 | 202 | 204;
+type JsonOf<O> = O extends { responses: infer R }
   ? { [S in keyof R & Success]: Json<R[S]> }[keyof R & Success]
   : never;
+/** Of the operation of a path; undefined where it has no content (204). */
+export type Answer<P extends keyof paths, M extends Method> = [JsonOf<Operation<P, M>>] extends [never]
+  ? undefined
+  : JsonOf<Operation<P, M>>;
+export type Status<P extends keyof paths, M extends Method> =
+  Operation<P, M> extends { responses: infer R } ? keyof R & Success : never;
 
 export type PathsWith<M extends Method> = {
   [P in keyof paths]: [Operation<P, M>] extends [never] ? never : P;
@@ -38,14 +46,6 @@ export type Call<P extends keyof paths, M extends Method> = {
   response: Response;
 };
 
-type Repeatable = { trace: { traceparent: string }; headers: IncomingHttpHeaders };
-
-/** Headers for a call to the backend that carry the caller's key: a repeat through the gateway is a repeat there. */
-export function repeatable({ trace, headers }: Repeatable) {
-  const key = headers['idempotency-key'];
-  return { ...trace, 'Idempotency-Key': typeof key === 'string' ? key : null };
-}
-
 /** The specification's path as express writes it: `/runs/{run_id}` → `/runs/:run_id`. */
 export function expressPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
@@ -56,7 +56,7 @@ export function route<M extends Method, P extends PathsWith<M>>(
   router: Router,
   method: M,
   path: P,
-  handler: (call: Call<P, M>) => Promise<Answer<Operation<P, M>>>,
+  handler: (call: Call<P, M>) => Promise<Answer<P, M>>,
   status: Success = 200,
 ): void {
   router[method](expressPath(path), async (request: Request, response: Response) => {
@@ -69,7 +69,9 @@ export function route<M extends Method, P extends PathsWith<M>>(
       signal: leaving(response),
       response,
     });
-    if (!response.headersSent) response.status(status).set('Cache-Control', 'no-store').json(answer);
+    response.status(status).set('Cache-Control', 'no-store');
+    if (answer === undefined) response.end();
+    else response.json(answer);
   });
 }
 

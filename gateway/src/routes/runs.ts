@@ -1,90 +1,52 @@
-import { Router } from 'express';
+import { type Response, Router } from 'express';
 import type { Run } from '../../../openapi/backend.js';
-import { problem } from '../edge/problem.js';
-import { route } from './route.js';
+import { forward } from './forward.js';
+import { fromMirror } from './from-mirror.js';
+import { itemsAnswered } from './reference-data.js';
 import type { Services } from './services.js';
 
 /** Runs and what they leave: read from the mirror; commands, reports and series from the backend. */
 export function runs(services: Services): Router {
-  const { backend, reads, staleSince, timeouts } = services;
+  const { reads } = services;
   const router = Router();
-  const known = async (id: string) => {
-    const run = await reads.run(id);
-    if (!run) throw problem('not_found', `There is no run ${id}.`);
-    return run;
-  };
+  const read = fromMirror(router, services);
+  const ask = forward(router, services);
+  /** What belongs to a run; null where there is no such run, rather than empty. */
+  const ofRun = async <Rows>(id: string, rows: (id: string) => Promise<Rows>) =>
+    (await reads.run(id)) && rows(id);
+  const itemsOfRun = <Item>(id: string, items: (id: string) => Promise<Item[]>) =>
+    ofRun(id, async () => ({ items: await items(id) }));
 
-  route(router, 'get', '/api/v1/runs', async ({ query }) => ({
-    ...(await reads.runs({ ...query, limit: query.limit ?? 50 })),
-    stale_since: staleSince(),
-  }));
-
-  // Before the run by its id, which no summary is.
-  route(router, 'get', '/api/v1/runs/summary', async () => ({
-    ...(await reads.summary()),
-    stale_since: staleSince(),
-  }));
-
-  route(router, 'get', '/api/v1/runs/{run_id}', async ({ path }) => ({
-    ...(await known(path.run_id)),
-    stale_since: staleSince(),
-  }));
-
-  route(router, 'get', '/api/v1/runs/{run_id}/report', ({ path, trace, signal }) =>
-    backend.get('/v1/runs/{run_id}/report', { path, headers: trace, signal, timeout: timeouts.ordinary }),
+  read('/api/v1/runs', ({ query }) => reads.runs({ ...query, limit: query.limit ?? 50 }));
+  // Before the run by its id, since express takes the first path that matches.
+  read('/api/v1/runs/summary', () => reads.summary());
+  read('/api/v1/runs/{run_id}', ({ path }) => reads.run(path.run_id));
+  read('/api/v1/runs/{run_id}/logs', ({ path, query }) =>
+    itemsOfRun(path.run_id, (id) => reads.logs(id, query.limit ?? 200)),
+  );
+  read('/api/v1/runs/{run_id}/evaluations', ({ path }) => itemsOfRun(path.run_id, reads.evaluations));
+  read('/api/v1/runs/{run_id}/generations', ({ path }) => itemsOfRun(path.run_id, reads.generations));
+  read('/api/v1/runs/{run_id}/candidates', ({ path, query }) =>
+    ofRun(path.run_id, (id) => reads.candidates(id, { ...query, limit: query.limit ?? 100 })),
   );
 
-  route(router, 'get', '/api/v1/runs/{run_id}/series', async ({ path, trace, signal }) => ({
-    items: await backend.get('/v1/runs/{run_id}/series', {
-      path,
-      headers: trace,
-      signal,
-      timeout: timeouts.ordinary,
-    }),
-    stale_since: staleSince(),
-  }));
-
-  route(router, 'get', '/api/v1/runs/{run_id}/logs', async ({ path, query }) => {
-    await known(path.run_id);
-    return { items: await reads.logs(path.run_id, query.limit ?? 200), stale_since: staleSince() };
+  ask('get', '/api/v1/runs/{run_id}/report');
+  ask('get', '/api/v1/runs/{run_id}/series', { answered: itemsAnswered(services) });
+  ask('post', '/api/v1/runs/{run_id}/{command}', {
+    changes: true,
+    status: 202,
+    answered: runAnswered(services),
   });
-
-  route(router, 'get', '/api/v1/runs/{run_id}/evaluations', async ({ path }) => {
-    await known(path.run_id);
-    return { items: await reads.evaluations(path.run_id), stale_since: staleSince() };
-  });
-
-  route(router, 'get', '/api/v1/runs/{run_id}/generations', async ({ path }) => {
-    await known(path.run_id);
-    return { items: await reads.generations(path.run_id), stale_since: staleSince() };
-  });
-
-  route(router, 'get', '/api/v1/runs/{run_id}/candidates', async ({ path, query }) => {
-    await known(path.run_id);
-    return {
-      ...(await reads.candidates(path.run_id, { ...query, limit: query.limit ?? 100 })),
-      stale_since: staleSince(),
-    };
-  });
-
-  route(
-    router,
-    'post',
-    '/api/v1/runs/{run_id}/{command}',
-    async ({ path, trace, response }) => {
-      const run = await backend.post('/v1/runs/{run_id}/{command}', {
-        path,
-        headers: trace,
-        timeout: timeouts.ordinary,
-      });
-      await arrived(services, run);
-      response.location(`/api/v1/runs/${run.id}`);
-      return { ...run, stale_since: null };
-    },
-    202,
-  );
-
   return router;
+}
+
+/** Answers with the run that was started or changed, when the mirror shows it so, and says where it is. */
+export function runAnswered(services: Services) {
+  return async (run: Run, { response }: { response: Response }) => {
+    await arrived(services, run);
+    response.location(`/api/v1/runs/${run.id}`);
+    return { ...run, stale_since: null };
+  };
 }
 
 /** Waits until the mirror shows the run at least as new as the backend's answer. */
