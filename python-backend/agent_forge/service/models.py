@@ -143,7 +143,8 @@ class ModelService:
         candidate = await run_in_threadpool(self._candidate, candidate_id)
         await run_in_threadpool(self._proving.tell_leaves, candidate.recipe)
         answer = await self._process.ask("verify_candidate", candidate=candidate.model_dump(mode="json"))
-        return await run_in_threadpool(self._record, Verification.model_validate(answer))
+        # Answered, not recorded: a candidate is no model, so that there is no row to mark and no `model.verified`.
+        return Verification.model_validate(answer)
 
     async def materialize(self, candidate_id: str) -> Model:
         candidate = await run_in_threadpool(self._candidate, candidate_id)

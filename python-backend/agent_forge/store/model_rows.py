@@ -8,10 +8,12 @@ from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from ..contract.event import ModelDeletedPayload
 from ..contract.model import Model, ModelKind, Verification
-from ..contract.recipe import MergeOrigin
+from ..contract.recipe import Leaf, MergeOrigin, Recipe, TrainingOrigin
+from ..contract.run import Run
+from ..evomerge.recipe.tree import nodes
 from . import cursors
 from .outbox import Transaction, rfc3339
-from .schema import models, runs
+from .schema import model_sources, models, runs
 from .states import ENDED
 
 Sort = Literal["created_at", "-created_at", "name", "-name", "bytes", "-bytes"]
@@ -54,6 +56,9 @@ def add(tx: Transaction, model: Model) -> bool:
             body=model.model_dump_json(),
         )
     )
+    rows = [{"model_id": model.id, "source_id": source} for source in sorted(_sources(model))]
+    if rows:
+        tx.connection.execute(insert(model_sources), rows)
     return True
 
 
@@ -62,33 +67,43 @@ def save(tx: Transaction, model: Model) -> None:
 
 
 def verified(tx: Transaction, verification: Verification) -> None:
-    """Record a verification; for a model, in its row too."""
-    run_id = None
-    if verification.subject == "model":
-        model = find(tx.connection, verification.subject_id)
-        if model is None:
-            return
-        run_id = model.run_id
-        save(tx, model.model_copy(update={"verified": verification.ok, "verified_at": verification.time}))
-    else:
-        run_id = verification.subject_id.split(".g", 1)[0]
-    tx.append("model.verified", verification, run_id)
+    """Record a verification of a model, in its row and as an event; a model that is gone has neither."""
+    model = find(tx.connection, verification.subject_id)
+    if model is None:
+        return
+    save(tx, model.model_copy(update={"verified": verification.ok, "verified_at": verification.time}))
+    tx.append("model.verified", verification, model.run_id)
 
 
 def remove(tx: Transaction, model: Model) -> None:
     tx.connection.execute(delete(models).where(models.c.id == model.id))
+    tx.connection.execute(delete(model_sources).where(model_sources.c.model_id == model.id))
     tx.append("model.deleted", ModelDeletedPayload(id=model.id), model.run_id)
 
 
 def users(connection: Connection, model_id: str) -> list[str]:
     """What would lose its root if this model went: models made from it, and runs that still need it."""
-    # Ids are unique tokens: a body that quotes one refers to it, as a parent or in a recipe.
-    quoted = f'%"{model_id}"%'
-    made = connection.execute(select(models.c.id).where(models.c.id != model_id, models.c.body.like(quoted))).scalars()
-    needing = connection.execute(
-        select(runs.c.id).where(runs.c.status.not_in(ENDED), runs.c.body.like(quoted))
-    ).scalars()
-    return [*made, *needing]
+    c = model_sources.c
+    made = connection.execute(select(c.model_id).where(c.source_id == model_id).order_by(c.model_id)).scalars()
+    unfinished = select(runs.c.body).where(runs.c.status.not_in(ENDED)).order_by(runs.c.id)
+    waiting = map(Run.model_validate_json, connection.execute(unfinished).scalars())
+    return [*made, *(run.id for run in waiting if model_id in _needs(run))]
+
+
+def _sources(model: Model) -> set[str]:
+    """Ids of the models that this one was made from: its parents, and the leaves of its recipe."""
+    recipes: list[Recipe] = []
+    if isinstance(model.origin, MergeOrigin):
+        recipes.append(model.origin.recipe)
+    elif isinstance(model.origin, TrainingOrigin) and model.origin.initial is not None:
+        recipes.append(model.origin.initial)
+    used = {node.model_id for recipe in recipes for node in nodes(recipe) if isinstance(node, Leaf)}
+    return {*model.parents, *used}
+
+
+def _needs(run: Run) -> set[str]:
+    """Ids of the models that an unfinished run reads: what it breeds, and what it has made so far."""
+    return {*run.model_ids, *(run.evomerge.parents if run.evomerge is not None else ())}
 
 
 def page(

@@ -62,6 +62,14 @@ models = Table(
     Index("models_run", "run_id"),
 )
 
+model_sources = Table(
+    "model_sources",
+    metadata,
+    Column("model_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),  # a model that it was made from
+    Index("model_sources_source", "source_id"),
+)
+
 candidates = Table(
     "candidates",
     metadata,

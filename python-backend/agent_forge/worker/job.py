@@ -71,7 +71,6 @@ class DatabaseJob:
         self._proving = Proving(files, database)
         self._versions = run.versions
         self._stop = stop
-        self._kind = run.kind
         self.control = threading.Event()
         """Set when the run's status may have changed: the next poll looks."""
         self._live = Latest(send_live)

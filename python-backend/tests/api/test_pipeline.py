@@ -111,7 +111,12 @@ def test_any_candidate_can_be_proved_and_kept(server: Server, pipeline: dict[str
     run = pipeline["evomerge"]["id"]
     candidate = server.get(f"/v1/runs/{run}/candidates?limit=1")["items"][0]
     assert server.get(f"/v1/candidates/{candidate['id']}") == candidate
-    assert server.post(f"/v1/candidates/{candidate['id']}/verify", status=200)["ok"]
+    before = server.get("/v1/system")["last_seq"]
+    proof = server.post(f"/v1/candidates/{candidate['id']}/verify", status=200)
+    assert (proof["ok"], proof["subject"], proof["subject_id"]) == (True, "candidate", candidate["id"])
+    # a candidate is no model: no event tells of its proof
+    events = server.get(f"/v1/events?after={before}&limit=1000")["events"]
+    assert [event for event in events if event["type"] == "model.verified"] == []
     kept = server.post(f"/v1/candidates/{candidate['id']}/materialize", status=201)
     assert kept["digest"] == candidate["digest"]
     assert server.post(f"/v1/candidates/{candidate['id']}/materialize", status=201) == kept
