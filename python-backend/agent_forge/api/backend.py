@@ -42,7 +42,7 @@ class Backend:
 
     def __init__(self, settings: Settings, fatal: Callable[[str], None]) -> None:
         self._lock = lock(settings.data)
-        files = ModelFiles(settings.models)
+        files = ModelFiles(settings.models, settings.disk_reserve_bytes)
         files.clean()
         self._database = Database(
             settings.database,

@@ -10,13 +10,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from ..store.faults import in_short, store_fault
-from .backoff import Backoff
+from .backoff import STEADY_SECONDS, TASK, Backoff
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 3.0
-STEADY_SECONDS = 60.0
-"""A step that went well for so long before it failed starts the count anew."""
 FAILURES = 6
 """In a row, after which a task cannot go on. A full disk or a locked database passes, and never counts."""
 
@@ -59,7 +56,7 @@ class Tasks:
         return task
 
     async def _repeat(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
-        backoff, counted = Backoff(FIRST_BACKOFF, LONGEST_BACKOFF), 0
+        backoff, counted = Backoff(TASK), 0
         while True:
             began = time.monotonic()
             try:

@@ -13,16 +13,16 @@ from .errors import BadNameError, FileMissingError, NoSpaceError
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 _SCRATCH = ".scratch"
 _EXPORTS = ".exports"
-_RESERVE = 256 * 2**20
-"""Bytes that are never filled: the database must be able to record that the disk is full."""
 
 
 class ModelFiles:
     """The models directory: `<directory>/<name>.safetensors`, `<name>_metadata.json`, maybe `<name>.pt`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, reserve_bytes: int) -> None:
+        """`reserve_bytes` are never filled: the database must be able to record that the disk is full."""
         make_directory(root)
         self.root = root.resolve(strict=True)
+        self._reserve_bytes = reserve_bytes
         self.scratch = self.root / _SCRATCH
         self.exports = self.root / _EXPORTS
         for directory in (self.scratch, self.exports):
@@ -86,8 +86,8 @@ class ModelFiles:
     def require_space(self, needed: int) -> None:
         """Raises NoSpaceError where `needed` bytes would not leave the reserve."""
         free = self.free_bytes()
-        if needed + _RESERVE > free:
-            raise NoSpaceError(f"{needed} bytes are needed and {_RESERVE} kept in reserve; {free} are free")
+        if needed + self._reserve_bytes > free:
+            raise NoSpaceError(f"{needed} bytes are needed and {self._reserve_bytes} kept in reserve; {free} are free")
 
     def clean(self) -> list[Path]:
         """Delete what a crash left unfinished, and cached exports. For start-up, before any worker runs."""

@@ -171,7 +171,7 @@ def _move_aside(database: Path) -> Path | None:
 
 def _compare(settings: Settings) -> tuple[list[str], list[str]]:
     """Models whose files are not there, and those whose files differ from what the back-up knows of them."""
-    files = ModelFiles(settings.models)
+    files = ModelFiles(settings.models, settings.disk_reserve_bytes)
     missing, differing = [], []
     with closing(sqlite3.connect(settings.database)) as connection:
         for (body,) in connection.execute("SELECT body FROM models ORDER BY created_at, id"):

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from ulid import ULID
 
-from ..background.backoff import Backoff
+from ..background.backoff import STEADY_SECONDS, WORKER_START, Backoff
 from ..background.tasks import Tasks
 from ..contract.base import now
 from ..contract.run import Run, WorkerInfo
@@ -34,9 +34,6 @@ from ..worker import memory, messages
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
-STEADY_SECONDS = 60.0
-"""A worker that lived so long starts the back-off anew."""
 STOP_SECONDS = 8.0
 CHECK_SECONDS = 1.0
 LINE_LIMIT = 4 * 1024**2
@@ -91,7 +88,7 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._tasks.repeat(LEASES, self._watch)
         for number in range(1, self._settings.workers + 1):
-            task, backoff = f"worker {number}", Backoff(FIRST_BACKOFF, LONGEST_BACKOFF)
+            task, backoff = f"worker {number}", Backoff(WORKER_START)
             self._tasks.repeat(task, functools.partial(self._one_life, task, backoff))
 
     async def stop(self) -> None:

@@ -50,7 +50,7 @@ class Interactive:
         self._settings = settings
         self._pipe = Upward()
         self._database = Database(settings.database, busy_seconds=settings.database_busy_seconds)
-        self._files = ModelFiles(settings.models)
+        self._files = ModelFiles(settings.models, settings.disk_reserve_bytes)
         self._requests: queue.Queue[dict[str, Any]] = queue.Queue()
         materialise = wiring.materialiser(settings)
         self._rebuilder = RecipeRebuilder(self._files, self._find, materialise, wiring.redraw)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import logs
 from ..background import threads
-from ..background.backoff import Backoff
+from ..background.backoff import STORE, Backoff
 from ..contract.job import Cancelled, Paused
 from ..contract.run import Run
 from ..registry.files import ModelFiles
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0
 """The queue is looked at so often even without a wake-up: a lost message only delays."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
-"""Between two tries after a fault of the store."""
 EXIT_SECONDS = 10.0
 """Time to stop in good order once the parent is gone; after that the process just ends."""
 
@@ -55,11 +53,11 @@ class Worker:
         )
         # A renewal that waited long for the lock would keep the next sign of life from the parent.
         self._heart = Database(settings.database, busy_seconds=settings.heartbeat_seconds)
-        self._files = ModelFiles(settings.models)
+        self._files = ModelFiles(settings.models, settings.disk_reserve_bytes)
         self._stop, self._wake = threading.Event(), threading.Event()
         self._job: DatabaseJob | None = None
         self._lease: Lease | None = None
-        self._patience = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        self._patience = Backoff(STORE)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def serve(self) -> None:
@@ -191,7 +189,7 @@ class Worker:
             return
         extra = {"run_id": lease.run_id}
         log.error("the run cannot go on now: %s: %s", fault.code, in_short(error), extra=extra)
-        patience = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        patience = Backoff(STORE)
         while not self._stop.is_set():
             try:
                 with self._database.write() as tx:

@@ -10,13 +10,13 @@ import pytest
 
 import agent_forge
 from agent_forge.background import tasks
+from agent_forge.background.backoff import Policy
 from agent_forge.background.tasks import Tasks
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "FIRST_BACKOFF", 0.001)
-    monkeypatch.setattr(tasks, "LONGEST_BACKOFF", 0.002)
+    monkeypatch.setattr(tasks, "TASK", Policy(0.001, 0.002))
 
 
 class Step:

@@ -48,7 +48,7 @@ def draft(name: str, origin: Origin | None = None, **changes: Any) -> ModelDraft
 
 @pytest.fixture
 def files(tmp_path: Path) -> ModelFiles:
-    return ModelFiles(tmp_path / "models")
+    return ModelFiles(tmp_path / "models", 0)
 
 
 class Shelf:

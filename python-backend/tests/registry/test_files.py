@@ -57,7 +57,7 @@ def test_links_are_refused(files: ModelFiles, tmp_path: Path) -> None:
 def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "models").symlink_to(tmp_path / "disk")
-    files = ModelFiles(tmp_path / "models")
+    files = ModelFiles(tmp_path / "models", 0)
     assert files.inside("a/b") == tmp_path.resolve() / "disk" / "a" / "b"
 
 
@@ -86,7 +86,11 @@ def test_remove(shelf: Shelf) -> None:
         file_of(model, "pt")
 
 
-def test_space(files: ModelFiles) -> None:
+def test_what_would_touch_the_reserve_is_refused(tmp_path: Path) -> None:
+    files = ModelFiles(tmp_path / "models", 0)
     files.require_space(0)
     with pytest.raises(NoSpaceError, match="are free"):
-        files.require_space(files.free_bytes())
+        files.require_space(2 * files.free_bytes())
+    reserve = 2 * files.free_bytes()
+    with pytest.raises(NoSpaceError, match=f"{reserve} kept in reserve"):
+        ModelFiles(tmp_path / "models", reserve).require_space(0)

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import update
 
 from agent_forge.background import tasks
+from agent_forge.background.backoff import WORKER_START, Policy
 from agent_forge.background.tasks import Tasks
 from agent_forge.contract.run import Run, RunStatus
 from agent_forge.settings import Settings
@@ -79,7 +80,7 @@ async def until(true: Callable[[], bool]) -> None:
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(supervisor, "worker_command", lambda name: [sys.executable, str(_TALKER), name])
     monkeypatch.setattr(supervisor, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(tasks, "FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr(tasks, "TASK", Policy(0.01, 3.0))
     made = Stage(tmp_path, monkeypatch)
     made.database.migrate()
     return made
@@ -150,7 +151,7 @@ def test_what_raises_for_ever_ends_the_process(stage: Stage, step: str, monkeypa
         raise RuntimeError("for ever")
 
     monkeypatch.setattr(stage.supervisor, step, never)
-    monkeypatch.setattr(tasks, "LONGEST_BACKOFF", 0.01)
+    monkeypatch.setattr(tasks, "TASK", Policy(0.01, 0.01))
 
     async def scene() -> None:
         await until(lambda: bool(stage.fatal))
@@ -224,7 +225,7 @@ def test_workers_that_end_at_once_follow_each_other_slower_and_slower(
     monkeypatch.setattr(supervisor.asyncio, "sleep", record)
 
     async def scene() -> None:
-        while [p for p in pauses if p >= supervisor.FIRST_BACKOFF][:3] != [0.5, 1.0, 2.0]:
+        while [p for p in pauses if p >= WORKER_START.first][:3] != [0.5, 1.0, 2.0]:
             await sleep(0.02)
 
     stage.play(scene)

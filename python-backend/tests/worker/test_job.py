@@ -45,7 +45,7 @@ class Attempt:
             database=self.database,
             lease=self.lease,
             run=self.run,
-            files=ModelFiles(self.directory / "models"),
+            files=ModelFiles(self.directory / "models", 0),
             checkpoints=self.directory / "checkpoints",
             send_live=self.sent.append,
             stop=self.stop,
