@@ -27,6 +27,9 @@ import { loadToken, tokenChecker } from './token.js';
 /** The one request that carries a file. */
 const IMPORT_PATH = '/api/v1/models/import';
 
+/** For the head of a request. */
+const HEADERS_MS = 10_000;
+
 export type Gateway = {
   /** Where browsers reach it, without the token. */
   readonly url: string;
@@ -64,7 +67,11 @@ async function start(
 
   // The port first: whoever started a second gateway hears of it at once, and nothing of the first is touched.
   // The time for a whole request is that of the longest, an imported file.
-  const http = createServer({ requestTimeout: config.backendLongTimeout, headersTimeout: 10_000 });
+  const http = createServer({
+    requestTimeout: config.backendLongTimeout,
+    // Node refuses to wait longer for the head of a request than for the whole.
+    headersTimeout: Math.min(HEADERS_MS, config.backendLongTimeout),
+  });
   http.on('request', answerStarting);
   const { port } = await listen(http, config.port, config.host);
   endings.push(() => closeServer(http, async () => undefined, 0));

@@ -19,7 +19,7 @@ export const parts = [
     about: 'worker, backend, gateway and all of them killed in every stage of a pipeline',
     count: 'kills',
     whole: 30,
-    small: 10,
+    small: 6,
     run: jest('kills', '/tests/faults/kills'),
   },
   {
