@@ -42,8 +42,9 @@ def _informed(out: Array, models: Inputs, fisher: Inputs, shares: Factors, start
         at, total, mean = np.uint64(i), 0.0, 0.0
         for j in range(len(models)):
             total += np.float64(fisher[j][at]) * shares[j]
-        divisor = total if total > 0 else 1.0
+        known, divisor = total > 0, total if total > 0 else 1.0
         for j in range(len(models)):
-            share = np.float64(fisher[j][at]) * shares[j] / divisor if total > 0 else shares[j]
-            mean += share * np.float64(models[j][at])
+            # a division in a branch would keep the loop from becoming vector instructions
+            share = np.float64(fisher[j][at]) * shares[j] / divisor
+            mean += (share if known else shares[j]) * np.float64(models[j][at])
         out[at] = mean
