@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from ..contract.base import Resource
-from ..contract.run import BackendReadiness
+from ..contract.system import BackendReadiness
 from .dependencies import Injected
 
 router = APIRouter(tags=["system"])

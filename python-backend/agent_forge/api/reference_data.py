@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from ..cognate.datasets.registry import dataset_infos
 from ..contract.architecture import PresetInfo, preset_infos
 from ..contract.model import DatasetInfo, MergeMethod
-from ..contract.run import System
+from ..contract.system import System
 from ..evomerge.merge_methods import merge_methods
 from .dependencies import Injected, problems
 

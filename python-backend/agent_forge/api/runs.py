@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from ..contract.cognate import CognateConfig, CognateForecast, TrainingEvaluation
-from ..contract.evomerge import CognateReport, EvoMergeConfig, EvoMergeForecast, EvoMergeReport, Generation
+from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast, Generation
 from ..contract.pages import CandidatePage, RunPage
+from ..contract.report import CognateReport, EvoMergeReport
 from ..contract.run import LogLine, Pipeline, PipelineConfig, PipelineForecast, Run, RunKind, RunStatus, SeriesPoint
 from .dependencies import Cursor, IdempotencyKey, Injected, Limit, problems
 from .tracing import TraceId

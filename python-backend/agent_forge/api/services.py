@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from ..contract.cognate import CognateConfig, CognateForecast, TrainingEvaluation
 from ..contract.event import EventPage
-from ..contract.evomerge import Candidate, CognateReport, EvoMergeConfig, EvoMergeForecast, EvoMergeReport, Generation
+from ..contract.evomerge import Candidate, EvoMergeConfig, EvoMergeForecast, Generation
 from ..contract.model import (
     Lineage,
     Model,
@@ -21,18 +21,9 @@ from ..contract.model import (
     VerifyRequest,
 )
 from ..contract.pages import CandidatePage, ModelPage, RunPage
-from ..contract.run import (
-    BackendReadiness,
-    LogLine,
-    Pipeline,
-    PipelineConfig,
-    PipelineForecast,
-    Run,
-    RunKind,
-    RunStatus,
-    SeriesPoint,
-    System,
-)
+from ..contract.report import CognateReport, EvoMergeReport
+from ..contract.run import LogLine, Pipeline, PipelineConfig, PipelineForecast, Run, RunKind, RunStatus, SeriesPoint
+from ..contract.system import BackendReadiness, System
 
 
 class RunService(Protocol):

@@ -1,4 +1,4 @@
-"""The EvoMerge phase: configuration, candidates, generations, report."""
+"""The EvoMerge phase: configuration, candidates, generations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field
 
 from .base import Count, Digest, Flag, Request, Resource, Seed, Unit
-from .cognate import DatasetChoice, Resources, SecondsFrom, TaskScore
+from .cognate import DatasetChoice, Resources, SecondsFrom
 from .fault import Fault
 from .recipe import Recipe
 
@@ -189,68 +189,6 @@ class Generation(Resource):
     seconds: float
 
 
-class Baseline(Resource):
-    """Something that the champion is compared with."""
-
-    name: str
-    """`parent:<model name>`, `uniform_average`, `foundation` where there is one, `best_generation_0`."""
-    model_id: str | None
-    parameters: Count
-    bytes: Count
-    selection: Fitness
-    fault: Fault | None = None
-    """Why it has no selection scores."""
-    heldout: Fitness | None
-    """On the held-out split, touched once, at the end."""
-    heldout_fault: Fault | None = None
-    """Why it has no held-out scores, where these were to be measured."""
-
-
-class PathPoint(Resource):
-    """A model on the straight line between two parents' weights, on the selection problems."""
-
-    t: Unit
-    """Weight of the second parent; the first has 1 − t."""
-    loss: float | None
-    """Mean cross-entropy over the datasets, nats; null where it could not be measured."""
-    accuracy: float | None
-    """Mean over the datasets, 0 to 1."""
-
-
-class LinearPath(Resource):
-    """The way from one parent to another, straight through the weights: both ends and what was measured between."""
-
-    points: list[PathPoint]
-    """By rising t, from 0 to 1."""
-    barrier: float | None
-    """Most that the loss rises above the straight line between the ends' losses, nats; 0 where it nowhere does; null
-    where a point could not be measured."""
-    fault: Fault | None = None
-    """Why the first such point could not be measured."""
-
-
-class MergeBarrier(Resource):
-    """What parts two parents (Frankle 2020, linear mode connectivity; Ainsworth 2023, Git Re-Basin)."""
-
-    first: str
-    """Id of a parent."""
-    second: str
-    """Id of another."""
-    before: LinearPath
-    after: LinearPath | None
-    """The same with both aligned; null where they were left as they are."""
-
-
-class ParetoPoint(Resource):
-    """A candidate that no other one beats in everything."""
-
-    candidate_id: str
-    fitness: float
-    """Its total."""
-    objectives: dict[str, float]
-    """`accuracy/<dataset>`, more is better; `bytes`, less is better."""
-
-
 class EvoMergeForecast(Resource):
     settings: EvoMergeSettings
     candidates: Count
@@ -261,87 +199,3 @@ class EvoMergeForecast(Resource):
     seconds: float | None
     seconds_from: SecondsFrom | None
     resources: Resources
-
-
-class Timings(Resource):
-    """Where a run's wall time went, seconds."""
-
-    total: float
-    parts: dict[str, float]
-
-
-class ComparedScores(Resource):
-    """A model's held-out scores, those that belong side by side: fitness alone hides what was given up for it."""
-
-    name: str
-    """`champion`, or the parent's name."""
-    model_id: str | None
-    fitness: float | None
-    accuracy: float | None
-    """Share of the held-out problems solved, every dataset counting the same."""
-    mean_depth: float | None
-    """Blocks that a token passes."""
-    compute: float | None
-    """Parents' mean FLOPs per token over its own: above 1 it is faster than they are."""
-
-
-VerdictLevel = Literal["better", "faster_but_solves_fewer", "solves_fewer", "not_better", "unmeasured"]
-"""`better`: fitter than every parent, and no parent solves more; `faster_but_solves_fewer`: fitter, since it computes
-less, while a parent solves more; `solves_fewer`: the same, the gain coming from elsewhere; `not_better`: a parent is
-as fit, or fitter; `unmeasured`: there are no held-out scores to compare."""
-
-
-class Verdict(Resource):
-    """Whether breeding was worth it, by the held-out problems alone."""
-
-    level: VerdictLevel
-    sentence: str
-    champion: ComparedScores | None
-    """Null where there is no champion."""
-    best_parent: ComparedScores | None
-    """The fittest on the held-out problems; null where none was measured there."""
-    most_accurate_parent: ComparedScores | None
-    """The one that solves most of them: often the same."""
-
-
-StoppedBy = Literal["generations", "patience", "cancelled"]
-
-
-class EvoMergeReport(Resource):
-    kind: Literal["evomerge"] = "evomerge"
-    run_id: str
-    champion: Candidate | None
-    champion_model_id: str | None
-    champion_heldout: Fitness | None
-    champion_heldout_fault: Fault | None = None
-    """Why the champion has no held-out scores, where these were to be measured."""
-    verdict: Verdict
-    baselines: list[Baseline]
-    aligned_to: str | None
-    """Id of the model whose units the parents' were matched to before anything else; null: they are as registered."""
-    barriers: list[MergeBarrier]
-    """In the order of the parents; empty where none were asked for."""
-    generations: list[Generation]
-    pareto_front: list[ParetoPoint]
-    """Over all candidates that were measured, the fittest first; of those with the same objectives the fittest."""
-    stopped_by: StoppedBy | None
-    candidates: Count
-    timings: Timings
-
-
-class CreationTiming(Resource):
-    """Seconds to create, save and register all models of a run, beside the plain way where it was asked for."""
-
-    seconds: float
-    plain_seconds: float | None
-
-
-class CognateReport(Resource):
-    kind: Literal["cognate"] = "cognate"
-    run_id: str
-    model_ids: list[str]
-    first: dict[str, list[TaskScore]]
-    """Stage → task scores of its first evaluation."""
-    last: dict[str, list[TaskScore]]
-    creation: CreationTiming | None
-    timings: Timings

@@ -13,7 +13,8 @@ from ..cognate.presets import architecture, total_steps
 from ..contract.architecture import Architecture, Preset, parameter_count, parameter_table, tensor_shapes
 from ..contract.cognate import CognateConfig, CognateForecast, Resources, SecondsFrom, SizeForecast
 from ..contract.evomerge import EvoMergeForecast, EvoMergeSettings
-from ..contract.run import Calibration, PipelineConfig, PipelineForecast
+from ..contract.run import PipelineConfig, PipelineForecast
+from ..contract.system import Calibration
 from ..evomerge.recipe.alignment import aligns
 from ..registry.architecture import forecast_bytes
 from ..settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from ..contract.base import now
-from ..contract.run import BackendReadiness
+from ..contract.system import BackendReadiness
 from ..store import run_rows
 
 

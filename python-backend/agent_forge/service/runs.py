@@ -19,23 +19,12 @@ from .. import __version__
 from ..cognate.presets import total_steps
 from ..contract.base import now
 from ..contract.cognate import CognateConfig, CognateForecast, TaskScore, TrainingEvaluation
-from ..contract.evomerge import (
-    Candidate,
-    CognateReport,
-    CreationTiming,
-    EvoMergeConfig,
-    EvoMergeForecast,
-    EvoMergeReport,
-    EvoMergeSettings,
-    Generation,
-    Timings,
-)
+from ..contract.evomerge import Candidate, EvoMergeConfig, EvoMergeForecast, EvoMergeSettings, Generation
 from ..contract.model import Model
 from ..contract.pages import CandidatePage, RunPage
 from ..contract.recipe import TrainingOrigin
+from ..contract.report import CognateReport, CreationTiming, EvoMergeReport, Timings
 from ..contract.run import (
-    BackendReadiness,
-    Calibration,
     LogLine,
     Pipeline,
     PipelineConfig,
@@ -45,9 +34,8 @@ from ..contract.run import (
     RunKind,
     RunStatus,
     SeriesPoint,
-    System,
-    WorkerInfo,
 )
+from ..contract.system import BackendReadiness, Calibration, System, WorkerInfo
 from ..evomerge.measure.report import report_of
 from ..evomerge.recipe.foundation import common_foundation
 from ..settings import Settings

@@ -24,7 +24,8 @@ from ulid import ULID
 from ..background.backoff import STEADY_SECONDS, WORKER_START, Backoff
 from ..background.tasks import Tasks
 from ..contract.base import now
-from ..contract.run import Run, WorkerInfo
+from ..contract.run import Run
+from ..contract.system import WorkerInfo
 from ..settings import Settings
 from ..store import result_rows, run_rows
 from ..store.database import Database

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from ..contract.base import now
-from ..contract.run import Calibration
+from ..contract.system import Calibration
 
 _SIDE = 1024
 _COPY_BYTES = 128 * 1024**2

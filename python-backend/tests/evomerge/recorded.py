@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from agent_forge.contract.evomerge import Baseline, Candidate, Fitness
+from agent_forge.contract.evomerge import Candidate, Fitness
 from agent_forge.contract.fault import Fault
 from agent_forge.contract.recipe import Leaf, Recipe
+from agent_forge.contract.report import Baseline
 from agent_forge.evomerge.measure.fitness import NOT_MEASURED
 from agent_forge.evomerge.search.genome import Frame
 from agent_forge.evomerge.search.strategy import Plan

@@ -16,11 +16,12 @@ from torch.nn import functional as F
 
 from agent_forge.contract.architecture import Architecture, Preset
 from agent_forge.contract.cognate import TaskScore
-from agent_forge.contract.evomerge import EvoMergeConfig, EvoMergeReport, Timings
+from agent_forge.contract.evomerge import EvoMergeConfig
 from agent_forge.contract.fault import Fault, NotMeasurable
 from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import Model, ModelKind
 from agent_forge.contract.recipe import Leaf, TrainingOrigin
+from agent_forge.contract.report import EvoMergeReport, Timings
 from agent_forge.evomerge.measure.report import report_of
 
 ARCHITECTURE = Architecture(preset=Preset.nano, vocab_size=16, d_model=16, n_layers=3, n_heads=1, d_ff=32, window=8)

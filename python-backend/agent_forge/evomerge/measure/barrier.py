@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from ...contract.evomerge import Baseline, LinearPath, MergeBarrier, PathPoint
 from ...contract.fault import Fault
 from ...contract.job import Job
 from ...contract.recipe import Leaf, MergeNode, Recipe
+from ...contract.report import Baseline, LinearPath, MergeBarrier, PathPoint
 from ..recipe.tree import node
 
 if TYPE_CHECKING:

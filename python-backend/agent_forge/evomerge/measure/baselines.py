@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...contract.evomerge import Baseline, Candidate, Fitness
+from ...contract.evomerge import Candidate, Fitness
 from ...contract.fault import Fault
+from ...contract.report import Baseline
 from ..errors import ParentNotMeasurable
 from .fitness import NOT_MEASURED, Reference, Scores, Split
 from .workbench import Tensors, Workbench, entries_of, size_of

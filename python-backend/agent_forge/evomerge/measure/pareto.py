@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ...contract.evomerge import Candidate, ParetoPoint
+from ...contract.evomerge import Candidate
+from ...contract.report import ParetoPoint
 
 BYTES = "bytes"
 ACCURACY = "accuracy/"

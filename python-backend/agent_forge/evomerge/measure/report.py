@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...contract.evomerge import Baseline, Candidate, EvoMergeReport, Fitness, Generation, StoppedBy, Timings
+from ...contract.evomerge import Candidate, Fitness, Generation
 from ...contract.fault import Fault
+from ...contract.report import Baseline, EvoMergeReport, StoppedBy, Timings
 from .pareto import pareto_front
 from .verdict import verdict
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...contract.evomerge import Baseline, Candidate, ComparedScores, Fitness, StoppedBy, Verdict, VerdictLevel
+from ...contract.evomerge import Candidate, Fitness
 from ...contract.fault import Fault
+from ...contract.report import Baseline, ComparedScores, StoppedBy, Verdict, VerdictLevel
 
 PARENT = "parent:"
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...contract.evomerge import Baseline, Candidate, EvoMergeConfig, Role, StrategyName
+from ...contract.evomerge import Candidate, EvoMergeConfig, Role, StrategyName
+from ...contract.report import Baseline
 from ..measure.pareto import costs, named_objectives, objectives
 from .chance import chance, derived_seed
 from .space import Space

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from ...contract.evomerge import Baseline, Candidate, Role, StrategyName
+from ...contract.evomerge import Candidate, Role, StrategyName
 from ...contract.recipe import MergeNode
+from ...contract.report import Baseline
 
 POPULATIONS: dict[StrategyName, tuple[int, int]] = {
     "tournament": (8, 8),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...contract.evomerge import Baseline, Candidate, Role
+from ...contract.evomerge import Candidate, Role
+from ...contract.report import Baseline
 from ..recipe.frame import Frame
 from .chance import chance, derived_seed
 from .genome import Genome, express

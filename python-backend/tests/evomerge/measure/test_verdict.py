@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from evomerge.recorded import LEAVES, measured
 
-from agent_forge.contract.evomerge import Baseline, Fitness, Role, StoppedBy, VerdictLevel
+from agent_forge.contract.evomerge import Fitness, Role
 from agent_forge.contract.fault import Fault
 from agent_forge.contract.recipe import MergeNode
+from agent_forge.contract.report import Baseline, StoppedBy, VerdictLevel
 from agent_forge.evomerge.measure.verdict import verdict
 from agent_forge.evomerge.search.strategy import Plan
 
