@@ -36,7 +36,7 @@ const table: [string, { known?: Known; given: Event; want: Change[] }][] = [
     'a model',
     {
       given: event.registered(1, model('m')),
-      want: [{ table: 'model', model: { row: model('m'), deletedAt: null } }],
+      want: [{ table: 'model', row: model('m'), deletedAt: null }],
     },
   ],
   [
@@ -44,7 +44,7 @@ const table: [string, { known?: Known; given: Event; want: Change[] }][] = [
     {
       known: knows(),
       given: event.deleted(2, 'm'),
-      want: [{ table: 'model', model: { row: model('m'), deletedAt: timeOf(2) } }],
+      want: [{ table: 'model', row: model('m'), deletedAt: timeOf(2) }],
     },
   ],
   ['a deletion of something unknown', { given: event.deleted(2, 'm'), want: [] }],
@@ -53,7 +53,7 @@ const table: [string, { known?: Known; given: Event; want: Change[] }][] = [
     {
       known: knows(timeOf(1)),
       given: event.registered(3, model('m')),
-      want: [{ table: 'model', model: { row: model('m'), deletedAt: null } }],
+      want: [{ table: 'model', row: model('m'), deletedAt: null }],
     },
   ],
   [
@@ -63,10 +63,7 @@ const table: [string, { known?: Known; given: Event; want: Change[] }][] = [
       given: event.verified(2, 'm', false),
       want: [
         { table: 'verification', seq: 2, row: verification('m', false, timeOf(2)) },
-        {
-          table: 'model',
-          model: { row: model('m', { verified: false, verified_at: timeOf(2) }), deletedAt: null },
-        },
+        { table: 'model', row: model('m', { verified: false, verified_at: timeOf(2) }), deletedAt: null },
       ],
     },
   ],
@@ -77,10 +74,7 @@ const table: [string, { known?: Known; given: Event; want: Change[] }][] = [
       given: event.verified(2, 'm', true),
       want: [
         { table: 'verification', seq: 2, row: verification('m', true, timeOf(2)) },
-        {
-          table: 'model',
-          model: { row: model('m', { verified: true, verified_at: timeOf(2) }), deletedAt: timeOf(1) },
-        },
+        { table: 'model', row: model('m', { verified: true, verified_at: timeOf(2) }), deletedAt: timeOf(1) },
       ],
     },
   ],

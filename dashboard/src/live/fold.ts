@@ -70,7 +70,7 @@ export function foldRun(view: RunView, event: Event): RunView {
     case 'model.verified':
       return view;
     default:
-      return isRunEvent(event) ? { ...view, run: event.payload } : view;
+      return { ...view, run: event.payload };
   }
 }
 

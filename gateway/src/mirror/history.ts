@@ -1,5 +1,6 @@
 /** Histories: each is one reading of the backend's log from its beginning; readers see the published one alone. */
-import type { PrismaClient } from '../generated/client.js';
+import { Prisma, type PrismaClient } from '../generated/client.js';
+import { tableNames } from './tables.js';
 
 export type History = {
   id: number;
@@ -30,16 +31,11 @@ export async function publishHistory(prisma: PrismaClient, id: number): Promise<
 
 /** Deletes every history but these, with its rows. */
 export async function sweepHistories(prisma: PrismaClient, keep: readonly number[]): Promise<void> {
-  const gone = { notIn: [...keep] };
+  const kept = [...keep];
   await prisma.$transaction([
-    prisma.event.deleteMany({ where: { history: gone } }),
-    prisma.run.deleteMany({ where: { history: gone } }),
-    prisma.model.deleteMany({ where: { history: gone } }),
-    prisma.candidate.deleteMany({ where: { history: gone } }),
-    prisma.generation.deleteMany({ where: { history: gone } }),
-    prisma.evaluation.deleteMany({ where: { history: gone } }),
-    prisma.log.deleteMany({ where: { history: gone } }),
-    prisma.verification.deleteMany({ where: { history: gone } }),
-    prisma.history.deleteMany({ where: { id: gone } }),
+    ...tableNames.map(
+      (name) => prisma.$executeRaw`DELETE FROM ${Prisma.raw(name)} WHERE history <> ALL(${kept})`,
+    ),
+    prisma.history.deleteMany({ where: { id: { notIn: kept } } }),
   ]);
 }

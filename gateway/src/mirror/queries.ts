@@ -21,7 +21,7 @@ import type { Prisma, PrismaClient } from '../generated/client.js';
 import { decodeKey, encodeKey, InvalidCursorError, keyDate, keyInteger, pageOf } from './keyset.js';
 import { type ModelFilter, selectModels } from './models.js';
 import { type RunsSummary, summarize } from './summary.js';
-import { runOf, type Topic } from './topic.js';
+import { runOf, type Topic, topicTypes } from './topic.js';
 
 type Reader = PrismaClient | Prisma.TransactionClient;
 type Paging = { cursor?: string | null | undefined; limit: number };
@@ -199,8 +199,7 @@ export type Queries = ReturnType<typeof createQueries>;
 function eventsOf(topic: Topic): Prisma.EventWhereInput {
   const runId = runOf(topic);
   if (runId !== null) return { runId };
-  if (topic === 'models') return { type: { startsWith: 'model.' } };
-  return { type: { startsWith: 'run.', not: 'run.log' } };
+  return { type: topicTypes[topic === 'models' ? 'models' : 'runs'] };
 }
 
 function of<T>(row: { data: Prisma.JsonValue }): T {

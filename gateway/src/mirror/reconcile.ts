@@ -1,16 +1,16 @@
 /** Compares the mirror's runs and models with the backend's own pages, by content hash of what is settled. */
 import { createHash } from 'node:crypto';
-import type { Model, Run } from '../../../openapi/backend.js';
 import type { BackendApi } from '../backend/api.js';
 import type { Clock } from '../backend/clock.js';
 import type { Queries } from './queries.js';
+import { type Entry, settled } from './tables.js';
 
 const PAGE = 500;
 /** Times to look again at rows that differ: they may have changed between the two readings. */
 const LOOKS = 5;
 
 export type Difference = {
-  table: 'run' | 'model';
+  table: Compared;
   id: string;
   mirror: string | null;
   backend: string | null;
@@ -48,61 +48,37 @@ async function position({ backend, signal, cursor }: Reconciliation): Promise<nu
   return (await backend.get('/v1/events', { query: { epoch, after: 0, limit: 1 }, signal })).last_seq;
 }
 
-/** What changes only together with an event. Progress and the like move between events, so they may differ. */
-const settled = {
-  run: ({ id, kind, name, status, attempt, pipeline_id, created_at, started_at, finished_at }: Run) => ({
-    id,
-    kind,
-    name,
-    status,
-    attempt,
-    pipeline_id,
-    created_at,
-    started_at,
-    finished_at,
-  }),
-  model: ({ id, name, kind, digest, bytes, parameters, parents, created_at, verified }: Model) => ({
-    id,
-    name,
-    kind,
-    digest,
-    bytes,
-    parameters,
-    parents,
-    created_at,
-    verified,
-  }),
-};
-
-type Hashes = { run: Map<string, string>; model: Map<string, string> };
+type Compared = keyof typeof settled;
+type Row<T extends Compared> = Entry<T>['row'];
+type Page<T extends Compared> = { items: Row<T>[]; next_cursor: string | null };
+type Reads = { [T in Compared]: (query: { cursor: string | null; limit: number }) => Promise<Page<T>> };
+type Hashes = Record<Compared, Map<string, string>>;
 
 async function backendHashes({ backend, signal }: Reconciliation): Promise<Hashes> {
-  return {
-    run: await hashes(settled.run, (cursor) =>
-      backend.get('/v1/runs', { query: { cursor, limit: PAGE }, signal }),
-    ),
-    model: await hashes(settled.model, (cursor) =>
-      backend.get('/v1/models', { query: { cursor, limit: PAGE }, signal }),
-    ),
-  };
+  return hashes({
+    run: (query) => backend.get('/v1/runs', { query, signal }),
+    model: (query) => backend.get('/v1/models', { query, signal }),
+  });
 }
 
-async function mirrorHashes(queries: Queries): Promise<Hashes> {
-  return {
-    run: await hashes(settled.run, (cursor) => queries.runs({ cursor, limit: PAGE })),
-    model: await hashes(settled.model, (cursor) => queries.models({ cursor, limit: PAGE })),
-  };
+async function mirrorHashes({ runs, models }: Queries): Promise<Hashes> {
+  return hashes({ run: runs, model: models });
 }
 
-async function hashes<Row extends { id: string }>(
-  part: (row: Row) => object,
-  read: (cursor: string | null) => Promise<{ items: Row[]; next_cursor: string | null }>,
-): Promise<Map<string, string>> {
+async function hashes(reads: Reads): Promise<Hashes> {
+  return { run: await hashesOf('run', reads.run), model: await hashesOf('model', reads.model) };
+}
+
+async function hashesOf<T extends Compared>(table: T, read: Reads[T]): Promise<Map<string, string>> {
+  const fields: readonly string[] = settled[table];
   const found = new Map<string, string>();
   let cursor: string | null = null;
   do {
-    const page: { items: Row[]; next_cursor: string | null } = await read(cursor);
-    for (const row of page.items) found.set(row.id, hashOf(part(row)));
+    const page: Page<T> = await read({ cursor, limit: PAGE });
+    for (const row of page.items) {
+      const part = Object.entries(row).filter(([field]) => fields.includes(field));
+      found.set(row.id, hashOf(Object.fromEntries(part)));
+    }
     cursor = page.next_cursor;
   } while (cursor !== null);
   return found;
@@ -123,7 +99,7 @@ function sorted(value: unknown): unknown {
 }
 
 function compare(mine: Hashes, theirs: Hashes): Difference[] {
-  return (['run', 'model'] as const).flatMap((table) => {
+  return (Object.keys(settled) as Compared[]).flatMap((table) => {
     const ids = new Set([...mine[table].keys(), ...theirs[table].keys()]);
     return [...ids].flatMap((id) => {
       const [mirror, backend] = [mine[table].get(id) ?? null, theirs[table].get(id) ?? null];

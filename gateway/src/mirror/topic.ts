@@ -12,10 +12,18 @@ export function runOf(topic: Topic): string | null {
   return topic.startsWith('run:') ? topic.slice(4) : null;
 }
 
-/** The topics that an event belongs to. Log lines go to their run alone, although their type begins with `run.`. */
+/** By types of events. Log lines go to their run alone, although their type begins with `run.`. */
+export const topicTypes: Record<'runs' | 'models', { startsWith: string; not?: string }> = {
+  runs: { startsWith: 'run.', not: 'run.log' },
+  models: { startsWith: 'model.' },
+};
+
+/** The topics that an event belongs to. */
 export function topicsOf(event: Event | LiveEvent): Topic[] {
   const topics: Topic[] = event.run_id === null ? [] : [`run:${event.run_id}`];
-  if (event.type.startsWith('model.')) topics.push('models');
-  else if (event.type.startsWith('run.') && event.type !== 'run.log') topics.push('runs');
+  for (const topic of ['runs', 'models'] as const) {
+    const { startsWith, not } = topicTypes[topic];
+    if (event.type.startsWith(startsWith) && event.type !== not) topics.push(topic);
+  }
   return topics;
 }
