@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "history" DROP COLUMN "resyncs";
