@@ -20,6 +20,7 @@ from ..service.runs import RunService
 from ..settings import Settings
 from ..store.data_lock import lock
 from ..store.database import Database
+from ..store.errors import CannotOpenError
 from ..store.faults import in_short, store_fault
 from ..store.integrity import quick_check
 from ..store.proving import Proving
@@ -31,10 +32,6 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 20.0
 """Longest that the check of the database may delay a start."""
-
-
-class CannotOpenError(RuntimeError):
-    """The database is there and cannot be used; the text says why, and what to do."""
 
 
 class Backend:

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from ..contract.architecture import Architecture, fitted
 from ..contract.cognate import DatasetChoice, TaskScore
-from ..contract.fault import Fault, NotMeasurable
+from ..contract.errors import NotMeasurable
+from ..contract.fault import Fault
 from ..registry.tensors import shapes_of
 from .batch import Batch, Encoded, collate, encode
 from .datasets.problem import Dataset, Split

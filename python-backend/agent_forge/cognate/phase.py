@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..contract.architecture import Architecture
 from ..contract.cognate import CognateConfig, TrainingEvaluation, TrainingStep
-from ..contract.fault import NotMeasurable
+from ..contract.errors import NotMeasurable
 from ..contract.job import Job
 from ..contract.model import Model
 from ..contract.recipe import Leaf, TrainingOrigin

@@ -18,11 +18,3 @@ class Fault(Resource):
     kind: FaultKind
     message: str
     """What happened where, in words: it names the tensor or the dataset."""
-
-
-class NotMeasurable(Exception):  # noqa: N818 - names what the model is
-    """Raised by an evaluator: what a model computes is not finite, so that it has no scores."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault

@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Paused(Exception):  # noqa: N818 - control flow, not an error
-    """Raised by `Job.poll`: stop at once, keep the last checkpoint, resume later."""
-
-
-class Cancelled(Exception):  # noqa: N818 - control flow, not an error
-    """Raised by `Job.poll`: stop at once; what exists stays usable."""
-
-
 class ModelDraft(Resource):
     """A model that is about to be registered."""
 

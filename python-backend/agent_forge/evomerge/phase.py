@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from ..contract.errors import Cancelled
 from ..contract.evomerge import Candidate, EvoMergeConfig, Fitness, Generation
 from ..contract.fault import Fault
-from ..contract.job import Cancelled, Job
+from ..contract.job import Job
 from ..contract.report import Baseline, MergeBarrier, StoppedBy
 from ..registry.tensors import digest_tensors
 from .ahead import ahead

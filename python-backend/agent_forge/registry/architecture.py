@@ -16,14 +16,8 @@ from ..contract.architecture import (
     parameter_table,
     tensor_shapes,
 )
-from .errors import RegistryError
+from .errors import WrongShapeError
 from .header import Header, file_bytes, float32
-
-
-class WrongShapeError(RegistryError):
-    """Tensors that are not those of the architecture that they claim."""
-
-    code = "wrong_shape"
 
 
 def file_metadata(architecture: Architecture | None) -> dict[str, str]:

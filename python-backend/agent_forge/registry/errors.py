@@ -99,3 +99,21 @@ class NoSpaceError(RegistryError):
 
     code = "insufficient_disk"
     hint = "Delete models that are no longer needed."
+
+
+class WrongShapeError(RegistryError):
+    """Tensors that are not those of the architecture that they claim."""
+
+    code = "wrong_shape"
+
+
+class NotRebuildableError(RegistryError):
+    """There is nothing to rebuild the model from; the check is skipped and the message says why."""
+
+    code = "not_rebuildable"
+
+
+class LeafError(RegistryError):
+    """A leaf of a recipe is gone or isn't what the recipe pinned, and can't be rebuilt either."""
+
+    code = "bad_leaf"

@@ -9,22 +9,16 @@ from torch import Tensor
 from ..contract.model import Model
 from ..contract.recipe import ImportOrigin, Leaf, MergeOrigin, Origin, Recipe, TrainingOrigin
 from .digest import digest_file
-from .errors import RegistryError, UnreadableTypeError
+from .errors import LeafError, NotRebuildableError, RegistryError, UnreadableTypeError
 from .files import ModelFiles
 from .tensors import digest_tensors, load_tensors
-from .verify import NotRebuildableError, Rebuilt
+from .verify import Rebuilt
 
 Tensors = Mapping[str, Tensor]
 Materialise = Callable[[Recipe, Mapping[str, Tensors]], Tensors]
 """(recipe, model id of each leaf → its tensors) → the tensors that the recipe makes."""
 Replay = Callable[[TrainingOrigin], Tensors]
 """Train again, exactly as then. Raises NotRebuildableError where that was not asked for."""
-
-
-class LeafError(RegistryError):
-    """A leaf of a recipe is gone or isn't what the recipe pinned, and can't be rebuilt either."""
-
-    code = "bad_leaf"
 
 
 class RecipeRebuilder:

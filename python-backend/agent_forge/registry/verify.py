@@ -14,7 +14,7 @@ from ..contract.model import Check, Model, Verification
 from ..contract.recipe import MergeOrigin, Origin
 from .architecture import check_shapes
 from .digest import FileDigest, digest_file, sha256_file
-from .errors import RegistryError
+from .errors import NotRebuildableError, RegistryError
 from .files import ModelFiles
 
 
@@ -26,12 +26,6 @@ class Rebuilt:
     parameters: int
     detail: str
     """How it was made, in plain words."""
-
-
-class NotRebuildableError(RegistryError):
-    """There is nothing to rebuild the model from; the check is skipped and the message says why."""
-
-    code = "not_rebuildable"
 
 
 class Rebuilder(Protocol):

@@ -41,11 +41,11 @@ from ..evomerge.recipe.foundation import common_foundation
 from ..settings import Settings
 from ..store import cursors, model_rows, outbox, result_rows, run_rows
 from ..store.database import Database
-from ..store.errors import Refusal
+from ..store.errors import IllegalTransition, Refusal
 from ..store.outbox import Transaction, rfc3339
 from ..store.proving import Proving
 from ..store.schema import idempotency, runs
-from ..store.states import Action, IllegalTransition
+from ..store.states import Action
 from ..versions import versions
 from ..worker.defaults import settled
 from . import admission, forecast

@@ -21,17 +21,14 @@ from ..registry.digest import sha256_file
 from ..registry.errors import RegistryError
 from ..registry.files import ModelFiles
 from ..settings import Settings
-from .data_lock import DataDirectoryInUseError, lock
+from .data_lock import lock
 from .database import Database
+from .errors import BackupError, DatabaseDamagedError, DataDirectoryInUseError
 from .faults import store_fault
-from .integrity import DatabaseDamagedError, quick_check
+from .integrity import quick_check
 from .outbox import rfc3339
 
 _MANIFEST = "CREATE TABLE backup(key TEXT PRIMARY KEY, value TEXT NOT NULL)"
-
-
-class BackupError(RuntimeError):
-    """Why nothing was backed up or restored, and what to do."""
 
 
 @dataclass(frozen=True)

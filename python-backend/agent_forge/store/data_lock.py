@@ -6,9 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-
-class DataDirectoryInUseError(RuntimeError):
-    """Two backends on one directory would give up each other's workers."""
+from .errors import DataDirectoryInUseError
 
 
 def lock(data: Path) -> int:

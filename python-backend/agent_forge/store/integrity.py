@@ -7,17 +7,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from .errors import DatabaseDamagedError
 from .faults import DATABASE_DAMAGED, store_fault
 
 _STEPS = 100
 """Of SQLite's virtual machine, between two looks at the clock."""
-
-
-class DatabaseDamagedError(RuntimeError):
-    """The file is no database, or one with broken pages."""
-
-    def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"the database {path} is damaged ({what}). {DATABASE_DAMAGED.hint}")
 
 
 def quick_check(path: Path, *, seconds: float) -> bool:

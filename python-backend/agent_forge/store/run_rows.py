@@ -16,15 +16,12 @@ from ..contract.base import now
 from ..contract.evomerge import EvoMergeConfig
 from ..contract.model import ModelKind
 from ..contract.run import Failure, Run, RunStatus
+from .errors import Fenced
 from .outbox import Transaction
 from .schema import models, runs
 from .states import ENDED, HELD, Action, step
 
 DEPENDENCY_FAILED = "dependency_failed"
-
-
-class Fenced(Exception):  # noqa: N818 - control flow, not an error
-    """This worker no longer holds the run: it was declared dead, or the run was given to another attempt."""
 
 
 @dataclass(frozen=True)

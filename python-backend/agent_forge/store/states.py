@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ..contract.run import RunStatus as S
+from .errors import IllegalTransition
 
 
 class Action(StrEnum):
@@ -63,21 +64,10 @@ HELD = frozenset({S.running, S.pausing, S.cancelling})
 ENDED = frozenset({S.succeeded, S.failed, S.cancelled})
 
 
-class IllegalTransition(Exception):  # noqa: N818 - names what was asked for
-    """This action means nothing in this state."""
-
-    def __init__(self, status: S, action: Action) -> None:
-        allowed = sorted(a for (s, a) in TRANSITIONS if s is status and a in COMMANDS)
-        super().__init__(
-            f"a run that is {status} cannot {action}; "
-            + (f"it can {', '.join(allowed)}" if allowed else "it takes no commands")
-        )
-        self.status, self.action = status, action
-
-
 def step(status: S, action: Action) -> tuple[S, str]:
     """The next state and the event that tells of it. Raises `IllegalTransition`."""
     try:
         return TRANSITIONS[status, action]
     except KeyError:
-        raise IllegalTransition(status, action) from None
+        allowed = sorted(a for (s, a) in TRANSITIONS if s is status and a in COMMANDS)
+        raise IllegalTransition(status, action, allowed) from None

@@ -32,6 +32,7 @@ from ..store.database import Database
 from ..store.faults import in_short
 from ..store.outbox import Transaction
 from ..worker import memory, messages
+from ..worker.errors import MalformedMessage
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +199,7 @@ class Supervisor:
                 return
             try:
                 message = messages.read(line)
-            except messages.MalformedMessage as error:
+            except MalformedMessage as error:
                 log.error("a malformed line is skipped: %s", error, extra={"pid": worker.process.pid})
                 continue
             worker.heard, worker.heartbeat_at = time.monotonic(), now()

@@ -17,9 +17,10 @@ from sqlalchemy import select, update
 
 from ..contract.base import now
 from ..contract.cognate import TrainingEvaluation, TrainingStep
+from ..contract.errors import Cancelled, Paused
 from ..contract.event import LiveProgress, LiveStep
 from ..contract.evomerge import Candidate, Fitness, Generation
-from ..contract.job import Cancelled, ModelDraft, Paused
+from ..contract.job import ModelDraft
 from ..contract.model import Model, ModelKind
 from ..contract.run import LogLine, Progress, Run, RunKind, RunStatus, SeriesPoint
 from ..registry.files import ModelFiles
@@ -32,6 +33,7 @@ from ..store.outbox import Transaction
 from ..store.proving import Proving
 from ..store.schema import runs
 from . import checkpoint, memory
+from .errors import Stopped
 from .eta import Eta
 from .throttle import Latest
 
@@ -44,10 +46,6 @@ PROGRESS_SECONDS = 2.0
 """Between two writes of the progress into the run's row."""
 SERIES_POINTS = 1000
 """Points of a stage that are kept."""
-
-
-class Stopped(Exception):  # noqa: N818 - control flow, not an error
-    """The worker shall end; the run goes on in the next one."""
 
 
 class DatabaseJob:

@@ -7,10 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..contract.event import LiveEvent
-
-
-class MalformedMessage(ValueError):  # noqa: N818 - a fact about a line, not a failure of this process
-    """The line is no message; the text says why."""
+from .errors import MalformedMessage
 
 
 class _Message(BaseModel):

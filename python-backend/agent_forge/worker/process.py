@@ -16,20 +16,22 @@ from sqlalchemy.exc import DBAPIError
 from .. import logs
 from ..background import threads
 from ..background.backoff import STORE, Backoff
-from ..contract.job import Cancelled, Paused
+from ..contract.errors import Cancelled, Paused
 from ..contract.run import Run
 from ..registry.files import ModelFiles
 from ..settings import Settings
 from ..store import rates, result_rows, run_rows
 from ..store.database import Database
+from ..store.errors import Fenced
 from ..store.faults import DISK_FULL, in_short, store_fault
-from ..store.run_rows import Fenced, Lease
+from ..store.run_rows import Lease
 from ..store.states import Action
 from ..versions import versions
 from . import memory, wiring
 from .calibration import calibrate
+from .errors import Stopped
 from .failure import describe
-from .job import DatabaseJob, Stopped
+from .job import DatabaseJob
 from .pipe import Upward, listen
 
 log = logging.getLogger(__name__)

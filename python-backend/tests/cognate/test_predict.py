@@ -14,7 +14,7 @@ from torch import Tensor
 
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.predict import predict
-from agent_forge.contract.fault import NotMeasurable
+from agent_forge.contract.errors import NotMeasurable
 
 MOST = torch.finfo(torch.float32).max
 EXPONENTS = st.lists(st.floats(min_value=-38, max_value=38.47), min_size=7, max_size=7)

@@ -20,7 +20,7 @@ from agent_forge.cognate.presets import resolve
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import FROM_SCRATCH, Regime, Trainer
 from agent_forge.contract.cognate import CognateConfig, DatasetChoice
-from agent_forge.contract.job import Cancelled, Paused
+from agent_forge.contract.errors import Cancelled, Paused
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import TrainingOrigin
 from agent_forge.worker.failure import describe

@@ -25,9 +25,10 @@ from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import FROM_SCRATCH, Trainer
 from agent_forge.contract.architecture import Architecture, Preset
 from agent_forge.contract.cognate import CognateConfig
+from agent_forge.contract.errors import NotMeasurable, Paused
 from agent_forge.contract.evomerge import Candidate, EvoMergeConfig, Role
-from agent_forge.contract.fault import Fault, NotMeasurable
-from agent_forge.contract.job import ModelDraft, Paused
+from agent_forge.contract.fault import Fault
+from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import ImportOrigin
 from agent_forge.evomerge.errors import MergeRefused, NoChampion, ParentNotMeasurable

@@ -9,8 +9,8 @@ import pytest
 from evomerge.tiny import FAMILIES, TinyEvaluator, job_with_parents, reported, tiny_evaluator
 from memory_job import MemoryJob
 
+from agent_forge.contract.errors import Cancelled, Paused
 from agent_forge.contract.evomerge import EvoMergeConfig, Role
-from agent_forge.contract.job import Cancelled, Paused
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import MergeOrigin
 from agent_forge.evomerge.errors import LeafChanged, NonFinite, OtherSearch, ShapesDiffer, WrongInputs

@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from agent_forge.contract.architecture import Architecture, Preset
 from agent_forge.contract.cognate import TaskScore
+from agent_forge.contract.errors import NotMeasurable
 from agent_forge.contract.evomerge import EvoMergeConfig
-from agent_forge.contract.fault import Fault, NotMeasurable
+from agent_forge.contract.fault import Fault
 from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import Model, ModelKind
 from agent_forge.contract.recipe import Leaf, TrainingOrigin

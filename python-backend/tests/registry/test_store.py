@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from agent_forge.contract.architecture import ARCHITECTURES, Architecture, Preset, parameter_count, tensor_shapes
-from agent_forge.registry.architecture import WrongShapeError, forecast_bytes, modules, recognise
-from agent_forge.registry.errors import FileMissingError, NameTakenError
+from agent_forge.registry.architecture import forecast_bytes, modules, recognise
+from agent_forge.registry.errors import FileMissingError, NameTakenError, WrongShapeError
 from agent_forge.registry.files import ModelFiles
 from agent_forge.registry.header import float32, lay_out, read_header
 from agent_forge.registry.placement import metadata_of, model_id, read_metadata

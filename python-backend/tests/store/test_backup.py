@@ -17,9 +17,10 @@ from agent_forge.contract.run import Run, RunStatus
 from agent_forge.registry.digest import sha256_file
 from agent_forge.settings import Settings
 from agent_forge.store import model_rows, outbox, run_rows
-from agent_forge.store.backup import BackupError, back_up, restore
+from agent_forge.store.backup import back_up, restore
 from agent_forge.store.data_lock import lock
 from agent_forge.store.database import Database
+from agent_forge.store.errors import BackupError
 from agent_forge.store.integrity import quick_check
 
 MakeRun = Callable[..., Run]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_forge.store.integrity import DatabaseDamagedError, quick_check
+from agent_forge.store.errors import DatabaseDamagedError
+from agent_forge.store.integrity import quick_check
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from agent_forge.contract.model import Model, ModelKind
 from agent_forge.contract.run import Failure, Run, RunKind, RunStatus
 from agent_forge.store import model_rows, run_rows
 from agent_forge.store.database import Database
-from agent_forge.store.run_rows import Fenced, Lease
+from agent_forge.store.errors import Fenced
+from agent_forge.store.run_rows import Lease
 from agent_forge.store.schema import events
 from agent_forge.store.states import Action
 

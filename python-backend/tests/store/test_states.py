@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from agent_forge.contract.event import RunEvent
 from agent_forge.contract.run import RunStatus as S
-from agent_forge.store.states import ENDED, HELD, TRANSITIONS, Action, IllegalTransition, step
+from agent_forge.store.errors import IllegalTransition
+from agent_forge.store.states import ENDED, HELD, TRANSITIONS, Action, step
 
 
 @pytest.mark.parametrize(

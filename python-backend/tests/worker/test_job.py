@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 
 from agent_forge.contract.architecture import ARCHITECTURES, Preset, tensor_shapes
 from agent_forge.contract.cognate import TrainingEvaluation, TrainingStep
+from agent_forge.contract.errors import Cancelled, Paused
 from agent_forge.contract.evomerge import Candidate
-from agent_forge.contract.job import Cancelled, ModelDraft, Paused
+from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import ImportOrigin
 from agent_forge.contract.run import Run, RunKind
@@ -21,10 +22,11 @@ from agent_forge.registry.errors import FileDiffersError, FileMissingError
 from agent_forge.registry.files import ModelFiles
 from agent_forge.store import model_rows, result_rows, run_rows
 from agent_forge.store.database import Database
-from agent_forge.store.run_rows import Fenced
+from agent_forge.store.errors import Fenced
 from agent_forge.store.schema import events
 from agent_forge.store.states import Action
-from agent_forge.worker.job import DatabaseJob, Stopped
+from agent_forge.worker.errors import Stopped
+from agent_forge.worker.job import DatabaseJob
 
 
 class Attempt:

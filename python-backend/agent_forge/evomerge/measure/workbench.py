@@ -10,8 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from ...contract.architecture import depth_of
+from ...contract.errors import NotMeasurable
 from ...contract.evomerge import EvoMergeConfig, Fitness
-from ...contract.fault import Fault, NotMeasurable
+from ...contract.fault import Fault
 from ...contract.job import Job
 from ...contract.recipe import Leaf, MergeNode, Recipe
 from ..errors import LeafChanged, MergeRefused, NonFinite, WrongInputs

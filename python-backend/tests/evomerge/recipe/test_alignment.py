@@ -11,8 +11,8 @@ from evomerge.tiny import ARCHITECTURE, TinyEvaluator, job_with_parents, reporte
 from memory_job import MemoryJob
 from torch import Tensor
 
+from agent_forge.contract.errors import Cancelled, Paused
 from agent_forge.contract.evomerge import EvoMergeConfig
-from agent_forge.contract.job import Cancelled, Paused
 from agent_forge.contract.recipe import Leaf, MergeNode
 from agent_forge.evomerge.phase import run
 from agent_forge.evomerge.recipe.alignment import aligned, reference_of
