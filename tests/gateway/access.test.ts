@@ -138,7 +138,7 @@ describe('wrong requests', () => {
     ['out of range', cognate, { difficulty: 9 }, 422, 'difficulty', /1 to 5/],
     ['a fraction', cognate, { foundation_steps: 1.5 }, 422, 'foundation_steps', /integer/],
     ['deep in the body', cognate, { seeds: [1, -2, 3] }, 422, 'seeds.1', /0 to/],
-    ['unknown field', cognate, { foundation_step: 5 }, 422, 'foundation_step', null],
+    ['unknown field', cognate, { foundation_step: 5 }, 422, 'foundation_step', /one of preset/],
     ['not an object', cognate, [1], 422, 'body', /object/],
     ['a string', cognate, '"x"', 422, 'body', /object/],
     ['no body', cognate, undefined, 422, 'body', null],

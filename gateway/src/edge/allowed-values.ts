@@ -1,12 +1,26 @@
-/** What a schema allows, in words for people: `0 to 1`, `one of nano, tinytitan, wide`. */
+/**
+ * What a schema allows, in words: `integer, 1 to 5`, `one of nano, tinytitan, wide`. The backend says the same in the
+ * same words (`api/allowed_values.py`): tests/openapi/allowed-values.json binds both.
+ */
 import { resolve, type Schema, type Specification } from './specification.js';
 
-/** The schema at a path of property names and indices below `schema`; undefined where it leads nowhere. */
-export function schemaAt(
+/**
+ * What is allowed at a path of property names and indices below `schema`; where there is no such field, the names of
+ * those that there are. Undefined where the specification says nothing of it.
+ */
+export function allowedAt(
   specification: Specification,
   schema: Schema,
   path: readonly string[],
-): Schema | undefined {
+): string | undefined {
+  const found = schemaAt(specification, schema, path);
+  if (found) return allowed(specification, found);
+  const parent = schemaAt(specification, schema, path.slice(0, -1));
+  const names = parent ? fieldsOf(specification, parent) : [];
+  return names.length > 0 ? `one of ${names.join(', ')}` : undefined;
+}
+
+function schemaAt(specification: Specification, schema: Schema, path: readonly string[]): Schema | undefined {
   const here = resolve(specification, schema);
   const [head, ...rest] = path;
   if (head === undefined) return here;
@@ -25,42 +39,68 @@ export function schemaAt(
   return undefined;
 }
 
-export function allowed(specification: Specification, schema: Schema): string | undefined {
+function fieldsOf(specification: Specification, schema: Schema): string[] {
   const here = resolve(specification, schema);
-  if (Array.isArray(here.enum)) return `one of ${here.enum.join(', ')}`;
-  if ('const' in here) return String(here.const);
-  const alternatives = branches(here)
-    .map((branch) => allowed(specification, branch))
-    .filter((text) => text !== undefined);
-  if (alternatives.length > 0) return [...new Set(alternatives)].join(' or ');
-  const type = Array.isArray(here.type) ? here.type.join(' or ') : (here.type as string | undefined);
-  const words = [
-    type,
-    range(here),
-    span('characters', here.minLength, here.maxLength),
-    span('items', here.minItems, here.maxItems),
-    here.pattern ? `matching ${String(here.pattern)}` : undefined,
-  ].filter((word) => word !== undefined);
-  if (isSchema(here.properties) && here.additionalProperties === false) {
-    words.push(`with ${Object.keys(here.properties).join(', ')}`);
+  const own = isSchema(here.properties) ? Object.keys(here.properties) : [];
+  return [...new Set([...own, ...branches(here).flatMap((branch) => fieldsOf(specification, branch))])];
+}
+
+function allowed(specification: Specification, schema: Schema): string | undefined {
+  const here = resolve(specification, schema);
+  if (Array.isArray(here.enum)) return `one of ${here.enum.map(valueText).join(', ')}`;
+  if ('const' in here) return valueText(here.const);
+  const types = Array.isArray(here.type) ? (here.type as string[]) : null;
+  const alternatives = types ? types.map((type) => ({ ...here, type })) : branches(here);
+  if (alternatives.length > 0) {
+    const words = alternatives.map((each) => allowed(specification, each));
+    return [...new Set(words.filter((text) => text !== undefined))].join(' or ') || undefined;
   }
+  const words = [here.type as string | undefined, ...limits(here)].filter((word) => word !== undefined);
   return words.length > 0 ? words.join(', ') : undefined;
 }
 
+/** Those that the type has a meaning for. */
+function limits(schema: Schema): (string | undefined)[] {
+  switch (schema.type) {
+    case 'integer':
+    case 'number':
+      return [range(schema)];
+    case 'string':
+      return [
+        span('character', schema.minLength, schema.maxLength),
+        schema.pattern === undefined ? undefined : `matching ${String(schema.pattern)}`,
+      ];
+    case 'array':
+      return [span('item', schema.minItems, schema.maxItems)];
+    case 'object':
+      return isSchema(schema.properties) && schema.additionalProperties === false
+        ? [`with ${Object.keys(schema.properties).join(', ')}`]
+        : [];
+    default:
+      return [];
+  }
+}
+
 function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): string | undefined {
-  const low = minimum ?? (exclusiveMinimum === undefined ? undefined : `more than ${exclusiveMinimum}`);
-  const high = maximum ?? (exclusiveMaximum === undefined ? undefined : `less than ${exclusiveMaximum}`);
-  if (low !== undefined && high !== undefined) return `${low} to ${high}`;
-  if (low !== undefined) return minimum === undefined ? String(low) : `at least ${low}`;
-  if (high !== undefined) return maximum === undefined ? String(high) : `at most ${high}`;
-  return undefined;
+  if (minimum !== undefined && maximum !== undefined) return `${minimum} to ${maximum}`;
+  const words = [
+    minimum === undefined ? undefined : `at least ${minimum}`,
+    exclusiveMinimum === undefined ? undefined : `more than ${exclusiveMinimum}`,
+    maximum === undefined ? undefined : `at most ${maximum}`,
+    exclusiveMaximum === undefined ? undefined : `less than ${exclusiveMaximum}`,
+  ].filter((word) => word !== undefined);
+  return words.length > 0 ? words.join(' and ') : undefined;
 }
 
 function span(unit: string, least: unknown, most: unknown): string | undefined {
   if (least === undefined && most === undefined) return undefined;
-  if (most === undefined) return `at least ${least} ${unit}`;
-  return least === undefined ? `at most ${most} ${unit}` : `${least} to ${most} ${unit}`;
+  const counted = (most ?? least) === 1 ? unit : `${unit}s`;
+  if (most === undefined) return `at least ${least} ${counted}`;
+  if (least === undefined) return `at most ${most} ${counted}`;
+  return least === most ? `exactly ${least} ${counted}` : `${least} to ${most} ${counted}`;
 }
+
+const valueText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 function branches(schema: Schema): Schema[] {
   return ['allOf', 'anyOf', 'oneOf'].flatMap((key) => (schema[key] as Schema[] | undefined) ?? []);

@@ -1,7 +1,7 @@
 /** What the validator found, as faults that a person mends: each field once, as deep as possible, a bounded number. */
 import type { Request } from 'express';
 import type { Problem } from '../../../openapi/problem.js';
-import { allowed, schemaAt } from '../edge/allowed-values.js';
+import { allowedAt } from '../edge/allowed-values.js';
 import { problem } from '../edge/problem.js';
 import { type Operation, resolve, type Schema, type Specification } from '../edge/specification.js';
 
@@ -71,12 +71,11 @@ function faultOf(
   { field, where, path }: Place,
 ): FieldError {
   const operation = request.openapi?.schema;
-  const schema = operation && schemaOf(specification, operation, where, path);
   return {
     field: faultText(field),
     message: faultText(messageOf(issue)),
     value: valueAt(request, where, path) ?? null,
-    allowed: (schema && allowed(specification, schema)) ?? null,
+    allowed: (operation && allowedIn(specification, operation, where, path)) ?? null,
   };
 }
 
@@ -87,21 +86,21 @@ function messageOf({ message, errorCode }: Issue): string {
     : message;
 }
 
-function schemaOf(
+function allowedIn(
   specification: Specification,
   operation: Operation,
   where: Where,
   path: readonly string[],
-): Schema | undefined {
+): string | undefined {
   if (where === 'body') {
     const content = Object.values(operation.requestBody?.content ?? {})[0];
-    return content && schemaAt(specification, content.schema, path);
+    return content && allowedAt(specification, content.schema, path);
   }
   const place = where === 'params' ? 'path' : where === 'headers' ? 'header' : 'query';
   const parameter = (operation.parameters ?? [])
     .map((item) => resolve(specification, item))
     .find((item) => item.in === place && String(item.name).toLowerCase() === path[0]?.toLowerCase());
-  return parameter && schemaAt(specification, parameter.schema as Schema, path.slice(1));
+  return parameter && allowedAt(specification, parameter.schema as Schema, path.slice(1));
 }
 
 function valueAt(request: ValidatedRequest, where: Where, path: readonly string[]): unknown {

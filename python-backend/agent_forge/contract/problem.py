@@ -20,7 +20,7 @@ class FieldError(Resource):
     message: str
     value: Any = None
     allowed: str | None = None
-    """The allowed values or range, in words: `0.0 to 1.0`, `one of nano, tinytitan, wide`."""
+    """The allowed values or range, in words: `integer, 1 to 5`, `one of nano, tinytitan, wide`."""
 
 
 class Problem(Resource):
