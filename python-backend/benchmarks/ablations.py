@@ -1,14 +1,16 @@
-"""What the memory and adaptive depth are worth: models trained by the Cognate phase, with and without.
+"""What the parts of TinyTitan are worth: models trained with and without, and beside a plain transformer.
 
-    cd python-backend && ../.venv/bin/python -m benchmarks.ablations
+    cd python-backend && ../.venv/bin/python -m benchmarks.ablations [--parts memory plain mqar parity]
         [--preset tinytitan] [--settings '{"foundation_steps": 100, "train_steps": 200}'] [--problems 128]
+        [--small-preset nano] [--seeds 42 1337] [--steps 600] [--pairs 8] [--gap 64] [--bits 16]
 
-Trains a foundation, a specialist of memory_integration, and adaptive_computation twice from the same seed: with the
-ponder cost of the other families and with its own. All figures are of held-out problems.
-Memory: `recall`, whose needles lie beyond the window, with the memory and without. Depth: blocks per token at both
-ponder costs, by data set, and for `composition` by difficulty. Early exit: the same evaluation where halted tokens are
-computed all the same, in matrix products' FLOPs as torch counts them and in seconds.
-Prints markdown; the last line is JSON. At 58 M it takes a quarter of an hour.
+memory: specialists of the Cognate phase (`--preset`, `--settings`): memory on and off, depth, early exit.
+plain:  a matched plain transformer on the same mixture, tokens and schedule, by seed.
+mqar:   multi-query associative recall by pairs and distance, memory on and off, and the plain transformer.
+parity: learned up to `--bits` bits, asked up to twice as many: accuracy and depth by length.
+
+The last three train `--small-preset` from scratch, `--steps` each; on one quiet core they take ten minutes together,
+and the first takes 18 at 58 M. Prints markdown; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -16,124 +18,56 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
-from agent_forge.cognate import phase as cognate
-from agent_forge.cognate.evaluation import Evaluation, Evaluator, ProblemSet
-from agent_forge.cognate.presets import architecture, resolve
+from agent_forge.cognate.presets import resolve
 from agent_forge.contract.architecture import Preset
-from agent_forge.contract.cognate import CognateConfig, Specialization, TrainingEvaluation, TrainingStep
+from agent_forge.contract.cognate import CognateConfig
 
+from . import _against_plain, _memory_and_depth, _mqar, _parity
 from ._as_worker import as_worker
-from ._folder_job import FolderJob
 
-ADAPTIVE = Specialization.adaptive_computation
-COSTS = (0.003, 0.05)
-DIFFICULTIES = (1, 2, 3, 4, 5)
+PARTS = ("memory", "plain", "mqar", "parity")
 
 
-class Told(FolderJob):
-    """Says on stderr how training goes."""
-
-    def step(self, step: TrainingStep) -> None:
-        sys.stderr.write(f"\r{step.stage} {step.step}/{step.total_steps} loss {step.loss:.3f}  ")
-
-    def evaluated(self, evaluation: TrainingEvaluation) -> None:
-        tasks = ", ".join(f"{task.dataset} {task.accuracy:.2f}" for task in evaluation.tasks)
-        sys.stderr.write(f"\r{evaluation.stage} {evaluation.step}: {tasks}; depth {evaluation.mean_depth:.2f}\n")
-
-
-def train(config: CognateConfig, folder: Path) -> list[dict[str, Tensor]]:
-    """The specialists' tensors, in the order of the configuration."""
-    job = Told("ablations", folder)
-    cognate.run(config, job)
-    stages = [config.specializations[0], config.specializations[1], f"{config.specializations[2]}-2"]
-    return [job.load_model(next(folder.glob(f"*_{stage}_ablations_*.json")).stem)[1] for stage in stages]
-
-
-def costs(evaluator: Evaluator, model: dict[str, Tensor], *, early_exit: bool) -> tuple[Evaluation, float, float]:
-    """(scores, FLOPs, seconds)"""
-    with FlopCounterMode(display=False) as counter:
-        evaluator.evaluate(model, "heldout", early_exit=early_exit)
-    start = time.perf_counter()
-    found = evaluator.evaluate(model, "heldout", early_exit=early_exit)
-    return found, float(counter.get_total_flops()), time.perf_counter() - start
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--preset", type=Preset, default=Preset.tinytitan)
+    parser.add_argument("--settings", type=json.loads, default={})
+    parser.add_argument("--problems", type=int, default=128, help="held-out ones of each data set or length")
+    parser.add_argument("--directory", type=Path, default=Path(), help="files go to a temporary directory below it")
+    parser.add_argument("--small-preset", type=Preset, default=Preset.nano)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1337], help="of the part plain")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--pairs", type=int, default=8, help="that mqar trains on, at most")
+    parser.add_argument("--gap", type=int, default=64, help="filler that mqar trains on, at most")
+    parser.add_argument("--bits", type=int, default=16, help="that parity trains on, at most")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", type=Preset, default=Preset.tinytitan)
-    parser.add_argument("--settings", type=json.loads, default={})
-    parser.add_argument("--problems", type=int, default=128)
-    parser.add_argument("--directory", type=Path, default=Path(), help="files go to a temporary directory below it")
-    options = parser.parse_args()
-    config = resolve(
-        CognateConfig.model_validate(
-            {
-                "preset": options.preset,
-                "specializations": [Specialization.memory_integration, ADAPTIVE, ADAPTIVE],
-                "seeds": [1337, 2023, 2023],
-                "ponder_costs": [COSTS[0], *COSTS],
-                "session_id": "ablations",
-                "eval_problems": 32,
-                "device": "cpu",
-                **options.settings,
-            }
-        )
-    )
-    names = tuple(choice.name for choice in config.datasets)
-
-    def evaluator(difficulty: int, datasets: tuple[str, ...] = names) -> Evaluator:
-        problems = ProblemSet(datasets, difficulty, options.problems, config.tokenizer)
-        return Evaluator(architecture(config), problems, problems)
-
-    with tempfile.TemporaryDirectory(dir=options.directory) as place:
-        remembering, free, costly = train(config, Path(place))
-    usual = evaluator(config.difficulty)
-    memory = {
-        name: usual.evaluate(remembering, "heldout", memory=on).tasks[names.index("recall")].accuracy
-        for name, on in (("with", True), ("without", False))
+    options = arguments()
+    torch.set_num_threads(1)
+    small = resolve(CognateConfig(preset=options.small_preset, device="cpu"))
+    runs = {
+        "memory": lambda: _memory_and_depth.run(options.preset, options.settings, options.problems, options.directory),
+        "plain": lambda: _against_plain.run(small, options.seeds, options.steps, options.problems),
+        "mqar": lambda: _mqar.run(small, options.steps, 2 * options.problems, pairs=options.pairs, gap=options.gap),
+        "parity": lambda: _parity.run(small, options.steps, options.problems, longest=options.bits),
     }
-    lines = [
-        f"recall beyond the window: {memory['with']:.3f} with the memory, {memory['without']:.3f} without",
-        "",
-        "| problems | " + " | ".join(f"cost {cost}: accuracy | depth" for cost in COSTS) + " |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    depths: list[dict[str, Any]] = []
-    sets = [(config.difficulty, names), *((difficulty, ("composition",)) for difficulty in DIFFICULTIES)]
-    for difficulty, datasets in sets:
-        both = [evaluator(difficulty, datasets).evaluate(model, "heldout").tasks for model in (free, costly)]
-        for pair in zip(*both, strict=True):
-            row = {"dataset": pair[0].dataset, "difficulty": difficulty}
-            row |= {str(cost): [one.accuracy, one.mean_depth] for cost, one in zip(COSTS, pair, strict=True)}
-            depths.append(row)
-            figures = " | ".join(f"{one.accuracy:.3f} | {one.mean_depth:.2f}" for one in pair)
-            lines.append(f"| {pair[0].dataset}, difficulty {difficulty} | {figures} |")
-    whole, exits = (costs(usual, costly, early_exit=early) for early in (False, True))
-    same = [a.accuracy for a in whole[0].tasks] == [b.accuracy for b in exits[0].tasks]
-    loss = max(abs(a.loss - b.loss) for a, b in zip(whole[0].tasks, exits[0].tasks, strict=True))
-    lines += [
-        "",
-        f"early exit: {'the same' if same else 'OTHER'} accuracies, losses within {loss:.1e}; "
-        f"{exits[1] / whole[1]:.2f} of the FLOPs, {exits[2] / whole[2]:.2f} of the time",
-    ]
-    result = {
-        "preset": options.preset,
-        "threads": torch.get_num_threads(),
-        "steps": [config.foundation_steps, config.train_steps],
-        "memory": memory,
-        "depths": depths,
-        "early_exit": {"same": same, "loss": loss, "flops": exits[1] / whole[1], "seconds": exits[2] / whole[2]},
-    }
-    sys.stdout.write("\n".join([*lines, json.dumps(result), ""]))
+    result: dict[str, Any] = {"threads": torch.get_num_threads()}
+    for part in options.parts:
+        start = time.perf_counter()
+        lines, result[part] = runs[part]()
+        result[part]["seconds"] = time.perf_counter() - start
+        sys.stdout.write("\n".join([*lines, "", ""]))
+        sys.stdout.flush()
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

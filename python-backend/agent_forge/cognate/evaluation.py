@@ -78,12 +78,15 @@ class Evaluator:
         roots: Sequence[Path] = (),
         device: torch.device | str = "cpu",
         precision: Literal["auto", "bf16", "fp32"] = "auto",
+        model: type[TinyTitan] = TinyTitan,
     ) -> None:
+        """`model`: what tensors are bound to; benchmarks evaluate a peer."""
         self.architecture = architecture
         self.device = torch.device(device)
         self._roots = tuple(roots)
         self._sets = {Split.selection: selection, Split.heldout: heldout}
         self._bf16 = uses_bf16(precision, architecture.preset, self.device)
+        self._model = model
         self._models: dict[int, TinyTitan] = {}
         """Depth → what the tensors of a model are bound to."""
         self._prepared: dict[tuple[ProblemSet, Split], list[_Prepared]] = {}
@@ -152,7 +155,7 @@ class Evaluator:
     def _bound(self, tensors: Mapping[str, Tensor]) -> TinyTitan:
         arch = self._of(tensors)
         if arch.n_layers not in self._models:
-            self._models[arch.n_layers] = TinyTitan(arch).requires_grad_(False)
+            self._models[arch.n_layers] = self._model(arch).requires_grad_(False)
         return self._models[arch.n_layers].bind(tensors)
 
     def _tokenizer(self, chosen: ProblemSet) -> Tokenizer:
@@ -173,23 +176,24 @@ class Evaluator:
         if key not in self._prepared:
             pad = self._tokenizer(chosen).pad
             self._prepared[key] = [
-                _Prepared(dataset.name, len(part), [b.to(self.device) for b in _batches(part, pad)])
+                _Prepared(dataset.name, len(part), [b.to(self.device) for b in batches(part, pad)])
                 for dataset, part in self._encoded(chosen, split)
             ]
         return self._prepared[key]
 
 
-def _batches(problems: Sequence[Encoded], pad: int) -> list[Batch]:
-    batches: list[Batch] = []
+def batches(problems: Sequence[Encoded], pad: int) -> list[Batch]:
+    """As many problems at once as are fast, by length; of their labels those that count in a score."""
+    found: list[Batch] = []
     part: list[Encoded] = []
     tokens = 0
     for problem in sorted(problems, key=lambda p: len(p.ids)):
         if part and tokens + len(problem.ids) > _TOKENS_PER_CALL:
-            batches.append(_scored(part, pad))
+            found.append(_scored(part, pad))
             part, tokens = [], 0
         part.append(problem)
         tokens += len(problem.ids)
-    return [*batches, _scored(part, pad)]
+    return [*found, _scored(part, pad)]
 
 
 def _scored(part: Sequence[Encoded], pad: int) -> Batch:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..contract.architecture import Architecture
-from ..contract.cognate import CognateConfig, TrainingEvaluation, TrainingStep
+from ..contract.cognate import CognateConfig, Specialization, TrainingEvaluation, TrainingStep
 from ..contract.errors import NotMeasurable
 from ..contract.job import Job
 from ..contract.model import Model
@@ -114,21 +114,11 @@ class TrainingBench:
         config = self.config
         specialises = stage.specialization is not None and bool(config.foundation_steps)
         rehearses = specialises and config.rehearsal == "distillation"
-        weights = [choice.weight for choice in config.datasets]
-        wanted = shares(self._datasets, weights, stage.specialization, config.own_share)
-        mixture = Mixture(
-            self._datasets,
-            problem_shares(wanted, self._lengths),
-            self._tokenizer,
-            filled(config.batch_tokens),
-            self._max_length,
-            foreign(self._datasets, stage.specialization) if rehearses else (),
-        )
         return Trainer(
             self.arch,
             tensors,
             config,
-            mixture,
+            self.mixture(stage.specialization, rehearses=rehearses),
             stage=stage.name,
             seed=stage.seed,
             total_steps=stage.steps,
@@ -136,6 +126,18 @@ class TrainingBench:
             ponder_cost=stage.ponder_cost,
             regime=SPECIALISING if specialises else FROM_SCRATCH,
             teacher=tensors if rehearses else None,
+        )
+
+    def mixture(self, family: Specialization | None, *, rehearses: bool) -> Mixture:
+        config = self.config
+        wanted = shares(self._datasets, [choice.weight for choice in config.datasets], family, config.own_share)
+        return Mixture(
+            self._datasets,
+            problem_shares(wanted, self._lengths),
+            self._tokenizer,
+            filled(config.batch_tokens),
+            self._max_length,
+            foreign(self._datasets, family) if rehearses else (),
         )
 
 

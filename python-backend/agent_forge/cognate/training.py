@@ -113,9 +113,11 @@ class Trainer:
         ponder_cost: float = 0.0,
         regime: Regime = FROM_SCRATCH,
         teacher: Mapping[str, Tensor] | None = None,
+        model: type[TinyTitan] = TinyTitan,
     ) -> None:
         """`config` resolved; `tensors` are copied. `teacher`: of the same shapes, left unchanged; what it says to
-        the problems that the mixture rehearses is kept (Li & Hoiem 2016, Learning without Forgetting)."""
+        the problems that the mixture rehearses is kept (Li & Hoiem 2016, Learning without Forgetting). `model`: what
+        the tensors are bound to; benchmarks train a peer."""
         self.regime = regime
         self.ponder_cost = ponder_cost
         self.config = config
@@ -126,12 +128,12 @@ class Trainer:
         self.device = device
         self.steps = 0
         own = {name: t.detach().to(device, torch.float32, copy=True) for name, t in tensors.items()}
-        self.model = TinyTitan(arch).bind(own).requires_grad_()
+        self.model = model(arch).bind(own).requires_grad_()
         self._bf16 = uses_bf16(config.precision, config.preset, device)
         self._teacher = None
         if teacher is not None:
             kept = {name: tensor.to(device, torch.float32) for name, tensor in teacher.items()}
-            self._teacher = TinyTitan(arch).bind(for_reading(kept, self._bf16)).requires_grad_(False)
+            self._teacher = model(arch).bind(for_reading(kept, self._bf16)).requires_grad_(False)
         named = dict(self.model.named_parameters())
         matrices = {
             n: p for n, p in named.items() if regime.muon and n.startswith("transformer_blocks.") and p.ndim == 2
