@@ -41,6 +41,8 @@ class Batch:
     """bool [M]"""
     problems: Tensor
     """Index of each label's problem, as it was given, int64 [M]."""
+    rows: Tensor
+    """The same of each token, int64 [N]."""
 
     def relabelled(self, chosen: Tensor) -> Batch:
         """The same tokens with these labels alone, in this order. chosen: indices, or a mask."""
@@ -63,6 +65,7 @@ class Batch:
             self.targets.to(device),
             self.scored.to(device),
             self.problems.to(device),
+            self.rows.to(device),
         )
 
 
@@ -106,7 +109,7 @@ def collate(problems: Sequence[Encoded], pad: int) -> Batch:
     rounded = [-(-len(p.ids) // _ROUND) * _ROUND for p in problems]
     order = sorted(range(len(problems)), key=rounded.__getitem__)
     tokens = np.full(sum(rounded), pad, dtype=np.int64)
-    positions = np.empty(len(tokens), dtype=np.int64)
+    positions, rows = np.empty((2, len(tokens)), dtype=np.int64)
     real = np.zeros(len(tokens), dtype=np.bool_)
     groups: list[list[int]] = []
     labels: list[int] = []
@@ -118,6 +121,7 @@ def collate(problems: Sequence[Encoded], pad: int) -> Batch:
         problem, length = problems[index], rounded[index]
         tokens[start : start + len(problem.ids)] = problem.ids
         positions[start : start + length] = np.arange(length)
+        rows[start : start + length] = index
         real[start : start + len(problem.ids)] = True
         labels += [start + place for place in problem.places]
         targets += problem.targets
@@ -138,4 +142,5 @@ def collate(problems: Sequence[Encoded], pad: int) -> Batch:
         targets=torch.tensor(targets, dtype=torch.int64),
         scored=torch.tensor(scored, dtype=torch.bool),
         problems=torch.tensor(owners, dtype=torch.int64),
+        rows=torch.from_numpy(rows),
     )

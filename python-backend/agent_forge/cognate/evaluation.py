@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..contract.architecture import Architecture, fitted
-from ..contract.cognate import DatasetChoice, TaskScore
+from ..contract.cognate import DatasetChoice
 from ..contract.errors import NotMeasurable
 from ..contract.fault import Fault
 from ..registry.tensors import shapes_of
 from .batch import Batch, Encoded, collate, encode
 from .datasets.problem import Dataset, Split
 from .datasets.registry import load_datasets
-from .flops import flops_per_token
+from .draws import Draws
 from .model import TinyTitan
 from .presets import DEFAULTS
+from .scoring import Answers, Counts, Evaluation, counted, spans
 from .tokenizer import Tokenizer, load_tokenizer
 from .training import autocast, for_reading, uses_bf16
 
 # More tokens at once leave the caches, fewer cost calls.
 _TOKENS_PER_CALL = 2048
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    tasks: list[TaskScore]
-    """One per dataset, in the configuration's order."""
-    mean_depth: float
-    """Blocks, over all tokens of all datasets."""
-    flops_per_token: float
-    """At that depth, one row of the output projection included."""
-    tokens: int
-    """Read, over all datasets."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +46,13 @@ class ProblemSet:
 
 @dataclass(frozen=True)
 class _Prepared:
-    name: str
-    problems: int
-    batches: list[Batch]
+    """Problems of all datasets, laid out."""
+
+    names: tuple[str, ...]
+    dataset: Counts
+    """Index of each problem's dataset."""
+    batches: list[tuple[Counts, Batch]]
+    """With the place of each of its problems among all."""
 
 
 class Evaluator:
@@ -89,7 +83,8 @@ class Evaluator:
         self._model = model
         self._models: dict[int, TinyTitan] = {}
         """Depth → what the tensors of a model are bound to."""
-        self._prepared: dict[tuple[ProblemSet, Split], list[_Prepared]] = {}
+        self._loaded: dict[ProblemSet, list[Dataset]] = {}
+        self._prepared: dict[tuple[ProblemSet, Split, int, int], _Prepared] = {}
         self.calibration: dict[str, Any] = {
             "datasets": list(selection.datasets),
             "difficulty": selection.difficulty,
@@ -107,25 +102,61 @@ class Evaluator:
         memory: bool = True,
         early_exit: bool = True,
     ) -> Evaluation:
-        """Scores on the fixed problems of a split. Leaves `tensors` unchanged. `memory=False` ablates the memory;
-        without `early_exit` tokens that have halted are computed all the same, and the result is not used.
+        """Scores on all fixed problems of a split, see `answers`."""
+        return self.answers(tensors, split, memory=memory, early_exit=early_exit).scores()
 
+    def answers(
+        self,
+        tensors: Mapping[str, Tensor],
+        split: Literal["selection", "heldout"],
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        memory: bool = True,
+        early_exit: bool = True,
+    ) -> Answers:
+        """Answers to problems start to stop of each dataset in a split. Leaves `tensors` unchanged.
+
+        stop None: all that the split's problem set has; it may lie beyond them, and smaller datasets give what they
+        have. `memory=False` ablates the memory; without `early_exit` tokens that have halted are computed all the
+        same, and the result is not used.
         Raises RuntimeError where the tensors are of another architecture, and NotMeasurable where what the model
         computes is not finite.
         """
         which = Split(split)
+        chosen = self._sets[which]
         here = {name: tensor.to(self.device) for name, tensor in tensors.items()}
         model = self._bound(for_reading(here, self._bf16))
-        tasks = []
-        all_depth = all_tokens = 0
+        asked = self._problems(chosen, which, start, chosen.problems if stop is None else stop)
         with torch.inference_mode(), autocast(self._bf16, self.device):
-            for task in self._problems(self._sets[which], which):
-                score, depth, tokens = _score(model, task, memory, early_exit)
-                tasks.append(score)
-                all_depth += depth
-                all_tokens += tokens
-        mean_depth = all_depth / all_tokens
-        return Evaluation(tasks, mean_depth, flops_per_token(model.arch, mean_depth), all_tokens)
+            return _answered(model, asked, memory, early_exit)
+
+    def gradient(
+        self, tensors: Mapping[str, Tensor], seed: int, step: int, problems: int, ponder_cost: float
+    ) -> dict[str, Tensor]:
+        """Of the loss over training problems: mean cross-entropy of the answers, every dataset counting the same, and
+        `ponder_cost` × mean ponder cost of the tokens. Float32, on the CPU, zeros where a tensor takes no part.
+
+        problems: of each dataset, drawn from the train split by (seed, step).
+        Raises NotMeasurable where the loss is not finite.
+        """
+        chosen = self._sets[Split.selection]
+        tokenizer = self._tokenizer(chosen)
+        limit = DEFAULTS[self.architecture.preset].max_length
+        names, parts = [], []
+        for dataset in self._datasets(chosen):
+            draws = Draws("polish", seed, step, dataset.name)
+            drawn = [dataset.draw(draws, Split.train) for _ in range(problems)]
+            names.append(dataset.name)
+            parts.append([encode(one, tokenizer, dataset.by_character, limit) for one in drawn])
+        asked = _laid_out(names, parts, tokenizer.pad, self.device)
+        own = {name: t.detach().to(self.device, torch.float32) for name, t in tensors.items()}
+        model = TinyTitan(self._of(tensors)).bind(own).requires_grad_()
+        _descend(model, asked, ponder_cost, lambda: autocast(self._bf16, self.device))
+        return {
+            name: torch.zeros_like(parameter, device="cpu") if parameter.grad is None else parameter.grad.cpu()
+            for name, parameter in model.named_parameters()
+        }
 
     def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
         """Diagonal empirical Fisher: the mean over problems of the squared gradient of a problem's mean label loss.
@@ -138,7 +169,7 @@ class Evaluator:
             int(calibration["problems"]),
             str(calibration["tokenizer"]),
         )
-        encoded = self._encoded(chosen, Split(calibration["split"]))
+        encoded = self._encoded(chosen, Split(calibration["split"]), 0, chosen.problems)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -161,39 +192,44 @@ class Evaluator:
     def _tokenizer(self, chosen: ProblemSet) -> Tokenizer:
         return load_tokenizer(chosen.tokenizer, self.architecture.vocab_size, self._roots)
 
-    def _encoded(self, chosen: ProblemSet, split: Split) -> list[tuple[Dataset, list[Encoded]]]:
+    def _datasets(self, chosen: ProblemSet) -> list[Dataset]:
+        if chosen not in self._loaded:
+            choices = [DatasetChoice(name=name) for name in chosen.datasets]
+            self._loaded[chosen] = load_datasets(choices, chosen.difficulty, self.architecture.window, self._roots)
+        return self._loaded[chosen]
+
+    def _encoded(self, chosen: ProblemSet, split: Split, start: int, stop: int) -> list[tuple[str, list[Encoded]]]:
         tokenizer = self._tokenizer(chosen)
         limit = DEFAULTS[self.architecture.preset].max_length
-        choices = [DatasetChoice(name=name) for name in chosen.datasets]
-        datasets = load_datasets(choices, chosen.difficulty, self.architecture.window, self._roots)
         return [
-            (d, [encode(p, tokenizer, d.by_character, limit) for p in d.problems(split, chosen.problems)])
-            for d in datasets
+            (d.name, [encode(p, tokenizer, d.by_character, limit) for p in d.problems(split, stop)[start:]])
+            for d in self._datasets(chosen)
         ]
 
-    def _problems(self, chosen: ProblemSet, split: Split) -> list[_Prepared]:
-        key = (chosen, split)
+    def _problems(self, chosen: ProblemSet, split: Split, start: int, stop: int) -> _Prepared:
+        key = (chosen, split, start, stop)
         if key not in self._prepared:
-            pad = self._tokenizer(chosen).pad
-            self._prepared[key] = [
-                _Prepared(dataset.name, len(part), [b.to(self.device) for b in batches(part, pad)])
-                for dataset, part in self._encoded(chosen, split)
-            ]
+            names, parts = zip(*self._encoded(chosen, split, start, stop), strict=True)
+            self._prepared[key] = _laid_out(names, parts, self._tokenizer(chosen).pad, self.device)
         return self._prepared[key]
 
 
-def batches(problems: Sequence[Encoded], pad: int) -> list[Batch]:
-    """As many problems at once as are fast, by length; of their labels those that count in a score."""
-    found: list[Batch] = []
-    part: list[Encoded] = []
-    tokens = 0
-    for problem in sorted(problems, key=lambda p: len(p.ids)):
-        if part and tokens + len(problem.ids) > _TOKENS_PER_CALL:
-            found.append(_scored(part, pad))
-            part, tokens = [], 0
-        part.append(problem)
-        tokens += len(problem.ids)
-    return [*found, _scored(part, pad)]
+def _laid_out(names: Sequence[str], parts: Sequence[Sequence[Encoded]], pad: int, device: torch.device) -> _Prepared:
+    """In batches of alike lengths, without the labels that do not count."""
+    problems = [problem for part in parts for problem in part]
+    batches: list[list[int]] = []
+    tokens = _TOKENS_PER_CALL
+    for place in sorted(range(len(problems)), key=lambda place: len(problems[place].ids)):
+        if tokens + len(problems[place].ids) > _TOKENS_PER_CALL:
+            batches.append([])
+            tokens = 0
+        batches[-1].append(place)
+        tokens += len(problems[place].ids)
+    return _Prepared(
+        tuple(names),
+        spans(parts),
+        [(np.array(places), _scored([problems[place] for place in places], pad).to(device)) for places in batches],
+    )
 
 
 def _scored(part: Sequence[Encoded], pad: int) -> Batch:
@@ -202,41 +238,55 @@ def _scored(part: Sequence[Encoded], pad: int) -> Batch:
     return batch.relabelled(batch.scored)
 
 
-def _score(model: TinyTitan, task: _Prepared, memory: bool, skip: bool) -> tuple[TaskScore, int, int]:
-    losses: list[Tensor] = []
-    solved = depth = tokens = 0
-    for batch in task.batches:
+def _answered(model: TinyTitan, asked: _Prepared, memory: bool, skip: bool) -> Answers:
+    count = len(asked.dataset)
+    losses = np.zeros(count)
+    labels, wrong, depths, tokens = np.zeros((4, count), dtype=np.int64)
+    for places, batch in asked.batches:
         output = model(batch.tokens, batch.layout, batch.labels, memory=memory, skip=skip)
         logits = output.logits.float()
-        losses.append(F.cross_entropy(logits, batch.targets, reduction="none").double())
-        _require_finite(task.name, logits, losses[-1])
-        wrong = batch.problems[logits.argmax(dim=-1) != batch.targets]
-        solved += len(torch.bincount(batch.problems)) - int(torch.bincount(wrong).count_nonzero())
-        depth += int(output.depth.sum())
-        tokens += int(batch.layout.real.count_nonzero())
-    loss = float(torch.cat(losses).mean())
-    score = TaskScore(
-        dataset=task.name,
-        problems=task.problems,
-        loss=loss,
-        # A merge can be so far off that exp overflows; a perplexity beyond e⁷⁰⁰ is given as e⁷⁰⁰.
-        perplexity=math.exp(min(loss, 700.0)),
-        accuracy=solved / task.problems,
-        mean_depth=depth / tokens,
-    )
-    return score, depth, tokens
+        loss = F.cross_entropy(logits, batch.targets, reduction="none").double()
+        owners = batch.problems.cpu().numpy()
+        _require_finite(logits, loss, asked.dataset[places][owners], asked.names)
+        real = batch.layout.real.cpu().numpy()
+        rows = batch.rows.cpu().numpy()[real]
+        losses[places] = counted(owners, loss.cpu().numpy(), len(places))
+        labels[places] = counted(owners, None, len(places))
+        wrong[places] = counted(owners, (logits.argmax(dim=-1) != batch.targets).cpu().numpy(), len(places))
+        depths[places] = counted(rows, output.depth.cpu().numpy()[real], len(places))
+        tokens[places] = counted(rows, None, len(places))
+    return Answers(asked.names, model.arch, asked.dataset, losses, labels, wrong == 0, depths, tokens)
 
 
-def _require_finite(dataset: str, logits: Tensor, losses: Tensor) -> None:
-    """Raises NotMeasurable: a NaN or an infinity has no place in a score, and none can be compared with it."""
-    if not bool(torch.stack(logits.aminmax()).isfinite().all()):
-        raise NotMeasurable(
-            Fault(kind="output_not_finite", message=f"on {dataset} the model's outputs are not finite: they overflow")
-        )
-    if not bool(losses.isfinite().all()):
-        raise NotMeasurable(
-            Fault(kind="loss_not_finite", message=f"on {dataset} the loss is not finite: the outputs lie too far apart")
-        )
+def _require_finite(logits: Tensor, losses: Tensor, dataset: Counts, names: Sequence[str]) -> None:
+    """Raises NotMeasurable: a NaN or an infinity has no place in a score, and none can be compared with it.
+
+    logits: a row for each label; dataset: index in `names` of each row's.
+    """
+    for what, values, why in (
+        ("output_not_finite", logits, "the model's outputs are not finite: they overflow"),
+        ("loss_not_finite", losses[:, None], "the loss is not finite: the outputs lie too far apart"),
+    ):
+        if not bool(torch.stack(values.aminmax()).isfinite().all()):
+            first = int((~values.isfinite().all(dim=-1)).nonzero()[0])
+            raise NotMeasurable(Fault(kind=what, message=f"on {names[dataset[first]]} {why}"))
+
+
+def _descend(
+    model: TinyTitan, asked: _Prepared, ponder_cost: float, casting: Callable[[], AbstractContextManager[Any]]
+) -> None:
+    """Leave the gradient in the model's parameters. Raises NotMeasurable."""
+    owners = [asked.dataset[places][batch.problems.cpu().numpy()] for places, batch in asked.batches]
+    shares = 1 / (len(asked.names) * counted(np.concatenate(owners), None, len(asked.names)))
+    tokens = sum(int(batch.layout.real.count_nonzero()) for _, batch in asked.batches)
+    for dataset, (_, batch) in zip(owners, asked.batches, strict=True):
+        with casting():
+            output = model(batch.tokens, batch.layout, batch.labels)
+        loss = F.cross_entropy(output.logits.float(), batch.targets, reduction="none")
+        cost = (loss * torch.from_numpy(shares[dataset]).to(loss)).sum() + ponder_cost * output.ponder.sum() / tokens
+        if not bool(cost.isfinite()):
+            raise NotMeasurable(Fault(kind="loss_not_finite", message="on training problems the loss is not finite"))
+        torch.autograd.backward(cost)
 
 
 def _fisher(

@@ -19,11 +19,12 @@ from ..contract.model import Model
 from ..contract.recipe import Leaf, TrainingOrigin
 from .creation import create, plain_seconds
 from .datasets.registry import load_datasets
-from .evaluation import Evaluation, Evaluator, ProblemSet
+from .evaluation import Evaluator, ProblemSet
 from .initialization import draw_all
 from .mixture import Mixture, foreign, mean_lengths, problem_shares, shares
 from .plan import Drafts, Stage, stages
 from .presets import DEFAULTS, architecture, filled, resolve
+from .scoring import Evaluation
 from .tokenizer import load_tokenizer
 from .training import FROM_SCRATCH, SPECIALISING, Trainer
 

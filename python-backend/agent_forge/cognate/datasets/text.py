@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from ...contract.cognate import Specialization
@@ -53,7 +54,13 @@ def text_dataset(name: str, problems: Iterable[Problem], field: str = "datasets"
         if not found:
             counts = ", ".join(f"{split} {len(part)}" for split, part in parts.items())
             raise InvalidSetting(field, name, f"has too few problems to fill the {split} split ({counts})")
-    return TextDataset(name, {split: tuple(found) for split, found in parts.items()})
+    # a file may be sorted by subject: what is measured on its first problems shall not depend on that
+    measured = {split: tuple(sorted(parts[split], key=_digest)) for split in (Split.selection, Split.heldout)}
+    return TextDataset(name, {Split.train: tuple(parts[Split.train]), **measured})
+
+
+def _digest(problem: Problem) -> bytes:
+    return blake2b(f"{problem.prompt}\x1f{problem.answer}".encode(), digest_size=8).digest()
 
 
 def load_file(name: str, path: Path, field: str = "datasets") -> TextDataset:
