@@ -174,12 +174,13 @@ class RunService:
             timings = Timings(total=run.busy_seconds, parts=run_rows.read_json(connection, run_id, "timings"))
             if run.kind is RunKind.cognate:
                 return _cognate_report(connection, run, part, timings)
+            champion = result_rows.find_candidate(connection, run.champion_id) if run.champion_id is not None else None
             return report_of(
                 run.id,
                 part,
-                candidates=result_rows.candidates_of(connection, run.id),
+                candidates=result_rows.scores_of(connection, run.id),
                 generations=result_rows.generations_of(connection, run.id),
-                champion_id=run.champion_id,
+                champion=champion,
                 champion_model_id=run.champion_model_id,
                 cancelled=run.status is RunStatus.cancelled,
                 timings=timings,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..contract.cognate import TrainingEvaluation
-from ..contract.evomerge import Candidate, Generation
+from ..contract.evomerge import Candidate, Fitness, Generation
+from ..contract.fault import Fault
 from ..contract.run import LogLine, SeriesPoint
 from .outbox import Transaction
 from .schema import candidates, evaluations, events, generations, series
@@ -104,6 +107,26 @@ def candidates_of(
     if limit is not None:
         query = query.limit(limit)
     return [Candidate.model_validate_json(body) for body in connection.execute(query).scalars()]
+
+
+class Scores(NamedTuple):
+    """What a candidate is worth, without its recipe: that is most of a candidate's text, and slow to parse."""
+
+    id: str
+    bytes: int
+    fitness: Fitness
+    fault: Fault | None
+
+
+_SCORES = TypeAdapter(Scores)
+
+
+def scores_of(connection: Connection, run_id: str) -> list[Scores]:
+    """Of all candidates, in (generation, slot) order."""
+    c = candidates.c
+    fields = func.json_extract(c.body, *(f"$.{field}" for field in Scores._fields))
+    query = select(fields).where(c.run_id == run_id).order_by(c.generation, c.slot)
+    return [_SCORES.validate_json(found) for found in connection.execute(query).scalars()]
 
 
 def find_candidate(connection: Connection, candidate_id: str) -> Candidate | None:

@@ -173,12 +173,13 @@ def tiny_evaluator(config: EvoMergeConfig, parents: Sequence[Model]) -> TinyEval
 
 def reported(job: MemoryJob) -> EvoMergeReport:
     """What the API would answer."""
+    champion_id = (job.reported.get("champion") or {}).get("id")
     return report_of(
         job.run_id,
         job.reported,
         candidates=job.candidates(),
         generations=[one for _, one in sorted(job.generations.items())],
-        champion_id=(job.reported.get("champion") or {}).get("id"),
+        champion=next((one for one in job.candidates() if one.id == champion_id), None),
         champion_model_id=job.reported.get("champion_model_id"),
         cancelled=False,
         timings=Timings(total=0, parts={}),

@@ -8,7 +8,7 @@ from typing import Any
 from ...contract.evomerge import Candidate, Fitness, Generation
 from ...contract.fault import Fault
 from ...contract.report import Baseline, EvoMergeReport, StoppedBy, Timings
-from .pareto import pareto_front
+from .pareto import Scored, pareto_front
 from .verdict import verdict
 
 
@@ -16,15 +16,14 @@ def report_of(
     run_id: str,
     reported: Mapping[str, Any],
     *,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[Scored],
     generations: Sequence[Generation],
-    champion_id: str | None,
+    champion: Candidate | None,
     champion_model_id: str | None,
     cancelled: bool,
     timings: Timings,
 ) -> EvoMergeReport:
     """reported: what the phase gave to `Job.report`."""
-    champion = next((one for one in candidates if one.id == champion_id), None)
     heldout, fault = reported.get("champion_heldout"), reported.get("champion_heldout_fault")
     measured = Fitness.model_validate(heldout) if heldout is not None else None
     unmeasured = Fault.model_validate(fault) if fault is not None else None
