@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 from safetensors.torch import load_file
 from torch import Tensor
 
 from agent_forge.contract.base import now
 from agent_forge.contract.cognate import TrainingEvaluation, TrainingStep
+from agent_forge.contract.errors import Paused
 from agent_forge.contract.evomerge import Candidate, Generation
 from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import Model
@@ -47,6 +50,18 @@ class MemoryJob:
     def poll(self) -> None:
         self.polls += 1
         self.on_poll(self.polls)
+
+    @contextmanager
+    def stopped_at(self, poll: int, signal: type[Exception] = Paused) -> Iterator[None]:
+        """What runs in here must meet the signal at the poll of this number, and end by it."""
+
+        def stop(count: int) -> None:
+            if count == poll:
+                raise signal
+
+        self.on_poll = stop
+        with pytest.raises(signal):
+            yield
 
     def log(self, message: str, level: Literal["info", "warning", "error"] = "info") -> None:
         self.logs.append(message)

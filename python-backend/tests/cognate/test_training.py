@@ -255,12 +255,8 @@ def test_a_run_makes_a_foundation_and_its_specialists(undisturbed: MemoryJob) ->
 
 @pytest.mark.parametrize(("poll", "stop"), [(1, Paused), (4, Cancelled), (6, Paused), (14, Paused)])
 def test_resumed_equals_undisturbed(undisturbed: MemoryJob, tmp_path: Path, poll: int, stop: type[Exception]) -> None:
-    def interrupt(count: int) -> None:
-        if count == poll:
-            raise stop
-
-    job = MemoryJob(tmp_path, on_poll=interrupt)
-    with pytest.raises(stop):
+    job = MemoryJob(tmp_path)
+    with job.stopped_at(poll, stop):
         phase.run(SMALL, job)
     phase.run(SMALL, job)
     assert {i: m.digest for i, (m, _) in job.models.items()} == {

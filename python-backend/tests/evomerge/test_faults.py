@@ -25,7 +25,7 @@ from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import FROM_SCRATCH, Trainer
 from agent_forge.contract.architecture import Architecture, Preset
 from agent_forge.contract.cognate import CognateConfig
-from agent_forge.contract.errors import NotMeasurable, Paused
+from agent_forge.contract.errors import NotMeasurable
 from agent_forge.contract.evomerge import Candidate, EvoMergeConfig, Role
 from agent_forge.contract.fault import Fault
 from agent_forge.contract.job import ModelDraft
@@ -149,14 +149,8 @@ def test_resumed_it_is_the_same_run(tmp_path: Path, interruption: int) -> None:
     whole, ids = imported(tmp_path / "whole", models)
     run(EvoMergeConfig(parents=ids, generations=2, barrier_points=1), whole, titans)
     cut, _ = imported(tmp_path / "cut", models)
-
-    def stop(count: int) -> None:
-        if count == interruption:
-            raise Paused
-
-    cut.on_poll = stop
     config = EvoMergeConfig(parents=ids, generations=2, barrier_points=1)
-    with pytest.raises(Paused):
+    with cut.stopped_at(interruption):
         run(config, cut, titans)
     run(config, cut, titans)
     assert list(map(known, cut.candidates())) == list(map(known, whole.candidates()))
@@ -223,13 +217,7 @@ def test_every_strategy_passes_them_over(tmp_path: Path, strategy: str, below: i
     assert reported(job).champion_model_id is not None
 
     again, _ = job_with_parents(tmp_path / "again")
-
-    def stop(count: int) -> None:
-        if count == 25:
-            raise Paused
-
-    again.on_poll = stop
-    with pytest.raises(Paused):
+    with again.stopped_at(25):
         run(config, again, evaluator)
     run(config, again, evaluator)
     assert list(map(known, again.candidates())) == list(map(known, job.candidates()))

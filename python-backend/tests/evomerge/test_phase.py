@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evomerge.tiny import FAMILIES, TinyEvaluator, job_with_parents, reported, tiny_evaluator
+from evomerge.tiny import FAMILIES, TinyEvaluator, bred, job_with_parents, reported, tiny_evaluator
 from memory_job import MemoryJob
 
-from agent_forge.contract.errors import Cancelled, Paused
+from agent_forge.contract.errors import Cancelled
 from agent_forge.contract.evomerge import EvoMergeConfig, Role
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import MergeOrigin
@@ -17,10 +17,6 @@ from agent_forge.evomerge.errors import LeafChanged, NonFinite, OtherSearch, Sha
 from agent_forge.evomerge.phase import run
 from agent_forge.evomerge.recipe.materialise import materialise
 from agent_forge.registry.tensors import digest_tensors
-
-
-def bred(job: MemoryJob) -> list[tuple[str, str | None, float]]:
-    return [(one.id, one.digest, one.fitness.total) for one in job.candidates()]
 
 
 def summaries(job: MemoryJob) -> list[dict[str, Any]]:
@@ -85,13 +81,7 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None
     run(config, undisturbed, tiny_evaluator)
 
     job, _ = job_with_parents(tmp_path / "b")
-
-    def stop(count: int) -> None:
-        if count == interruption:
-            raise Paused
-
-    job.on_poll = stop
-    with pytest.raises(Paused):
+    with job.stopped_at(interruption):
         run(config, job, tiny_evaluator)
     before = len(job.candidates())
     evaluator = TinyEvaluator()
@@ -126,13 +116,7 @@ def test_every_strategy_resumes_as_if_uninterrupted(tmp_path: Path, strategy: st
     assert [one.role for one in undisturbed.candidates()] == [Role.seed] * 5 + [Role.asked] * 15
 
     job, _ = job_with_parents(tmp_path / "b")
-
-    def stop(count: int) -> None:
-        if count == interruption:
-            raise Paused
-
-    job.on_poll = stop
-    with pytest.raises(Paused):
+    with job.stopped_at(interruption):
         run(config, job, tiny_evaluator)
     job.found = {key: type(one).model_validate_json(one.model_dump_json()) for key, one in job.found.items()}
     run(config, job, tiny_evaluator)
@@ -148,13 +132,7 @@ def test_resuming_what_another_search_began_is_refused(
 ) -> None:
     ours, parents = job
     config = EvoMergeConfig(parents=parents, generations=3, barrier_points=0)
-
-    def stop(count: int) -> None:
-        if count == interruption:
-            raise Paused
-
-    ours.on_poll = stop
-    with pytest.raises(Paused):
+    with ours.stopped_at(interruption):
         run(config, ours, tiny_evaluator)
     known = ours.found[changed]
     ours.found[changed] = known.model_copy(update={"recipe": known.recipe.model_copy(update={"seed": 1})})
@@ -164,13 +142,7 @@ def test_resuming_what_another_search_began_is_refused(
 
 def test_cancelled_run_keeps_its_champion(job: tuple[MemoryJob, list[str]]) -> None:
     ours, parents = job
-
-    def cancel(count: int) -> None:
-        if count == 17:
-            raise Cancelled
-
-    ours.on_poll = cancel
-    with pytest.raises(Cancelled):
+    with ours.stopped_at(17, Cancelled):
         run(EvoMergeConfig(parents=parents, generations=50, barrier_points=0), ours, tiny_evaluator)
     best = max(ours.candidates(), key=lambda one: one.fitness.total)
     assert ours.reported["stopped_by"] == "cancelled"

@@ -171,6 +171,10 @@ def tiny_evaluator(config: EvoMergeConfig, parents: Sequence[Model]) -> TinyEval
     return TinyEvaluator()
 
 
+def bred(job: MemoryJob) -> list[tuple[str, str | None, float]]:
+    return [(one.id, one.digest, one.fitness.total) for one in job.candidates()]
+
+
 def reported(job: MemoryJob) -> EvoMergeReport:
     """What the API would answer."""
     champion_id = (job.reported.get("champion") or {}).get("id")

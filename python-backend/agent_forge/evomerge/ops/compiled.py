@@ -111,3 +111,8 @@ def filled(values: Sequence[Value], filler: Value) -> tuple[Value, ...]:
     while length < len(values):
         length *= 2
     return (*values, *[filler] * (length - len(values)))
+
+
+def present_of(inputs: Sequence[object]) -> Factors:
+    """1 for each input, 0 for a filler."""
+    return filled([1.0] * len(inputs), 0.0)

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from .chunks import made
-from .compiled import Array, Factors, Inputs, filled, flat, kernel, many
+from .compiled import Array, Factors, Inputs, flat, kernel, many, present_of
 from .registry import Scale, Tensors, merge_op
 
 
@@ -27,7 +27,7 @@ def ram(
 
     mergekit: has no λ: its is 1.
     """
-    arrays, origin, present = many(models), flat(base), filled([1.0] * len(models), 0.0)
+    arrays, origin, present = many(models), flat(base), present_of(models)
     return made(
         base, lambda out, start, stop: _mean_of_changes(out, arrays, origin, present, epsilon, scale, start, stop)
     )
@@ -37,7 +37,6 @@ def ram(
 def _mean_of_changes(
     out: Array, models: Inputs, base: Array, present: Factors, epsilon: float, scale: float, start: int, stop: int
 ) -> None:
-    """present: 1 for each input, 0 for a filler."""
     for i in range(start, stop):
         at, total, changed = np.uint64(i), 0.0, 0.0
         origin = np.float64(base[at])

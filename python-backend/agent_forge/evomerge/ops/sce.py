@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from .chunks import CHUNK, each_chunk, made
-from .compiled import BLOCK, Array, Factors, Floats, Inputs, filled, flat, kernel, many
+from .compiled import BLOCK, Array, Factors, Floats, Inputs, filled, flat, kernel, many, present_of
 from .registry import Scale, Tensors, merge_op
 from .statistics_cache import StatisticsCache
 from .trim import Magnitudes, kept_count, kth, scratch
@@ -41,18 +41,13 @@ def sce(
     least, weights = statistics(range(len(models)), ("sce", selected), lambda: _selection(models, base, selected))
     if not weights:
         return base
-    arrays, origin, present, shares = many(models), flat(base), _present(models), filled(weights, 0.0)
+    arrays, origin, present, shares = many(models), flat(base), present_of(models), filled(weights, 0.0)
     return made(base, lambda out, start, stop: _merge(out, arrays, origin, present, shares, least, scale, start, stop))
-
-
-def _present(models: Sequence[Tensor]) -> tuple[float, ...]:
-    """1 for each input, 0 for a filler."""
-    return filled([1.0] * len(models), 0.0)
 
 
 def _selection(models: Sequence[Tensor], base: Tensor, selected: float) -> tuple[float, list[float]]:
     """The least variance that is selected, and the models' weights; none where nothing is left."""
-    arrays, origin, present, size = many(models), flat(base), _present(models), base.numel()
+    arrays, origin, present, size = many(models), flat(base), present_of(models), base.numel()
     least = 0.0
     if selected < 1:
         spread = scratch(size)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from evomerge.scrambled import scrambled
-from evomerge.tiny import ARCHITECTURE, TinyEvaluator, job_with_parents, reported, tiny_evaluator
+from evomerge.tiny import ARCHITECTURE, TinyEvaluator, bred, job_with_parents, reported, tiny_evaluator
 from memory_job import MemoryJob
 from torch import Tensor
 
@@ -56,10 +56,6 @@ def independent(directory: Path) -> tuple[MemoryJob, list[str]]:
     return job, parents
 
 
-def results(job: MemoryJob) -> list[tuple[str, str | None, float]]:
-    return [(one.id, one.digest, one.fitness.total) for one in job.candidates()]
-
-
 def test_a_run(tmp_path: Path) -> None:
     job, parents = independent(tmp_path)
     evaluator = TinyEvaluator()
@@ -106,18 +102,12 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None
     config = EvoMergeConfig(parents=parents, generations=2, barrier_points=1)
     run(config, undisturbed, tiny_evaluator)
     job, _ = independent(tmp_path / "b")
-
-    def stop(count: int) -> None:
-        if count == interruption:
-            raise Paused
-
-    job.on_poll = stop
-    with pytest.raises(Paused):
+    with job.stopped_at(interruption):
         run(config, job, tiny_evaluator)
     measured = len(job.reported.get("barriers", []))
     evaluator = TinyEvaluator()
     run(config, job, lambda *_: evaluator)
-    assert results(job) == results(undisturbed)
+    assert bred(job) == bred(undisturbed)
     assert job.reported["barriers"] == undisturbed.reported["barriers"]
     # no pair that was measured is measured again
     assert evaluator.splits.count("selection") <= 4 * (interruption <= 7) + 2 * (3 - measured) + 16
@@ -126,14 +116,8 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None
 def test_cancelled_while_aligning_again_keeps_the_champion(tmp_path: Path) -> None:
     job, parents = independent(tmp_path)
     config = EvoMergeConfig(parents=parents, generations=3, barrier_points=1)
-    for end, stop in ((25, Paused), (26, Cancelled)):
-
-        def interrupt(count: int, end: int = end, stop: type[Exception] = stop) -> None:
-            if count == end:
-                raise stop
-
-        job.on_poll = interrupt
-        with pytest.raises(stop):
+    for end, signal in ((25, Paused), (26, Cancelled)):
+        with job.stopped_at(end, signal):
             run(config, job, tiny_evaluator)
     best = max(job.candidates(), key=lambda one: one.fitness.total)
     assert job.load_model(job.reported["champion_model_id"])[0].digest == best.digest
