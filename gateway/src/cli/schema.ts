@@ -53,14 +53,18 @@ export function resolve(forms: Forms, schema: Schema): { schema: Schema; nullabl
 export function allowed(schema: Schema): string {
   if (schema.enum) return `one of ${schema.enum.join(', ')}`;
   if (schema.const !== undefined) return `${schema.const}`;
-  const low = schema.minimum ?? schema.exclusiveMinimum;
-  const high = schema.maximum ?? schema.exclusiveMaximum;
-  if (low !== undefined && high !== undefined && low === high) return `${low}`;
-  const above = schema.exclusiveMinimum === undefined ? '' : 'above ';
-  const below = schema.exclusiveMaximum === undefined ? '' : 'below ';
-  if (low !== undefined && high !== undefined) {
-    return high === Number.MAX_SAFE_INTEGER ? `${above}${low} or more` : `${above}${low} to ${below}${high}`;
+  const { minimum, exclusiveMinimum, exclusiveMaximum } = schema;
+  const maximum = schema.maximum === Number.MAX_SAFE_INTEGER ? undefined : schema.maximum;
+  if (minimum !== undefined && maximum !== undefined) {
+    return minimum === maximum ? `${minimum}` : `${minimum} to ${maximum}`;
   }
-  if (schema.pattern) return `like ${schema.pattern}`;
+  const limits = [
+    minimum === undefined ? undefined : `at least ${minimum}`,
+    exclusiveMinimum === undefined ? undefined : `more than ${exclusiveMinimum}`,
+    maximum === undefined ? undefined : `at most ${maximum}`,
+    exclusiveMaximum === undefined ? undefined : `less than ${exclusiveMaximum}`,
+  ].filter((limit) => limit !== undefined);
+  if (limits.length > 0) return limits.join(' and ');
+  if (schema.pattern) return `text matching ${schema.pattern}`;
   return '';
 }
