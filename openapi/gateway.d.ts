@@ -255,8 +255,8 @@ export interface paths {
         put?: never;
         /**
          * An address that gives the file once, without the token, within a minute
-         * @description For browsers, which stream to disk only what they are sent to by an address. The file is opened, and a .pt file
-         *     made, before the ticket is issued: what is wrong with it is reported here.
+         * @description For browsers, which stream to disk only what they reach by an address. The file is opened, and a .pt file
+         *     made, before the ticket is issued: a fault of the file is reported here.
          */
         post: operations["issueDownloadTicket"];
         delete?: never;
@@ -272,7 +272,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** From the roots to the model, ops included */
+        /** A model's lineage from its roots on, ops included */
         get: operations["getLineage"];
         put?: never;
         post?: never;
@@ -326,7 +326,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Bring your own, a safetensors file as the request body
+         * Import a model, a safetensors file as the request body
          * @description Streamed to the backend's disk. Bounded by the backend's limit on size and by its free disk.
          */
         post: operations["importModel"];
@@ -567,7 +567,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counts, the work of now and the best champion, over all runs */
+        /** Counts, current work and the best champion, over all runs */
         get: operations["summarizeRuns"];
         put?: never;
         post?: never;
@@ -601,7 +601,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The process answers */
+        /** Whether the process answers */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -2398,7 +2398,7 @@ export interface components {
         };
         RunPageView: components["schemas"]["RunPage"] & components["schemas"]["Stale"];
         RunSnapshot: {
-            /** @description of all that were evaluated so far */
+            /** @description how many candidates have been evaluated so far */
             candidate_count: number;
             /**
              * @description the newest 512, in order of generation and slot; the others are on the pages of
@@ -2792,7 +2792,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The headers are over 16 KiB; without a body, since nothing of the request was read */
+        /** @description The headers are over 16 KiB; the answer has no body, since the request was not read */
         HeadersTooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -3359,7 +3359,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description The client has it already */
+            /** @description The client has the file already */
             304: {
                 headers: {
                     [name: string]: unknown;
@@ -3567,7 +3567,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is gone */
+            /** @description The model is deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3627,7 +3627,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description The client has it already */
+            /** @description The client has the file already */
             304: {
                 headers: {
                     [name: string]: unknown;
@@ -4375,7 +4375,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It does */
+            /** @description The process answers */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4424,7 +4424,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It can serve */
+            /** @description The gateway can serve */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4434,7 +4434,7 @@ export interface operations {
                 };
             };
             403: components["responses"]["Forbidden"];
-            /** @description It cannot serve */
+            /** @description The gateway cannot serve */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -31,7 +31,7 @@ import { downloads } from './routes/transfer.js';
 const JSON_BYTES = 1_048_576;
 /** The deepest body of the specification, a pipeline's, has four. */
 const JSON_LEVELS = 16;
-/** The longest lists of the specification, all in one body, are some hundred items. */
+/** The longest lists of the specification, all in one body, have some hundred items. */
 const JSON_VALUES = 4096;
 
 export type AppSettings = {
@@ -61,7 +61,7 @@ export function createApp(settings: AppSettings): Express {
   app.use(docs(), ...settings.rateLimit.handlers);
   app.use(downloads(services));
 
-  // From here on to the dashboard everything needs the token, also what does not exist.
+  // From here to the dashboard every path needs the token, also one that does not exist.
   app.use(['/api', '/metrics'], tokenGuard(isToken));
   app.use(
     ['/api', '/metrics'],

@@ -186,7 +186,7 @@ function defaultOf(field: z.ZodType): string {
   return success && data !== undefined && String(data) !== '' ? String(data) : '';
 }
 
-/** With its parents. Not by `recursive`: where a parent cannot be made and says ENOENT (/proc), that never returns. */
+/** Makes the directory and its parents. Node's `recursive` never returns where making one fails with ENOENT (/proc). */
 function makeDirectory(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   const parent = dirname(path);
@@ -194,7 +194,7 @@ function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    // Another process was quicker.
+    // Another process has made it meanwhile.
     if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }

@@ -27,7 +27,7 @@ import { loadToken, tokenChecker } from './token.js';
 /** The one request that carries a file. */
 const IMPORT_PATH = '/api/v1/models/import';
 
-/** For the head of a request. */
+/** For the head of a request to arrive, ms. */
 const HEADERS_MS = 10_000;
 
 export type Gateway = {
@@ -65,8 +65,8 @@ async function start(
   const isToken = tokenChecker(token);
   const specification = loadSpecification();
 
-  // The port first: whoever started a second gateway hears of it at once, and nothing of the first is touched.
-  // The time for a whole request is that of the longest, an imported file.
+  // The port comes first: a second gateway fails at once, before it touches anything of the first.
+  // Node has one limit for all requests, so it is that of the longest, an imported file.
   const http = createServer({
     requestTimeout: config.backendLongTimeout,
     // Node refuses to wait longer for the head of a request than for the whole.

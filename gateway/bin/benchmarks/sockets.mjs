@@ -100,7 +100,7 @@ async function crowd(address, { sockets, runs, seconds }) {
   const { gateway } = await ask(address, 'GET', '/system');
   const last = gateway.mirror.seq;
   const before = heard.reduce((sum, { seqs }) => sum + seqs.length, 0);
-  // What was committed up to then has arrived when nothing older than it comes any more.
+  // Everything committed up to then has arrived once nothing older than that comes.
   await until(async () => {
     const told = new Map(topics.map((topic) => [topic, newest(heard, topic, last)]));
     return heard.every(({ topic, seqs, from }) => (seqs.at(-1) ?? from) >= (told.get(topic) ?? 0));
@@ -161,7 +161,7 @@ async function crowd(address, { sockets, runs, seconds }) {
           return;
         }
         list.from = Number(ack.cursor.split(':')[1]);
-        // Measured on one of them: it costs as long as to read it.
+        // The text of one stands for all: making it takes as long as to read it.
         if (index === 0) bytes += JSON.stringify(ack).length * sockets;
         heard.push(list);
       }),

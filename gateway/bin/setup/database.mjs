@@ -15,7 +15,7 @@ export async function database(command, args) {
     throw new SetupError(`one file is needed: npm run ${command} -- <file>`);
   await install();
   const data = join(resolve(root, process.env.DATA_DIR || '.data'), 'backend');
-  // npm runs scripts in the checkout; the name is meant from where the person is.
+  // npm runs scripts in the checkout; a relative name is relative to where the person is.
   const path = resolve(process.env.INIT_CWD || process.cwd(), file);
   const child = spawn(python, ['-m', 'agent_forge', command, '--data', data, '--', path], {
     stdio: 'inherit',

@@ -108,7 +108,7 @@ async function installTestTools() {
 
 /** @param {string} title @param {string} lock */
 function locked(title, lock) {
-  // A mirror of the registry that pip is told of by the environment is uv's too.
+  // Where the environment names a mirror of the registry for pip, uv uses it too.
   const index = process.env.PIP_INDEX_URL;
   const env = index ? { UV_DEFAULT_INDEX: index } : {};
   const args = ['pip', 'install', '--python', python, '--require-hashes', '-r', lock];
@@ -123,7 +123,7 @@ function pip(title, args) {
   );
 }
 
-/** The version that the backend's own list of dependencies tells. */
+/** The version that the backend's own list of dependencies pins. */
 function torchRequirement() {
   const project = readFileSync(join(root, 'python-backend', 'pyproject.toml'), 'utf8');
   const [, found] = /^ *"(torch==[^"]+)",?$/m.exec(project) ?? [];

@@ -27,7 +27,7 @@ export const parts = [
     about: 'events doubled, reordered and dropped on their way into the mirror',
     count: 'cases',
     whole: 10_000,
-    // The node suite has them.
+    // The node suite runs them.
     small: 0,
     run: jest('events', '/tests/mirror/(fold|embedded)'),
   },
@@ -95,7 +95,7 @@ export function parseFaults(args) {
  * @returns {Promise<Counts>}
  */
 export async function runFaults({ names = [], numbers = {}, small = false } = {}) {
-  // Another seed each day would find more, but a failure of today could not be told from a change of today.
+  // Another seed each day would find more, but then a failure could come from the seed or from today's change.
   const { seed = 1, case: only } = numbers;
   const env = { FAULTS_SEED: String(seed), ...(only === undefined ? {} : { FAULTS_CASE: String(only) }) };
   const total = { passed: 0, failed: 0, skipped: 0 };

@@ -3,9 +3,9 @@ import { say } from '../setup/console.mjs';
 const MINUTE = 60_000;
 const GRACE_MS = 10_000;
 
-/** A test that waits gives up by itself before: whatever is silent for longer hangs. */
+/** A test that waits gives up by itself earlier: whatever is silent for longer hangs. */
 const SILENCE_MS = 30 * MINUTE;
-/** Of the whole command: a job that never ends tells nobody what has failed. */
+/** Limit of the whole command: a job that never ends reports no failure. */
 const WHOLE_MS = 85 * MINUTE;
 const end = performance.now() + WHOLE_MS;
 

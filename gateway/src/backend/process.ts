@@ -46,7 +46,7 @@ export function spawnGroup({ command, arguments: args, cwd, env, onLine }: Group
     void ended.then(() =>
       resolve(
         child.pid === undefined
-          ? // Never started: the exit code would be the error's number.
+          ? // The process never started: the exit code would be the number of the error.
             { code: null, signal: null, error: failure }
           : { code: child.exitCode, signal: child.signalCode, error: failure },
       ),
@@ -62,7 +62,7 @@ export function spawnGroup({ command, arguments: args, cwd, env, onLine }: Group
     const timeout = AbortSignal.timeout(OUTPUT_MS);
     await Promise.race([Promise.all(read), once(timeout, 'abort')]);
   });
-  // Writing to a child that has just died is no fault of ours: `exited` tells of it.
+  // A write to a child that has just died fails; `exited` reports the death.
   child.stdin?.on('error', () => undefined);
   return {
     pid: child.pid,

@@ -2,7 +2,7 @@ import type { BackendReadiness } from '../../../openapi/backend.js';
 import { ProblemError } from '../../../openapi/client.js';
 import type { BackendApi } from './api.js';
 
-/** Whoever asks for readiness asks again soon: an answer that takes longer is none, ms. */
+/** Whoever asks for readiness asks again soon: an answer that takes longer counts as none, ms. */
 const PATIENCE = 1_000;
 
 /** What the backend says of its own readiness; null where it does not answer. */

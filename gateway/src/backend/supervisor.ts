@@ -51,7 +51,7 @@ export type Limits = {
   stopMs: number;
 };
 
-/** As many lines of a backend that did not start as are told. */
+/** How many of its last lines are reported of a backend that did not start. */
 const LAST_LINES = 20;
 const LINE_CHARACTERS = 500;
 
@@ -141,7 +141,7 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
     group = null;
     // Workers of a backend that died have nobody to report to; runs go on from their checkpoints.
     if (!ending.signal.aborted) current.signal('SIGKILL');
-    // The last lines are still on their way through the pipe when the process has gone.
+    // The last lines are still in the pipe when the process has gone.
     if (!wasReady) await current.closed;
     return { ...exit, wasReady, output: wasReady ? [] : output };
   }
@@ -192,7 +192,7 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
   };
 }
 
-/** What a person reads of a line, the last few of them. */
+/** The last few lines, each as a person reads it. */
 function remember(output: string[], line: string): void {
   const { message } = (parsed(line) ?? {}) as { message?: unknown };
   const text = typeof message === 'string' ? message : line;
@@ -213,7 +213,7 @@ function relay(log: Logger, line: string): void {
     log.info({ source: 'backend' }, line);
     return;
   }
-  // `time` is this log's own; when the backend wrote the line is `at`.
+  // `time` is when the gateway logs the line, `at` when the backend wrote it.
   const { level, message, time: at, ...rest } = entry;
   const name = String(level).toLowerCase();
   const severe = name === 'error' || name === 'critical' ? 'error' : name === 'warning' ? 'warn' : 'info';

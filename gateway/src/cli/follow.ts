@@ -3,7 +3,7 @@ import { ProblemError } from '../../../openapi/client.js';
 import { type ClientEvents, hasEnded, type ServerEvents } from '../../../openapi/realtime.js';
 import type { Run, S } from './contract.js';
 
-/** What a run's watcher is told. */
+/** What a run's watcher hears. */
 export type Watcher = {
   run(run: Run): void;
   progress(runId: string, progress: S['Progress']): void;

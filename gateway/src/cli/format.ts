@@ -40,7 +40,7 @@ export function sparkline(values: number[], width: number): string {
     .join('');
 }
 
-/** Rows in columns of equal width; numbers, as told by `right`, flush right. */
+/** Rows in columns of equal width; those that `right` names, numbers, flush right. */
 export function table(rows: string[][], right: number[] = []): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),

@@ -74,9 +74,9 @@ async function startGateway(
   say(`starting a gateway for this run (its log: ${logFile})`);
   writableDirectory(directory);
   const log = openSync(logFile, 'w', 0o600);
-  // It tells the address with the token, also where an older one lay there with other rights.
+  // The log holds the address with the token, and an older log may lie there with other rights.
   fchmodSync(log, 0o600);
-  // Its own process group: Ctrl-C in the terminal is ours to judge, the gateway ends when we say so.
+  // A process group of its own: Ctrl-C in the terminal reaches this command alone, which ends the gateway.
   const child = spawn(
     process.execPath,
     ['--enable-source-maps', join(root, 'gateway/dist/gateway/src/main.js')],
@@ -122,7 +122,7 @@ async function untilReady(url: string, fate: () => string | undefined): Promise<
   }, fate);
 }
 
-/** Asks again and again, until there is something, or `fate` tells why there never will be, or it is too late. */
+/** Asks again and again, until there is something, or `fate` says why there never will be, or it is too late. */
 async function until<T>(ask: () => Promise<T | undefined>, fate: () => string | undefined): Promise<T> {
   const deadline = performance.now() + START_LIMIT_MS;
   while (performance.now() < deadline) {

@@ -5,7 +5,7 @@ export type Choice = 'cancel' | 'leave';
 /**
  * Ctrl-C asks whether to cancel; a second one, at any time, is the answer "leave". Without a terminal to answer on,
  * the first signal cancels: whoever sent it wants an end.
- * @param decided is told the choice once
+ * @param decided is called with the choice, once
  */
 export function onInterrupt(
   terminal: NodeJS.ReadStream,

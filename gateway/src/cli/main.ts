@@ -86,7 +86,7 @@ async function forge(gateway: Gateway, options: Options, config: PlainConfig): P
   }
 }
 
-/** Where nothing is trained, creation is the point: it is timed beside the plain way. */
+/** Where nothing is trained, creation is the point: it is timed beside creation in plain PyTorch. */
 function withBaseline({ cognate, evomerge }: PlainConfig): PlainConfig {
   const untrained = cognate.train_steps === 0 && cognate.foundation_steps === 0;
   return { cognate: untrained ? { creation_baseline: true, ...cognate } : cognate, evomerge };

@@ -9,7 +9,7 @@ const STEPS_AT_LEAST = 1;
 const TITLES: Record<Run['kind'], string> = { cognate: 'parents ', evomerge: 'breeding' };
 
 export type View = Watcher & {
-  /** Something to tell beside the bars. */
+  /** Prints a line beside the bars. */
   say(line: string): void;
   proof(done: number, total: number): void;
   stop(): void;

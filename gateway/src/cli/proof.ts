@@ -14,7 +14,7 @@ const NO_LIMIT = { timeout: 0 };
 
 /**
  * Verifies the champion, the parents and candidates drawn from the run's seed, each rebuilt from its recipe.
- * @param told after each verification
+ * @param told is called after each verification
  */
 export async function prove(
   api: Api,

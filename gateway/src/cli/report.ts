@@ -126,7 +126,7 @@ async function reportOf<K extends keyof Reports>(api: Api, run: Run, kind: K): P
   return report.kind === kind ? (report as Reports[K]) : null;
 }
 
-/** The run's own models, in the order in which it made them: the foundation is a step on the way, not a parent. */
+/** The run's own models, in the order in which it made them, without the foundation, which is no parent. */
 async function modelsOf(api: Api, run: Run): Promise<S['Model'][]> {
   const models = await Promise.all(run.model_ids.map((id) => modelOf(api, id)));
   return models.filter(({ kind }) => kind !== 'foundation');

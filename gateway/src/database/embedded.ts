@@ -16,8 +16,8 @@ export type Embedded = {
 };
 
 /**
- * Opens the database kept in `folder` (null: in memory). Never syncs to disk, so that a power failure may lose it:
- * it may hold nothing that the backend does not.
+ * Opens the database kept in `folder` (null: in memory). Nothing is synced to disk, so a power failure may lose it:
+ * it holds nothing that the backend does not.
  */
 export async function openEmbedded(
   folder: string | null,
@@ -88,7 +88,7 @@ async function setAside(
 async function discardRuntimes(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = name.startsWith(RUNTIME) ? Number.parseInt(name.slice(RUNTIME.length), 10) : Number.NaN;
-    // Another user's, or one that a third process removes just now, is not ours to clean.
+    // A folder of another user, or one that another process is just removing, is not ours to clean.
     if (pid > 0 && !exists(pid)) await rm(join(tmpdir(), name), { recursive: true }).catch(() => undefined);
   }
 }

@@ -41,7 +41,7 @@ async function discard(path: string, dead: Holder | null): Promise<void> {
 
 type Holder = { pid: number; started: string | null };
 
-/** The start time tells a process from a later one with the same number; null where /proc has none. */
+/** The start time distinguishes a process from a later one with the same number; null where there is no /proc. */
 async function identity(pid: number): Promise<Holder> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   const started = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
@@ -52,7 +52,7 @@ async function readHolder(path: string): Promise<Holder | null> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as Holder;
   } catch {
-    // Written half, or gone by now: either way nobody holds it.
+    // The file is half written, or gone by now: either way nobody holds the lock.
     return null;
   }
 }

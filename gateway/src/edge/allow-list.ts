@@ -32,7 +32,7 @@ export function allowList({ host, publicUrl, allowedHosts, allowedOrigins }: All
     origin: (header, requestHost) =>
       header === undefined ||
       origins.has(header.toLowerCase()) ||
-      // Its own pages: the host was found to be ours before.
+      // The gateway's own pages: the host has been checked before.
       (allowsHost(requestHost) &&
         [`http://${requestHost}`, `https://${requestHost}`].includes(header.toLowerCase())),
   };

@@ -6,7 +6,7 @@ import { problem } from './problem.js';
 const MINUTE = 60_000;
 
 export type RateLimit = {
-  /** For requests; none where there is no limit. */
+  /** For requests; empty where there is no limit. */
   handlers: RequestHandler[];
   /** Counts what comes past express, a socket's handshake, as one request; whether it is within the limit. */
   admits(address: string): Promise<boolean>;

@@ -13,7 +13,7 @@ export const answerStarting: RequestListener = (request, response) => {
     'Content-Type': 'application/problem+json',
     'Cache-Control': 'no-store',
     'Retry-After': headers['retry-after'] ?? '1',
-    // What was sent is not read.
+    // The request's body is not read.
     Connection: 'close',
   });
   response.end(JSON.stringify(body));

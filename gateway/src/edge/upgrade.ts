@@ -41,7 +41,7 @@ function headWithoutOffer(request: IncomingMessage): Buffer {
         lines.push(`${name}: ${value}`);
     }
   }
-  // Nobody speaks HTTP on after a WebSocket that was refused.
+  // A client whose WebSocket was refused does not go on in HTTP on this connection.
   if (isWebSocket(request)) lines.push('Connection: close');
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
 }

@@ -12,7 +12,7 @@ export type ShapeLimits = {
 type Container = { value: object; path: readonly string[] };
 
 /**
- * Refuses a parsed body before anything walks it: what is nested deep enough overflows the stack of whoever does,
+ * Refuses a parsed body before anything walks it: deep nesting overflows the stack of whatever walks it,
  * and a validator that reports each fault takes time and memory for each value. Stops at the first container too many.
  */
 export function shapeLimit({ levels, values }: ShapeLimits): RequestHandler {

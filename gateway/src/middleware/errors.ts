@@ -77,7 +77,7 @@ function fromBackend(error: ProblemError): ProblemError {
       return problem('backend_timeout', detail, { cause: error });
     case 'unexpected_answer': {
       const why = `The backend answered ${status} without saying why.`;
-      // Of a client's mistake, the status says enough; but 401 and 407 are about the gateway's own credentials.
+      // A client's mistake keeps its status, but 401 and 407 are about the gateway's own credentials.
       return status < 400 || status >= 500 || status === 401 || status === 407
         ? problem('bad_gateway', why, { cause: error })
         : refused(status, why, error);

@@ -25,7 +25,7 @@ export function validation(specification: Specification): RequestHandler[] {
       apiSpec: forValidation(specification) as any,
       validateRequests: { allowUnknownQueryParameters: false, coerceTypes: false, allErrors: true },
       validateResponses: false,
-      // Checked before, by the token guard: a wrong body must not tell anything to who has no token.
+      // The token guard has checked it before: a client without a token learns nothing from a wrong body.
       validateSecurity: false,
       fileUploader: false,
       validateFormats: true,

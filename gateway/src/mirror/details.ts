@@ -39,7 +39,7 @@ async function detailOf(backend: BackendApi, id: string, signal: AbortSignal) {
     const detail: Detail = { modules, metadata };
     return detail as unknown as Prisma.InputJsonObject;
   } catch (error) {
-    // Deleted meanwhile: its event is on the way.
+    // The model was deleted meanwhile: its event follows.
     if (!isCancel(error) && error instanceof ProblemError && error.problem.status === 404)
       return 'gone' as const;
     throw error;

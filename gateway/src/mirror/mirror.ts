@@ -68,7 +68,7 @@ export function createMirror(settings: MirrorSettings): Mirror {
 
   /** What readers see. */
   let shown: History | null = null;
-  /** A history being filled behind their backs; shown when it has caught up. */
+  /** A history that is being filled; readers see it when it has caught up. */
   let building: { history: History; reason: ResetReason | 'reconcile' } | null = null;
   let feed: FeedState = { status: 'connecting' };
   let staleSince: Date | null = new Date(clock.now());
@@ -194,7 +194,7 @@ export function createMirror(settings: MirrorSettings): Mirror {
         });
         if (differences.length > 0) {
           log.error({ differences: differences.slice(0, 20) }, 'mirror: differs from the backend');
-          // The same difference after a new reading lies in the backend's log, which no reading can mend.
+          // A difference that remains after a new reading lies in the backend's log: another would not mend it.
           const found = hashOf(differences);
           if (found !== lastDifferences) await rebuild(epoch);
           lastDifferences = found;

@@ -10,7 +10,7 @@ export type SnapshotAt = { epoch: string; seq: number; snapshot: Snapshot | null
 const RUNS = 100;
 const MODELS = 200;
 const LOGS = 200;
-/** All of a run of the default size; 8 generations of the largest. */
+/** All candidates of a run of the default size; 8 generations of the largest. */
 const CANDIDATES = 512;
 
 /** Null where there is no published history yet; `snapshot` is null where the run does not exist. */

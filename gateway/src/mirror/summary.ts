@@ -7,7 +7,7 @@ import type { Freshen } from './queries.js';
 
 export type RunsSummary = components['schemas']['RunsSummary'];
 
-/** Of those that have not ended. */
+/** How many of the runs that have not ended are listed. */
 const ACTIVE = 8;
 const WAITING = ['queued', 'paused'] satisfies RunStatus[];
 

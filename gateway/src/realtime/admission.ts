@@ -43,7 +43,7 @@ export function createAdmission({ perAddress, inAll }: AdmissionLimits = ADMISSI
   };
 }
 
-/** Where a request came from, as express tells it: behind one trusted proxy, what that says. */
+/** Where a request came from, as express sees it: behind one trusted proxy, the address that the proxy names. */
 export function addressOf({ headers, socket }: IncomingMessage, trustProxy: boolean): string {
   const forwarded = headers['x-forwarded-for'];
   const nearest = String(forwarded ?? '')

@@ -39,7 +39,7 @@ export type HubSettings = {
   audience: Audience;
   /** More waiting messages than this end a subscription. */
   mostWaiting?: number;
-  /** Of one run's steps, and of its progress. Two kinds at 5 a second are the 10 that a run may have. */
+  /** Between two messages of one run's steps, and of its progress, ms: two kinds at 5 a second are a run's 10. */
   liveIntervalMs?: number;
   onReset?: (reason: ResetMessage['reason']) => void;
 };
@@ -127,7 +127,7 @@ export function createHub({
   const endings = [
     mirror.onCommitted(committed),
     mirror.onLive((event) => {
-      // A snapshot tells how far its runs are.
+      // A snapshot includes the progress of its runs.
       for (const topic of topicsOf(event)) snapshots.touch(topic);
       coalescer.offer(`${event.run_id} ${event.type}`, event);
     }),
@@ -177,7 +177,7 @@ export function createHub({
           refuse(problem('not_found', `There is no ${topic}.`));
           return;
         }
-        // Ended meanwhile: by another subscription to the same topic, by its end, or by a reset.
+        // The subscription has ended meanwhile: replaced by another to the same topic, unsubscribed, or reset.
         if (!current()) {
           ack({
             ok: false,

@@ -46,7 +46,7 @@ export function createSharedLog({
   return {
     seq,
     async page(topic, after) {
-      // Behind the mirror where another process has moved it: what is in memory is not all then.
+      // Another process may have moved the mirror: memory does not hold all events then.
       const known = recent.seq >= seq() ? recent.page(topic, after, PAGE) : null;
       if (known) return known;
       const key = `${after} ${topic}`;

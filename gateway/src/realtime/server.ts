@@ -46,7 +46,7 @@ export type RealtimeSettings = {
   isToken: (presented: string | undefined) => boolean;
   /** Of requests: a handshake is one. */
   rateLimit: RateLimit;
-  /** Whether X-Forwarded-For tells the address. */
+  /** Whether the client's address is taken from X-Forwarded-For. */
   trustProxy: boolean;
   /** Messages per second and socket. */
   messageLimit: number;
@@ -67,7 +67,7 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
     parser: { Encoder: SharedEncoder, Decoder },
     // No connectionStateRecovery: it would skip the token check, and cursors survive more than it does.
     cors: { origin: [...settings.origins] },
-    // One that has not joined its namespace, where it shows its token, is ended.
+    // A connection that does not join its namespace in time, where it shows its token, is ended.
     connectTimeout: AUTHENTICATION_MS,
     allowRequest: (request: IncomingMessage, decide) => {
       refusalOf(request).then(
@@ -79,7 +79,7 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
       );
     },
   });
-  // The engine would end every other offer of a protocol without an answer.
+  // The engine would end a connection that offers another protocol, without an answer.
   settings.http.removeAllListeners('upgrade');
   const decline = answerWithoutUpgrade(settings.http);
   settings.http.on('upgrade', (request, socket, head) => {
@@ -220,7 +220,7 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
   };
 }
 
-/** Whether it is one that the engine takes: others at its path are answered like any request. */
+/** Whether the engine takes this request: others at its path are answered like any request. */
 function isSocketUpgrade(request: IncomingMessage): boolean {
   return isWebSocket(request) && /^\/socket\.io\/\?(.*&)?transport=websocket(&|$)/.test(request.url ?? '');
 }

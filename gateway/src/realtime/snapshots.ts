@@ -7,7 +7,7 @@ import type { Gate } from './gate.js';
 
 type Entry = {
   found: Promise<SnapshotAt | null>;
-  /** When it was begun to be read, ms; null while it waits for that. */
+  /** When its reading began, ms; null while it waits. */
   begun: number | null;
   /** Whether the topic has changed since it was asked for. */
   touched: boolean;
@@ -19,7 +19,7 @@ export type SnapshotsSettings = {
   cursor: () => Position | null;
   gate: Gate;
   now?: () => number;
-  /** A topic that keeps changing is read once in so long; what changed since is replayed. */
+  /** Least time between two readings of a topic that keeps changing, ms; what changed since is replayed. */
   ageMs?: number;
   /** Topics that are kept; the one that was asked for longest ago goes first. */
   most?: number;
@@ -51,7 +51,7 @@ export function createSnapshots({
       entry.begun = now();
       return read(topic);
     });
-    // What failed is read again by the next who asks; those who wait for it are told.
+    // The next who asks reads again; those who wait get the error.
     entry.found.catch(() => drop(topic, entry));
     return entry;
   }
@@ -75,13 +75,13 @@ export function createSnapshots({
         }
         const found = await entry.found;
         if (found === null) drop(topic, entry);
-        // A run that was created after the reading had begun.
+        // The run was created after the reading had begun.
         if (found?.snapshot === null && entry.touched) {
           drop(topic, entry);
           continue;
         }
         const here = cursor();
-        // As true now as then, so that nothing has to be replayed.
+        // The topic has not changed since, so nothing has to be replayed.
         return found && !entry.touched && here?.epoch === found.epoch && here.seq > found.seq
           ? { ...found, seq: here.seq }
           : found;

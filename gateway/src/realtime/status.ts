@@ -33,7 +33,7 @@ export function createStatusTeller({
   return {
     check() {
       if (essence(read()) !== told) now();
-      // Numbers that move all the time, such as seq and lag.
+      // Only numbers that move all the time have changed, such as seq and lag.
       else cancel ??= timer(now, QUIET_MS);
     },
     close() {

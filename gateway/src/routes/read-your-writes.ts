@@ -1,7 +1,7 @@
 /** Read your own writes: an answer about a change waits until the mirror shows the change. */
 import type { Mirror } from '../mirror/mirror.js';
 
-/** The mirror lags by milliseconds; where it is cut off from the backend the answer does not wait for it. */
+/** The mirror lags by milliseconds; where it is cut off from the backend the answer waits no longer than this. */
 const PATIENCE_MS = 1_000;
 
 /** Resolves when `isThere` finds the change in the mirror, or after a second. */

@@ -3,10 +3,10 @@ import { ProblemError } from '../../../openapi/problem.js';
 import { route } from './route.js';
 import type { Services } from './services.js';
 
-/** An answer about the backend that takes longer than this says that it does not answer, ms. */
+/** A backend that takes longer counts as not responding, ms. */
 const PATIENCE = 2_000;
 
-/** The whole state; it answers also where the backend does not. */
+/** The whole state; the route answers also where the backend does not. */
 export function system({ backend, staleSince, status }: Services): Router {
   const router = Router();
 

@@ -22,7 +22,7 @@ const TOLD = [
   'etag',
   'last-modified',
 ] as const;
-/** A problem document is small; more than this is none. */
+/** A problem document is small; a longer body is none. */
 const PROBLEM_BYTES = 65_536;
 
 /** Which file of which model. */
@@ -49,7 +49,7 @@ export function downloads(services: Services): Router {
   return router;
 }
 
-/** Opens the file once, so that what is wrong with it is told here and not to the browser's list of downloads. */
+/** Opens the file once, so that a fault is answered here and does not end in the browser's list of downloads. */
 export function issueTicket(services: Services): RequestHandler<{ model_id: string }> {
   return async function issueDownloadTicket(request, response) {
     const asked = { modelId: request.params.model_id, format: request.query.format as FileAsked['format'] };
