@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run, SetupError, step } from './console.mjs';
+import { explain, run, SetupError, step } from './console.mjs';
 import { exclusively } from './lock.mjs';
 import { packagesInstalled } from './packages.mjs';
 import { fingerprint, isStamped, stamp } from './stamps.mjs';
@@ -37,7 +37,14 @@ export async function installForTests() {
   await exclusively(LOCK, async () => {
     await installAll();
     await installTestTools();
+    await installGymForTests();
   });
+}
+
+/** Also what `gym:` data sets need. */
+export async function setUpGym() {
+  await setUp();
+  await exclusively(LOCK, installGym);
 }
 
 /** Builds what has changed. */
@@ -106,13 +113,36 @@ async function installTestTools() {
   stamp(file, wanted);
 }
 
-/** @param {string} title @param {string} lock */
-function locked(title, lock) {
+async function installGym() {
+  const lock = 'python-backend/requirements-gym.lock';
+  const file = join(root, '.venv', '.agent-forge-gym-stamp');
+  const wanted = fingerprint(root, [lock]);
+  if (isStamped(file, wanted)) return;
+  await locked(
+    'installing reasoning-gym',
+    lock,
+    'check the network; of what it needs, pycosat is compiled from C',
+  );
+  stamp(file, wanted);
+}
+
+/** Without it the tests of `gym:` data sets fail; all others can do. */
+async function installGymForTests() {
+  try {
+    await installGym();
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    explain(error);
+  }
+}
+
+/** @param {string} title @param {string} lock @param {string} [hint] */
+function locked(title, lock, hint = NETWORK) {
   // Where the environment names a mirror of the registry for pip, uv uses it too.
   const index = process.env.PIP_INDEX_URL;
   const env = index ? { UV_DEFAULT_INDEX: index } : {};
   const args = ['pip', 'install', '--python', python, '--require-hashes', '-r', lock];
-  return step(title, (note) => run(uv, args, { cwd: root, env, note, hint: NETWORK }));
+  return step(title, (note) => run(uv, args, { cwd: root, env, note, hint }));
 }
 
 /** @param {string} title @param {string[]} args */

@@ -24,9 +24,9 @@ class DatasetChoice(Request):
         min_length=1,
         max_length=512,
         description="a built-in (`arithmetic`, `deduction`, `recall`, `parity`, `composition`), "
-        "`file:<path>` (JSONL of {prompt, answer}, or plain text) or `hf:<owner>/<name>`, its train split "
-        "(`hf:<owner>/<name>:<configuration>` where it has several)",
-        examples=["arithmetic", "file:problems.jsonl", "hf:openai/gsm8k:main"],
+        "`file:<path>` (JSONL of {prompt, answer}, or plain text), `hf:<owner>/<name>`, its train split "
+        "(`hf:<owner>/<name>:<configuration>` where it has several), or `gym:<task>` of reasoning-gym",
+        examples=["arithmetic", "file:problems.jsonl", "hf:openai/gsm8k:main", "gym:basic_arithmetic"],
     )
     weight: float = Field(
         default=1.0, gt=0, le=1000, description="share of the mixture's tokens, relative to the others'"

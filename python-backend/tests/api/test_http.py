@@ -88,6 +88,10 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
         "invalid_request", "datasets.0.name", "hf:",
     ),
     (
+        "no task of the gym", "POST", "/v1/cognate/runs", {"datasets": [{"name": "gym:basic"}]}, 422,
+        "invalid_request", "datasets.0.name", "basic_arithmetic",
+    ),
+    (
         "path too long", "POST", "/v1/cognate/runs", {"tokenizer": f"file:{'x' * 300}.json"}, 422,
         "invalid_request", "tokenizer", ".json",
     ),

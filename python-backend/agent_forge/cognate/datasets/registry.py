@@ -12,6 +12,7 @@ from ..errors import InvalidSetting
 from ..tokenizer import Tokenizer
 from . import arithmetic, composition, deduction, parity, recall
 from .builtin import Builtin
+from .gym import PREFIX, check_gym, load_gym
 from .hub import hub_id, load_hub
 from .problem import Dataset, Split
 from .text import check_file, load_file, resolve_dataset_path
@@ -24,7 +25,7 @@ _BUILTINS: dict[str, tuple[Specialization, ModuleType]] = {
     "composition": (Specialization.adaptive_computation, composition),
 }
 _SAMPLE = 16
-_SPOKEN = f"one of {', '.join(_BUILTINS)}, file:<path>, hf:<owner>/<name>"
+_SPOKEN = f"one of {', '.join(_BUILTINS)}, file:<path>, hf:<owner>/<name>, gym:<task>"
 
 
 def builtin(name: str, difficulty: int, window: int) -> Builtin:
@@ -70,6 +71,8 @@ def _resolved(choices: Sequence[DatasetChoice], roots: Sequence[Path]) -> list[t
             path = resolve_dataset_path(choice.name, roots, field)
         elif choice.name.startswith("hf:"):
             hub_id(choice.name, field)
+        elif choice.name.startswith(PREFIX):
+            check_gym(choice.name, field)
         elif choice.name not in _BUILTINS:
             raise InvalidSetting(field, choice.name, "is no dataset", _SPOKEN)
         found.append((choice, path))
@@ -96,6 +99,8 @@ def load_datasets(
             loaded.append(load_file(choice.name, path, field))
         elif choice.name.startswith("hf:"):
             loaded.append(load_hub(choice.name, field))
+        elif choice.name.startswith(PREFIX):
+            loaded.append(load_gym(choice.name, field))
         else:
             loaded.append(builtin(choice.name, difficulty, window))
     return loaded
