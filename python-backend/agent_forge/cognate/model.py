@@ -1,4 +1,8 @@
-"""TinyTitan: a causal transformer with a sliding window, a gated memory and adaptive depth per token."""
+"""TinyTitan: a causal transformer with a sliding window, a gated memory and adaptive depth per token.
+
+The memory is linear attention over one problem's own tokens: nothing is learnt at test time, unlike in Titans
+(Behrouz et al. 2024, arXiv:2501.00663), whose memory is a network that is trained as it reads.
+"""
 
 from __future__ import annotations
 
