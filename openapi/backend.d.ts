@@ -1081,10 +1081,11 @@ export interface components {
         DatasetChoice: {
             /**
              * Name
-             * @description a built-in (`arithmetic`, `deduction`, `recall`, `parity`, `composition`), `file:<path>` (JSONL of {prompt, answer}, or plain text) or `hf:<owner>/<name>`, its train split (`hf:<owner>/<name>:<configuration>` where it has several)
+             * @description a built-in (`arithmetic`, `deduction`, `recall`, `parity`, `composition`), `file:<path>` (JSONL of {prompt, answer}, or plain text), `hf:<owner>/<name>`, its train split (`hf:<owner>/<name>:<configuration>` where it has several), or `gym:<task>` of reasoning-gym
              * @example arithmetic
              * @example file:problems.jsonl
              * @example hf:openai/gsm8k:main
+             * @example gym:basic_arithmetic
              */
             name: string;
             /**
