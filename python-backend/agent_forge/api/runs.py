@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
+from starlette.convertors import Convertor, register_url_convertor
 
 from ..contract.cognate import CognateConfig, CognateForecast, TrainingEvaluation
 from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast, Generation
@@ -16,7 +17,23 @@ from .dependencies import Cursor, IdempotencyKey, Injected, Limit, problems
 from .tracing import TraceId
 
 router = APIRouter(tags=["runs"])
+Command = Literal["pause", "resume", "cancel", "retry"]
 Report = Annotated[CognateReport | EvoMergeReport, Field(discriminator="kind")]
+
+
+class _CommandConvertor(Convertor[str]):
+    """The commands alone: `POST /runs/{run_id}/logs` is another resource, which has no such method."""
+
+    regex = "|".join(get_args(Command))
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("command", _CommandConvertor())
 
 
 @router.post("/cognate/runs", operation_id="createCognateRun", status_code=202, responses=problems(409, 503))
@@ -90,8 +107,10 @@ def get_run(run_id: str, services: Injected) -> Run:
     return services.runs.get(run_id)
 
 
-@router.post("/runs/{run_id}/{command}", operation_id="commandRun", status_code=202, responses=problems(404, 409))
-def command_run(run_id: str, command: Literal["pause", "resume", "cancel", "retry"], services: Injected) -> Run:
+@router.post(
+    "/runs/{run_id}/{command:command}", operation_id="commandRun", status_code=202, responses=problems(404, 409)
+)
+def command_run(run_id: str, command: Command, services: Injected) -> Run:
     """Pause, resume, cancel, or retry (a failed or cancelled run goes on from its last checkpoint)."""
     return services.runs.command(run_id, command)
 

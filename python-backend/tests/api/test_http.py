@@ -56,6 +56,15 @@ def test_readiness_tells_for_how_long_a_run_has_waited(client: TestClient) -> No
     assert client.get("/v1/system").json()["readiness"].keys() == ready.keys()
 
 
+@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
+def test_what_may_be_done_with_a_part_of_a_run(client: TestClient, method: str) -> None:
+    for part, allowed in (("logs", "GET"), ("report", "GET"), ("pause", "POST")):
+        answer = client.request(method, f"/v1/runs/x/{part}")
+        assert (answer.status_code, answer.headers.get("allow")) == (
+            (404, None) if method == allowed else (405, allowed)
+        )
+
+
 COGNATE: dict[str, Any] = {"train_steps": 3}
 PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
     ("unknown route", "GET", "/v1/nothing", None, 404, "not_found", None, None),
@@ -66,7 +75,8 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
     ("unknown model", "GET", "/v1/models/x", None, 404, "not_found", None, None),
     ("unknown candidate", "GET", "/v1/candidates/x", None, 404, "not_found", None, None),
     ("unknown pipeline", "GET", "/v1/pipelines/x", None, 404, "not_found", None, None),
-    ("unknown command", "POST", "/v1/runs/x/explode", None, 422, "invalid_request", "command", "pause"),
+    ("unknown command", "POST", "/v1/runs/x/explode", None, 404, "not_found", None, None),
+    ("what is no command", "POST", "/v1/runs/x/logs", None, 405, "method_not_allowed", None, None),
     ("limit too high", "GET", "/v1/runs?limit=9999", None, 422, "invalid_request", "limit", "integer, 1 to 500"),
     ("bad cursor", "GET", "/v1/runs?cursor=%00", None, 422, "invalid_request", "cursor", None),
     ("foreign cursor", "GET", "/v1/models?cursor=WzEsMl0", None, 422, "invalid_request", "cursor", None),

@@ -27,7 +27,8 @@ COVERAGE_FROM = 10
 LEFT_OUT = {
     "positive_data_acceptance": "what a schema cannot say is refused with reason: a file that is not there, a cursor "
     "of another list, a parent that is not registered, bytes that are no safetensors file",
-    "unsupported_method": "POST /runs/{id}/{command} matches /runs/{id}/logs as well and refuses it as a command: 422",
+    "unsupported_method": "the gateway's POST /runs/{id}/{command} matches /runs/{id}/logs as well and refuses it "
+    "as a command: 422",
     "missing_required_header": "it leaves the token out of requests whose other headers are too large for any answer "
     "but 431; `ignored_auth`, which is made, asks each operation without a token",
     "allow_header_conformance": "the framework names the methods of one matching route, not of all",
