@@ -6,9 +6,9 @@ FROM python:3.11-slim-bookworm AS build
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 WORKDIR /source
 COPY docker/build-backend.sh docker/
-COPY python-backend/requirements.lock python-backend/pyproject.toml python-backend/
+COPY python-backend/requirements-uv.lock python-backend/requirements.lock python-backend/pyproject.toml python-backend/
 COPY python-backend/agent_forge python-backend/agent_forge
-RUN --mount=type=cache,target=/root/.cache/pip sh docker/build-backend.sh /source /app
+RUN --mount=type=cache,target=/root/.cache sh docker/build-backend.sh /source /app
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /data forge && install -d -o forge -g forge -m 0700 /data

@@ -63,7 +63,7 @@ test('neither image holds what only builds and tests need', () => {
   const site = join(images.backend.directory, 'app/.venv/lib');
   const [version = ''] = readdirSync(site);
   const installed = readdirSync(join(site, version, 'site-packages'));
-  for (const name of ['pytest', 'hypothesis', 'mypy', 'ruff', 'httpx', 'pip'])
+  for (const name of ['pytest', 'hypothesis', 'mypy', 'ruff', 'httpx', 'uv', 'pip'])
     expect(installed.filter((each) => each === name || each.startsWith(`${name}-`))).toEqual([]);
 });
 
