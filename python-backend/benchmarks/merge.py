@@ -53,7 +53,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "nuslerp": {"weights": [0.6, 0.4]},
     "frankenmerge": {"embedding_source": 1, "output_source": 2},
 }
-NOT_THEIRS = ("align", "dfs", "fisher", "frankenmerge", "mutate")
+NOT_THEIRS = ("align", "decouple", "dfs", "fisher", "frankenmerge", "mutate", "swudi")
 """Ops that mergekit has none of, or that copy whole tensors."""
 
 

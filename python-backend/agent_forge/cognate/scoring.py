@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -67,8 +67,16 @@ class Answers:
 
     def joined(self, later: Answers) -> Answers:
         """Of the same model, to these problems and then to others."""
-        names = ("dataset", "losses", "labels", "solved", "depths", "tokens")
-        return replace(self, **{name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in names})
+        return Answers(
+            self.datasets,
+            self.architecture,
+            np.concatenate([self.dataset, later.dataset]),
+            np.concatenate([self.losses, later.losses]),
+            np.concatenate([self.labels, later.labels]),
+            np.concatenate([self.solved, later.solved]),
+            np.concatenate([self.depths, later.depths]),
+            np.concatenate([self.tokens, later.tokens]),
+        )
 
     def scores(self) -> Evaluation:
         depth = int(self.depths.sum()) / int(self.tokens.sum())
@@ -95,8 +103,9 @@ class Answers:
 
 def counted(indices: npt.ArrayLike, weights: npt.ArrayLike | None, problems: int) -> Floats:
     """Sums by problem. weights None: how often each occurs."""
-    found: Floats = np.bincount(np.asarray(indices), None if weights is None else np.asarray(weights), problems)
-    return found
+    return np.bincount(np.asarray(indices), None if weights is None else np.asarray(weights), problems).astype(
+        np.float64
+    )
 
 
 def spans(parts: Sequence[Sequence[object]]) -> Counts:

@@ -7,6 +7,7 @@ Positional parameters say what an op works on, keyword-only ones are its setting
     fisher: Tensors              the inputs' diagonal Fisher for that name
     statistics: StatisticsCache  what other merges of the same inputs share
     draw: Draw                   random numbers keyed by (seed, op, tensor)
+    group: str                   the layer group that the tensor is in
 
 A function that takes `models: Models` and returns `StateDict` works on whole models instead.
 """
@@ -52,7 +53,7 @@ class Inputs:
 
 
 class _Resolved:
-    """Marks a setting that is given per layer group and reaches the op resolved to the tensor's group."""
+    """Marks a setting that may be given by tensor or layer group and reaches the op resolved to the tensor at hand."""
 
 
 Weight = Annotated[float, Field(ge=-1000, le=1000)]
@@ -67,8 +68,8 @@ Scale = Annotated[float, Field(ge=-10, le=10, description="λ, factor of the mer
 _WEIGHTS = Annotated[
     GroupWeights,
     Field(
-        description="one weight per input, or such a list per layer group "
-        f"({', '.join(GROUPS)}); an absent group, or nothing: 1 for each"
+        description="one weight per input, or such a list by tensor name or layer group "
+        f"({', '.join(GROUPS)}), of which the name counts more; an absent group, or nothing: 1 for each"
     ),
 ]
 
@@ -152,12 +153,14 @@ class MergeOp:
             if first.numel() == 0:
                 out[name] = first
                 continue
-            tensors = [model[name] for model in models]
+            tensors, group = [model[name] for model in models], group_of(name, depth)
             values = {
-                key: _weights(value, group_of(name, depth), len(models)) if key in self.resolved else value
+                key: _weights(value, name, group, len(models)) if key in self.resolved else value
                 for key, value in checked.items()
             }
             available: dict[str, Any] = {"models": tensors}
+            if "group" in self.needs:
+                available["group"] = group
             if "base" in self.needs:
                 available["base"] = base[name] if base is not None else mean_of(tensors)
             if "draw" in self.needs:
@@ -203,12 +206,12 @@ def mean_of(tensors: Tensors) -> Tensor:
     return combined(tensors, [1 / len(tensors)] * len(tensors))
 
 
-def _weights(given: GroupWeights, group: str, count: int) -> list[float]:
-    chosen = given.get(group, []) if isinstance(given, dict) else given
+def _weights(given: GroupWeights, name: str, group: str, count: int) -> list[float]:
+    chosen = given.get(name, given.get(group, [])) if isinstance(given, dict) else given
     if not chosen:
         return [1.0] * count
     if len(chosen) != count:
-        raise BadParameter(f"weights: {len(chosen)} given for {count} inputs (group {group})")
+        raise BadParameter(f"weights: {len(chosen)} given for {count} inputs (`{name}`, group {group})")
     return chosen
 
 

@@ -27,6 +27,7 @@ breadcrumbs       own      own      base     base     own      base     own     
 breadcrumbs_ties  own      own      base     base     own      base     own      base     first    base
 dare_linear       own      own      base     own      own      base     own      base     first    base
 dare_ties         own      own      base     own      own      base     own      base     first    base
+decouple          refused  own      base     own      -        -        -        -        -        -
 della             own      own      base     own      own      base     own      base     first    base
 della_linear      own      own      base     own      own      base     own      base     first    base
 dfs               first    first    base     base     second   refused  refused  -        -        -
@@ -42,6 +43,7 @@ nuslerp           refused  first    base     base     second   refused  own     
 ram               first    first    base     base     -        -        -        -        first    base
 sce               first    first    base     base     -        -        -        base     first    base
 slerp             first    first    base     base     second   refused  own      -        -        -
+swudi             refused  first~   base     base     -        -        -        -        -        base
 task_arithmetic   first    own      base     base     second   base     own      -        -        base
 ties              own      own      base     base     own      base     own      base     first    base
 """

@@ -18,7 +18,7 @@ from agent_forge.evomerge.ops.registry import MergeOp, merge_ops
 
 OPS = sorted(merge_ops())
 ABOUT_BASE = [name for name in OPS if "base" in merge_ops()[name].needs]
-ORDERED = {"slerp", "nuslerp", "nearswap", "arcee_fusion", "align", "frankenmerge", "mutate"} | {
+ORDERED = {"slerp", "nuslerp", "nearswap", "arcee_fusion", "align", "frankenmerge", "mutate", "decouple"} | {
     name for name in OPS if "draw" in merge_ops()[name].needs
 }
 """Ops whose result depends on the inputs' order, by definition or since each has a stream of random numbers."""
@@ -137,6 +137,9 @@ class TestEveryOp:
         for key, group in zip(SHAPES, ("embedding", "early", "middle", "heads", "output"), strict=True):
             alone = apply(op, models, base, weights=rows[group])
             assert torch.equal(merged[key], alone[key]), key
+        one = apply(op, models, base, weights=rows | {"embedding.weight": [0.25, 2.0]})
+        assert torch.equal(one["embedding.weight"], apply(op, models, base, weights=[0.25, 2.0])["embedding.weight"])
+        assert all(torch.equal(one[key], merged[key]) for key in SHAPES if key != "embedding.weight")
         with pytest.raises(BadParameter, match="3 given for 2"):
             apply(op, models, base, weights=[1, 1, 1])
 

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from evomerge.ops.plain_philox import philox4x32
@@ -241,6 +242,19 @@ def selected_and_erased(share: float) -> list[float]:
     return merged
 
 
+def decoupled(time: float) -> list[list[float]]:
+    """Of each model, by eigenvectors; n as the docstring has it."""
+    vectors = [np.reshape(vector, SHAPE) for vector in task_vectors()]
+    shares = [1 / (vector**2).sum() for vector in vectors]
+    e, v = np.linalg.eigh(sum(share * vector.T @ vector for share, vector in zip(shares, vectors, strict=True)))
+    n = 2 ** math.ceil(math.log2(time * len(vectors)))
+    f = 1 - (1 - time * e / n) ** n
+    return [
+        (tau @ (np.eye(len(e)) - v * f @ v.T) + share * tau @ tau.T @ tau @ (v * (f / e)) @ v.T).reshape(-1).tolist()
+        for share, tau in zip(shares, vectors, strict=True)
+    ]
+
+
 REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
     "linear": (
         {"weights": W},
@@ -294,6 +308,11 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
     "nearswap": (
         {"t": 0.4},
         lambda: about_base([x * min(1, 0.4 / abs(x)) for x in task_vectors()[0]], 1),
+    ),
+    "decouple": ({"index": 1, "time": 7.0}, lambda: about_base(decoupled(7.0)[1], 1)),
+    "swudi": (
+        {"time": 20.0, "scale": 0.6},
+        lambda: about_base([sum(parts) for parts in zip(*decoupled(20.0), strict=True)], 0.6),
     ),
     "sce": ({"selected": 0.6, "scale": 0.8}, lambda: about_base(selected_and_erased(0.6), 0.8)),
     "mutate": ({"rate": 0.5, "sigma": 0.3}, lambda: mutated(0.5, 0.3)),

@@ -139,7 +139,7 @@ class _Tree:
                 return [(draws.below(count), draws.below(blocks)) for _ in range(depth)] if stacked else []
             case "layer_sources":
                 return [draws.below(count) for _ in range(ARCHITECTURE.n_layers)]
-            case "embedding_source" | "output_source":
+            case "embedding_source" | "output_source" | "index":
                 return draws.below(count)
         if schema["type"] == "integer":
             return draws.between(schema["minimum"], schema["default"])

@@ -1,0 +1,92 @@
+"""Task vectors that interfere less: each gives up, per matrix, what the others' inputs would read of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ..errors import NonFinite
+from .chunks import row_shape
+from .combination import combined
+from .compiled import flat
+from .exact_product import Matrix, product
+from .registry import Tensors
+from .statistics_cache import StatisticsCache
+
+Time = Annotated[
+    float,
+    Field(ge=0, le=10_000, description="t, how long the interference is reduced; 0: not at all, 100 to 300: most"),
+]
+TIME = 100.0
+
+
+def decoupled(models: Tensors, base: Tensor, group: str, statistics: StatisticsCache, time: float) -> list[Tensor]:
+    """θ₀ + τ̃ᵢ of each model, found once for all of them. The sum of τ̃ᵢ is the SWUDI merge (arXiv:2606.07289).
+
+    With task vectors τᵢ of shape (out, in), Bᵢ = τᵢᵀτᵢ, nᵢ = 1/‖τᵢ‖² and C = Σ nᵢBᵢ = V diag(e) Vᵀ:
+
+        τ̃ᵢ = τᵢ(I − V f Vᵀ) + nᵢτᵢBᵢ·V(f/e)Vᵀ,    f = 1 − (1 − t·e/n)ⁿ
+
+    The paper has f = 1 − exp(−t·e), the limit of this Landweber iteration for large n. Here n is the least power of 2
+    that is not below t times the number of models, which bounds e: so no factor is negative. I − V f Vᵀ = Mⁿ and
+    V(f/e)Vᵀ = t/n·Σⱼ Mʲ, with M = I − C·t/n and j from 0 to n − 1, take 2·log₂ n products and no eigenvectors, whose
+    bytes would depend on the machine. The paper also leaves the smallest e out; their f is small anyway.
+
+    Vectors, and the embedding, whose rows are looked up, have no inputs to tell apart: τ̃ᵢ is τᵢ over the number of
+    models. The sum is the mean.
+    """
+    linear = base.dim() > 1 and group != "embedding"
+    return statistics(range(len(models)), ("decoupled", time), partial(_decoupled, models, base, linear, time))
+
+
+def _decoupled(models: Tensors, base: Tensor, linear: bool, time: float) -> list[Tensor]:
+    count = len(models)
+    if not linear:
+        return [combined([model, base], [1 / count, 1 - 1 / count]) for model in models]
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused in the end
+        origin = _matrix(base)
+        vectors = [_matrix(model) - origin for model in models]
+        grams = [product(vector.T, vector) for vector in vectors]
+        sizes = [math.fsum(np.diagonal(gram)) for gram in grams]
+        shares = [1 / size if size > 0 else 0.0 for size in sizes]
+        kept, drawn = _filters(grams, shares, time)
+        del grams
+        return [
+            _model(
+                origin + (product(vector, kept) + share * product(product(vector, vector.T), product(vector, drawn))),
+                base,
+            )
+            for vector, share in zip(vectors, shares, strict=True)
+        ]
+
+
+def _filters(grams: Sequence[Matrix], shares: Sequence[float], time: float) -> tuple[Matrix, Matrix]:
+    """Mⁿ, and t/n times the sum of the powers of M below n, both (in, in)."""
+    doublings = max(0, math.ceil(math.log2(time * len(grams)))) if time > 0 else 0
+    step = time / 2**doublings
+    power = np.eye(len(grams[0]))
+    total = power.copy()
+    for gram, share in zip(grams, shares, strict=True):
+        power = power - gram * (share * step)
+    for _ in range(doublings):
+        total = total + product(power, total)
+        power = product(power, power)
+    return power, total * step
+
+
+def _matrix(tensor: Tensor) -> Matrix:
+    return flat(tensor).astype(np.float64).reshape(row_shape(tensor))
+
+
+def _model(matrix: Matrix, like: Tensor) -> Tensor:
+    made = torch.from_numpy(matrix).reshape(like.shape).to(like.dtype)
+    if not bool(made.isfinite().all()):
+        raise NonFinite("the result overflows")
+    return made
