@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agent_forge.cognate.batch import Encoded
-from agent_forge.cognate.evaluation import batches
+from agent_forge.cognate.batch import Encoded, collate
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture
 from agent_forge.cognate.model import TinyTitan
@@ -21,6 +20,8 @@ from agent_forge.contract.architecture import Architecture
 from agent_forge.contract.cognate import CognateConfig
 
 from ._plain_transformer import PlainTransformer, first_weights, matched
+
+_PROBLEMS_PER_CALL = 16
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ class Answers:
 def answer(model: TinyTitan, problems: Sequence[Encoded], *, memory: bool = True) -> Answers:
     right = labels = depth = tokens = 0
     with torch.inference_mode():
-        for batch in batches(problems, ByteTokenizer.pad):
+        for start in range(0, len(problems), _PROBLEMS_PER_CALL):
+            batch = collate(problems[start : start + _PROBLEMS_PER_CALL], ByteTokenizer.pad)
+            batch = batch.relabelled(batch.scored)
             said = model(batch.tokens, batch.layout, batch.labels, memory=memory)
             right += int((said.logits.argmax(dim=-1) == batch.targets).sum())
             labels += len(batch.targets)
