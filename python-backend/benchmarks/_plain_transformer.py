@@ -38,15 +38,19 @@ class PlainTransformer(TinyTitan):
         d, heads = self.arch.d_model, self.arch.n_heads
         x = F.embedding(tokens, self.embedding.weight)
         turn = self._rotation(layout.positions)
-        for block in self._blocks:
+        for number, block in enumerate(self._blocks):
             q, k, v = block.self_attn.in_proj(block.norm1(x)).view(-1, 3, heads, d // heads).unbind(1)
             q, k = (rotate(each, *turn).to(v.dtype) for each in (q, k))
-            attended = block.self_attn.out_proj(_attention(q, k, v, layout))
+            mixed = _attention(q, k, v, layout)
+            if number == self.arch.n_layers - 1:
+                # As in TinyTitan: after the last block only the labels' states are read.
+                x, mixed = x.index_select(0, labels), mixed.index_select(0, labels)
+            attended = block.self_attn.out_proj(mixed)
             x = x + (attended if dropout is None else dropout(attended))
             fed = block.linear2(F.gelu(block.linear1(block.norm2(x))))
             x = x + (fed if dropout is None else dropout(fed))
         depth = layout.real.int() * self.arch.n_layers
-        return Reading(unit_rms(x.index_select(0, labels)), x.new_zeros(x.shape[0]), depth, None)
+        return Reading(unit_rms(x), x.new_zeros(tokens.shape[0]), depth, None)
 
 
 def matched(arch: Architecture) -> Architecture:
