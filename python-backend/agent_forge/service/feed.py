@@ -95,7 +95,8 @@ class Feed:
                     yield b"".join(live.values())
                 while not client.wake.is_set() and not self._closed:
                     try:
-                        await asyncio.wait_for(client.wake.wait(), HEARTBEAT_SECONDS)
+                        async with asyncio.timeout(HEARTBEAT_SECONDS):
+                            await client.wake.wait()
                     except TimeoutError:
                         yield b": heartbeat\n\n"
         finally:

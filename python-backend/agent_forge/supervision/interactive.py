@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 from ..background.tasks import Tasks
 from ..settings import Settings
 from ..store.errors import Refusal
-from .supervisor import LINE_LIMIT, worker_environment
+from .supervisor import LINE_LIMIT, kill, worker_environment
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +39,12 @@ class InteractiveClient:
         try:
             process.stdin.write(json.dumps({"id": request, "op": op, **arguments}).encode() + b"\n")
             await process.stdin.drain()
-            return await asyncio.wait_for(future, self._settings.interactive_timeout_seconds)
+            async with asyncio.timeout(self._settings.interactive_timeout_seconds):
+                return await future
         except (BrokenPipeError, ConnectionResetError) as error:
             raise Refusal("worker_unavailable", "the process for verify and predict has just ended") from error
         except TimeoutError as error:
-            process.kill()
+            kill(process)
             limit = self._settings.interactive_timeout_seconds
             raise Refusal("worker_unavailable", f"{op} took more than {limit:g} seconds") from error
         finally:
@@ -52,8 +52,8 @@ class InteractiveClient:
 
     async def close(self) -> None:
         self._closed = True
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        if self._process is not None:
+            kill(self._process)
             await self._process.wait()
         if self._reader is not None:
             await self._reader
@@ -83,8 +83,7 @@ class InteractiveClient:
             async for line in process.stdout:
                 self._answer(json.loads(line))
         except Exception:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            kill(process)
             raise
         finally:
             code = await process.wait()

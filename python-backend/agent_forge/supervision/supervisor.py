@@ -100,9 +100,10 @@ class Supervisor:
             self._tell(worker, "stop")
         for worker in list(self._workers):
             try:
-                await asyncio.wait_for(worker.process.wait(), STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await worker.process.wait()
             except TimeoutError:
-                worker.process.kill()
+                kill(worker.process)
         self._living.clear()
         try:
             await run_in_threadpool(self._give_up, set())
@@ -155,8 +156,8 @@ class Supervisor:
             await self._listen(worker)
         except BaseException:
             # Nobody would hear it any more.
-            if worker is not None and worker.process.returncode is None:
-                worker.process.kill()
+            if worker is not None:
+                kill(worker.process)
             raise
         finally:
             cause = "it did not start"
@@ -229,9 +230,10 @@ class Supervisor:
         for worker in self._workers:
             if worker.name in given_up:
                 log.error("worker is silent: killed", extra={"pid": worker.process.pid})
-                worker.process.kill()
+                kill(worker.process)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._look.wait(), CHECK_SECONDS)
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._look.wait()
 
     def _give_up(self, speaking: set[str]) -> set[str]:
         """Interrupt each run whose worker has ended, and each whose lease has run out while its worker was silent.
@@ -285,10 +287,17 @@ class Supervisor:
 async def _ended(process: asyncio.subprocess.Process) -> int:
     """The exit code of a worker that nobody listens to any more."""
     try:
-        return await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        async with asyncio.timeout(STOP_SECONDS):
+            return await process.wait()
     except TimeoutError:
-        process.kill()
+        kill(process)
         return await process.wait()
+
+
+def kill(process: asyncio.subprocess.Process) -> None:
+    """The process may have ended already, noticed or not."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
 
 
 def worker_command(name: str) -> list[str]:

@@ -253,3 +253,18 @@ def test_a_run_without_a_lease_is_nobodys(stage: Stage, make_run: Callable[..., 
         await until(lambda: stage.status("r") is RunStatus.queued)
 
     stage.play(scene)
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_the_watch_of_leases_ends_when_closed_whatever_it_has_just_been_told(stage: Stage, turns: int) -> None:
+    """`play` returns only once every task has ended."""
+
+    async def scene() -> None:
+        await until(stage.idle)
+        stage.supervisor._look.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(SECONDS):
+            await stage.tasks.close()
+
+    stage.play(scene)
