@@ -1,4 +1,5 @@
-import forms from '../../../openapi/forms.json';
+import forms from '../../../openapi/forms.json' with { type: 'json' };
+import { rangeInWords } from '../../../openapi/range.ts';
 
 /** The part of JSON Schema 2020-12 that the contract's configurations use. */
 export interface JsonSchema {
@@ -86,18 +87,14 @@ function labelOf(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** `0 to 1`, `more than 0, up to 1`, `8 to 10,000`; empty where the schema sets no limit worth telling. */
+/** Limits beyond which nobody would go: the largest whole number that JavaScript knows, for one. */
+const BOUNDLESS = 1e12;
+const number = new Intl.NumberFormat('en', { maximumFractionDigits: 6 });
+
+/** `0 to 1`, `8 to 10,000`; empty where the schema sets no limit worth telling, or allows one value alone. */
 export function rangeOf(schema: JsonSchema): string {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
-  const number = new Intl.NumberFormat('en', { maximumFractionDigits: 6 });
-  const high = maximum ?? exclusiveMaximum;
-  if (high !== undefined && (high > 1e12 || high === minimum)) return '';
-  const from =
-    minimum !== undefined
-      ? number.format(minimum)
-      : exclusiveMinimum !== undefined
-        ? `more than ${number.format(exclusiveMinimum)}`
-        : '';
-  if (high === undefined) return from && `from ${from}`;
-  return `${from ? `${from} to ` : 'up to '}${exclusiveMaximum !== undefined ? 'less than ' : ''}${number.format(high)}`;
+  const { maximum = Number.POSITIVE_INFINITY, ...lower } = schema;
+  if (maximum === schema.minimum) return '';
+  const limits = maximum > BOUNDLESS ? lower : schema;
+  return rangeInWords(limits, (limit) => number.format(limit as number)) ?? '';
 }

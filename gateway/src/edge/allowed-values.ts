@@ -1,7 +1,8 @@
 /**
  * What a schema allows, in words: `integer, 1 to 5`, `one of nano, tinytitan, wide`. The backend says the same in the
- * same words (`api/allowed_values.py`): tests/openapi/allowed-values.json binds both.
+ * same words (`api/allowed_values.py`): tests/openapi/allowed-values.json binds both. The forms share `rangeInWords`.
  */
+import { rangeInWords } from '../../../openapi/range.js';
 import { resolve, type Schema, type Specification } from './specification.js';
 
 /**
@@ -64,7 +65,7 @@ function limits(schema: Schema): (string | undefined)[] {
   switch (schema.type) {
     case 'integer':
     case 'number':
-      return [range(schema)];
+      return [rangeInWords(schema)];
     case 'string':
       return [
         span('character', schema.minLength, schema.maxLength),
@@ -79,17 +80,6 @@ function limits(schema: Schema): (string | undefined)[] {
     default:
       return [];
   }
-}
-
-function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): string | undefined {
-  if (minimum !== undefined && maximum !== undefined) return `${minimum} to ${maximum}`;
-  const words = [
-    minimum === undefined ? undefined : `at least ${minimum}`,
-    exclusiveMinimum === undefined ? undefined : `more than ${exclusiveMinimum}`,
-    maximum === undefined ? undefined : `at most ${maximum}`,
-    exclusiveMaximum === undefined ? undefined : `less than ${exclusiveMaximum}`,
-  ].filter((word) => word !== undefined);
-  return words.length > 0 ? words.join(' and ') : undefined;
 }
 
 function span(unit: string, least: unknown, most: unknown): string | undefined {
