@@ -129,6 +129,7 @@ DOUBLE = {
     "model_stock": _SUMS,
     "multislerp": _SUMS,
     "nuslerp": _SUMS,
+    "ram_plus": "in float64: in float32 differences near ε fall on either side",
     "sce": "in float64: in float32 sums near 0 take either sign",
     "slerp": _SUMS,
 }

@@ -48,6 +48,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "breadcrumbs_ties": {"weights": [0.5, 0.3, 0.2], "density": 0.5, "gamma": 0.05},
     "sce": {"selected": 0.3},
     "nearswap": {"t": 0.002},
+    # so that many changes are unique, of which near models have few, and α leaves the ratio as it is
+    "ram_plus": {"epsilon": 0.004, "r": 0.3, "alpha": 2.0},
     "multislerp": {"weights": [0.5, 0.3, 0.2]},
     "slerp": {"weights": [0.6, 0.4]},
     "nuslerp": {"weights": [0.6, 0.4]},

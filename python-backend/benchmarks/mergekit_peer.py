@@ -19,6 +19,9 @@ import safetensors.torch
 import torch
 from mergekit.merge_methods import TensorGroup, get
 
+NAMES = {"ram_plus": "ramplus_tl"}
+"""Our op → mergekit's method, where it has another name."""
+
 
 def parameters(op: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Our settings in mergekit's words."""
@@ -44,6 +47,8 @@ def parameters(op: str, settings: dict[str, Any]) -> dict[str, Any]:
             return {"select_topk": settings["selected"]}
         case "nearswap":
             return {"t": settings["t"]}
+        case "ram_plus":
+            return {key: settings[key] for key in ("epsilon", "r", "alpha")}
         case _:
             return {}
 
@@ -54,7 +59,7 @@ def main(request: dict[str, Any], place: Path) -> None:
     models = [safetensors.torch.load(path.read_bytes()) for path in paths]
     if with_base:
         models.insert(0, safetensors.torch.load((place / "base.safetensors").read_bytes()))
-    method, given = get(op), parameters(op, request["settings"])
+    method, given = get(NAMES.get(op, op)), parameters(op, request["settings"])
     torch.manual_seed(0)
     result = {}
     start = time.perf_counter()

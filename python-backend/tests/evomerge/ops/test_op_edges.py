@@ -41,6 +41,7 @@ mutate            own      own      own      own      -        -        -       
 nearswap          own      own      base     own      -        -        -        base     first    -
 nuslerp           refused  first    base     base     second   refused  own      -        -        -
 ram               first    first    base     base     -        -        -        -        first    base
+ram_plus          first    first    base     base     -        -        -        -        first    base
 sce               first    first    base     base     -        -        -        base     first    base
 slerp             first    first    base     base     second   refused  own      -        -        -
 swudi             refused  first~   base     base     -        -        -        -        -        base

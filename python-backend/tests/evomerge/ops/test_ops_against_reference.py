@@ -112,6 +112,22 @@ def shared_or_unique(epsilon: float) -> list[float]:
     return merged
 
 
+def reinforced(epsilon: float, r: float, alpha: float) -> list[float]:
+    columns = list(zip(*task_vectors(), strict=True))
+    changed = [[model for model in range(3) if abs(column[model]) > epsilon] for column in columns]
+    factors = []
+    for model in range(3):
+        shared = sum(model in who and len(who) > 1 for who in changed)
+        unique = sum(who == [model] for who in changed)
+        factors.append(1 + r * min(shared / unique, alpha))
+    assert min(factors) < max(factors) == 1 + r * alpha, "α bounds some ratio, not all"
+    merged = []
+    for column, who in zip(columns, changed, strict=True):
+        moved = [column[model] for model in who]
+        merged.append(moved[0] * factors[who[0]] if len(who) == 1 else sum(moved) / max(1, len(who)))
+    return merged
+
+
 def fused() -> list[float]:
     model, base, (vector, *_) = values(MODELS)[0], values([BASE])[0], task_vectors()
     scores = []
@@ -283,6 +299,10 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
         lambda: about_base(summed(pruned("della_linear", 0.3, 0.1)), 1.1),
     ),
     "ram": ({"epsilon": 0.7, "scale": 0.9}, lambda: about_base(shared_or_unique(0.7), 0.9)),
+    "ram_plus": (
+        {"epsilon": 0.9, "r": 0.4, "alpha": 2.5, "scale": 0.9},
+        lambda: about_base(reinforced(0.9, 0.4, 2.5), 0.9),
+    ),
     "arcee_fusion": ({}, fused),
     "fisher": (
         {"weights": W},
