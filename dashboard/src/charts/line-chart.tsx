@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { figure } from '../format/number.ts';
+import { padded } from './axis.ts';
 import classes from './line-chart.module.css';
 
 export interface Line {
@@ -97,7 +98,7 @@ export function LineChart({
               return [start, end > start ? end : start + 1];
             },
           },
-          y: { range: (_, min, max) => padded(low ?? min, high ?? max, low, high) },
+          y: { range: (_, min, max) => padded(min, max, [low, high]) },
         },
         axes: [
           {
@@ -204,13 +205,6 @@ export function LineChart({
 
 function dataOf(x: readonly number[], lines: readonly Line[]): uPlot.AlignedData {
   return [x as number[], ...lines.map(({ values }) => values as (number | null)[])];
-}
-
-/** Some air around the data; none beyond a limit that was given. */
-function padded(min: number, max: number, low: number | null, high: number | null): [number, number] {
-  if (!Number.isFinite(min) || !Number.isFinite(max)) return [0, 1];
-  const air = (max - min || Math.abs(max) || 1) * 0.06;
-  return [low ?? min - air, high ?? max + air];
 }
 
 const trimmed = (text: string) =>

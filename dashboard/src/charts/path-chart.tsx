@@ -1,5 +1,6 @@
 import { useElementSize } from '@mantine/hooks';
 import { percent } from '../format/number.ts';
+import { scale, ticks } from './axis.ts';
 import classes from './path-chart.module.css';
 
 interface Point {
@@ -20,18 +21,13 @@ interface PathChartProps {
 }
 
 const HEIGHT = 124;
-const LEFT = 34;
-const RIGHT = 8;
-const TOP = 10;
-const BOTTOM = 6;
+const EDGE = { top: 10, right: 8, bottom: 6, left: 34 };
 
 /** Loss from one model to another, above the straight line between the ends' losses; the rise is marked. */
 export function PathChart({ from, to, points, former, range }: PathChartProps) {
   const { ref, width } = useElementSize<HTMLDivElement>();
-  const [low, high] = range;
-  const span = high - low || 1;
-  const x = (t: number) => LEFT + t * (width - LEFT - RIGHT);
-  const y = (loss: number) => TOP + (1 - (loss - low) / span) * (HEIGHT - TOP - BOTTOM);
+  const x = scale([0, 1], EDGE.left, width - EDGE.right);
+  const y = scale(range, HEIGHT - EDGE.bottom, EDGE.top);
   const line = (path: readonly Point[]) => path.map(({ t, loss }) => `${x(t)},${y(loss)}`).join(' ');
   const ends = [points[0], points.at(-1)].filter((point) => point !== undefined);
   const expected = (t: number) => (1 - t) * (ends[0]?.loss ?? 0) + t * (ends[1]?.loss ?? 0);
@@ -45,10 +41,16 @@ export function PathChart({ from, to, points, former, range }: PathChartProps) {
       <div ref={ref} className={classes.frame} style={{ height: HEIGHT }}>
         {width > 0 && (
           <svg width={width} height={HEIGHT} role="img" aria-label={summary(from, to, points)}>
-            {ticks(low, high).map((tick) => (
+            {ticks(...range, 4).map((tick) => (
               <g key={tick}>
-                <line x1={LEFT} x2={width - RIGHT} y1={y(tick)} y2={y(tick)} className={classes.grid} />
-                <text x={LEFT - 6} y={y(tick)} dy="0.32em" textAnchor="end" className={classes.tick}>
+                <line
+                  x1={EDGE.left}
+                  x2={width - EDGE.right}
+                  y1={y(tick)}
+                  y2={y(tick)}
+                  className={classes.grid}
+                />
+                <text x={EDGE.left - 6} y={y(tick)} dy="0.32em" textAnchor="end" className={classes.tick}>
                   {tick}
                 </text>
               </g>
@@ -73,7 +75,7 @@ export function PathChart({ from, to, points, former, range }: PathChartProps) {
           </svg>
         )}
       </div>
-      <figcaption className={classes.ends} style={{ paddingLeft: LEFT, paddingRight: RIGHT }}>
+      <figcaption className={classes.ends} style={{ paddingLeft: EDGE.left, paddingRight: EDGE.right }}>
         <span>{from}</span>
         <span>{to}</span>
       </figcaption>
@@ -86,15 +88,3 @@ const pointText = ({ t, loss, accuracy }: Point) =>
 
 const summary = (from: string, to: string, points: readonly Point[]) =>
   `Loss from ${from} to ${to}. ${points.map(pointText).join('; ')}.`;
-
-/** Two to four round numbers within the range. */
-function ticks(low: number, high: number): number[] {
-  const span = high - low || 1;
-  const rough = 10 ** Math.floor(Math.log10(span));
-  const step = [0.5, 1, 2, 5].map((factor) => factor * rough).find((size) => span / size < 4) ?? 5 * rough;
-  const found: number[] = [];
-  for (let index = Math.ceil(low / step); index * step <= high; index += 1) {
-    found.push(Number((index * step).toPrecision(6)));
-  }
-  return found;
-}

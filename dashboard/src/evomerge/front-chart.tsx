@@ -1,7 +1,8 @@
 import { useElementSize } from '@mantine/hooks';
 import { useMemo } from 'react';
+import { extent, padded, scale, ticks } from '../charts/axis.ts';
 import classes from './front-chart.module.css';
-import { domain, type Objective, type Scored, ticks } from './objectives.ts';
+import type { Objective, Scored } from './objectives.ts';
 
 export interface Dot {
   id: string;
@@ -125,12 +126,12 @@ interface Scale {
 /** From an objective's range onto pixels. */
 function useScale(objective: Objective, every: readonly Scored[], from: number, to: number): Scale {
   return useMemo(() => {
-    const [low, high] = domain(every.map((one) => objective.of(one)).filter((value) => value !== undefined));
-    const place = (value: number) =>
-      Math.round((from + ((value - low) / (high - low)) * (to - from)) * 10) / 10;
+    const values = every.map((one) => objective.of(one)).filter((value) => value !== undefined);
+    const [low, high] = padded(...extent(values));
+    const place = scale([low, high], from, to);
     return {
       at: (scored) => place(objective.of(scored) ?? low),
-      marks: ticks(low, high).map((value) => ({ value, place: place(value) })),
+      marks: ticks(low, high, 5).map((value) => ({ value, place: place(value) })),
     };
   }, [objective, every, from, to]);
 }

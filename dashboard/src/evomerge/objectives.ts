@@ -48,22 +48,3 @@ export function objectivesOf(front: EvoMergeReport['pareto_front']): Objective[]
     });
   return [FITNESS, ...tasks, ...(names.includes(SIZE.name) ? [SIZE] : [])];
 }
-
-/** Round marks between two values, a handful of them. */
-export function ticks(low: number, high: number, most = 5): number[] {
-  if (!(high > low)) return [low];
-  const rough = (high - low) / most;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
-  const first = Math.ceil(low / step);
-  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, index) => (first + index) * step);
-}
-
-/** The values' range with some air; one value alone stands in the middle. */
-export function domain(values: readonly number[]): [number, number] {
-  const low = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const high = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  if (low > high) return [0, 1];
-  const air = (high - low || Math.abs(high) || 1) * 0.06;
-  return [low - air, high + air];
-}
