@@ -2,7 +2,7 @@
 import axios, { type AxiosInstance, type AxiosResponse, isAxiosError, isCancel } from 'axios';
 import { type Problem, ProblemError, problemOf, unreachable } from './problem.js';
 
-type Method = 'get' | 'put' | 'post' | 'delete' | 'patch';
+type Method = 'get' | 'post' | 'delete';
 // biome-ignore lint/suspicious/noExplicitAny: the constraint only names the property
 type Operation = { responses: any };
 
@@ -148,10 +148,8 @@ export function createClient<Paths>(settings: ClientSettings): Client<Paths> {
     (await send(method, path, options)).data;
   const client = {
     get: call('get'),
-    put: call('put'),
     post: call('post'),
     delete: call('delete'),
-    patch: call('patch'),
     request: send,
     url: (path: string, options: AnyOptions) =>
       instance.getUri({

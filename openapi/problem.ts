@@ -14,12 +14,6 @@ export class ProblemError extends Error {
     this.problem = problem;
     this.headers = options.headers ?? {};
   }
-
-  /** Seconds that the server asked to wait; undefined where it did not. */
-  get retryAfter(): number | undefined {
-    const seconds = Number.parseInt(this.headers['retry-after'] ?? '', 10);
-    return Number.isNaN(seconds) ? undefined : seconds;
-  }
 }
 
 /** The problem in an answer's body, or one made from its status where the body is something else. */

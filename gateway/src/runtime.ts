@@ -2,7 +2,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-export const RUNTIME_FILE = 'gateway.json';
+const RUNTIME_FILE = 'gateway.json';
 
 export type Runtime = { url: string; pid: number };
 

@@ -3,7 +3,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmod, link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-export const TOKEN_FILE = 'gateway.token';
+const TOKEN_FILE = 'gateway.token';
 const SHAPE = /^[A-Za-z0-9._~-]{24,200}$/;
 
 /** The token in `directory`, made if there is none. Throws where the file holds something else. */

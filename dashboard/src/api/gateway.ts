@@ -3,7 +3,7 @@ import { type Client, createClient, ProblemError } from '../../../openapi/client
 import type { paths } from '../../../openapi/gateway.d.ts';
 import type { Problem } from './schema.ts';
 
-export type Gateway = Client<paths>;
+type Gateway = Client<paths>;
 
 let token: string | undefined;
 

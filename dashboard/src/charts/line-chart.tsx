@@ -34,7 +34,6 @@ interface LineChartProps {
   /** Position on x that is marked, such as the generation that is looked at. */
   marked?: number | null;
   onPick?: (x: number) => void;
-  legend?: boolean;
 }
 
 /** Lines over a common x by uPlot: thousands of points in a few milliseconds. Follows the page's colours. */
@@ -49,7 +48,6 @@ export function LineChart({
   until = 0,
   marked = null,
   onPick,
-  legend = true,
 }: LineChartProps) {
   const scheme = useComputedColorScheme('light');
   const { ref: frame, width } = useElementSize<HTMLDivElement>();
@@ -169,28 +167,26 @@ export function LineChart({
   const at = cursor !== null && cursor < x.length ? cursor : x.length - 1;
   return (
     <figure className={classes.chart}>
-      {legend && (
-        <figcaption className={classes.legend}>
-          {x.length > 0 && (
-            <span className={classes.at}>
-              {xLabel} {x[at]}
-            </span>
-          )}
-          {lines.map((line) => (
-            <span key={line.label} className={classes.entry}>
-              <i
-                className={classes.swatch}
-                style={{
-                  borderTopColor: `var(${line.color})`,
-                  borderTopStyle: line.dash ? 'dashed' : 'solid',
-                }}
-              />
-              {line.label}
-              <b>{textAt(line, at, format)}</b>
-            </span>
-          ))}
-        </figcaption>
-      )}
+      <figcaption className={classes.legend}>
+        {x.length > 0 && (
+          <span className={classes.at}>
+            {xLabel} {x[at]}
+          </span>
+        )}
+        {lines.map((line) => (
+          <span key={line.label} className={classes.entry}>
+            <i
+              className={classes.swatch}
+              style={{
+                borderTopColor: `var(${line.color})`,
+                borderTopStyle: line.dash ? 'dashed' : 'solid',
+              }}
+            />
+            {line.label}
+            <b>{textAt(line, at, format)}</b>
+          </span>
+        ))}
+      </figcaption>
       <div
         ref={frame}
         role="img"

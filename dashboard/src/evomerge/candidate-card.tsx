@@ -90,7 +90,7 @@ export function EmptyCard({ slot, generation }: { slot: Slot; generation: number
   );
 }
 
-export function FitnessBar({ fitness, weights }: { fitness: Fitness; weights: EvoMergeSettings['fitness'] }) {
+function FitnessBar({ fitness, weights }: { fitness: Fitness; weights: EvoMergeSettings['fitness'] }) {
   const parts = contributions(fitness, weights);
   return (
     <span className={classes.bar} aria-hidden>

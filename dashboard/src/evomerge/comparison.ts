@@ -6,7 +6,7 @@ type Verdict = EvoMergeReport['verdict'];
 /** The scores that belong side by side: fitness alone hides what was given up for it. */
 export type Scores = Pick<Fitness, 'total' | 'accuracy' | 'mean_depth'>;
 
-export interface Comparison {
+interface Comparison {
   tone: 'good' | 'warn' | undefined;
   lines: string[];
 }

@@ -1,9 +1,9 @@
 import type { EvoMergeSettings, Fitness } from '../api/schema.ts';
 
-export const COMPONENTS = ['likelihood', 'accuracy', 'compute', 'memory'] as const;
-export type Component = (typeof COMPONENTS)[number];
+const COMPONENTS = ['likelihood', 'accuracy', 'compute', 'memory'] as const;
+type Component = (typeof COMPONENTS)[number];
 
-export interface Contribution {
+interface Contribution {
   name: Component;
   /** The component in its own unit; null where it was not measured. */
   value: number | null;

@@ -40,9 +40,7 @@ export function FitnessChart({ generations, parent, generation, newest, onPick }
     ];
   }, [generations, parent]);
   const diversity = useMemo<Line[]>(
-    () => [
-      { label: 'Diversity', color: '--series-6', values: generations.map((g) => g.diversity), points: false },
-    ],
+    () => [{ label: 'Diversity', color: '--series-6', values: generations.map((g) => g.diversity) }],
     [generations],
   );
   const sizes = useMemo<Line[]>(

@@ -20,12 +20,11 @@ interface ConfigFormProps {
   prefix?: string;
   chosen?: Values | undefined;
   options?: Readonly<Record<string, readonly string[]>>;
-  columns?: number;
 }
 
 /** A form made from the contract's schema; it holds only what the user has set. */
 export function ConfigForm(props: ConfigFormProps) {
-  const { fields, groups, columns = 2 } = props;
+  const { fields, groups } = props;
   const named = new Set(groups.flatMap(({ names }) => names));
   const rest = fields.filter(({ name }) => !named.has(name)).map(({ name }) => name);
   const all = rest.length > 0 ? [...groups, { title: 'More', names: rest }] : groups;
@@ -38,7 +37,7 @@ export function ConfigForm(props: ConfigFormProps) {
               {title}
             </Title>
           )}
-          <FieldGrid {...props} names={names} columns={columns} />
+          <FieldGrid {...props} names={names} />
         </section>
       ))}
     </Stack>
@@ -54,10 +53,9 @@ export function FieldGrid({
   prefix = '',
   chosen,
   options,
-  columns = 2,
 }: Omit<ConfigFormProps, 'groups'> & { names: readonly string[] }) {
   return (
-    <SimpleGrid cols={{ base: 1, sm: columns }} spacing="md" verticalSpacing="md">
+    <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="md" verticalSpacing="md">
       {names.map((name) => {
         const field = fields.find((candidate) => candidate.name === name);
         if (!field) return null;

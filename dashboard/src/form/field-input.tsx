@@ -12,7 +12,7 @@ import { DatasetRows } from './dataset-rows.tsx';
 import { ListInput } from './list-input.tsx';
 import { type Field, propertiesOf, rangeOf, resolve } from './schema.ts';
 
-export interface FieldInputProps {
+interface FieldInputProps {
   field: Field;
   /** Dotted path of the field in the request, as problems name it. */
   path: string;

@@ -10,7 +10,7 @@ import { type ModelList, type RunList, type RunView, type Snapshot, type Topic, 
 
 export const LiveContext = createContext<Live | null>(null);
 
-export function useLive(): Live {
+function useLive(): Live {
   const live = useContext(LiveContext);
   if (!live) throw new Error('useLive outside of LiveContext');
   return live;

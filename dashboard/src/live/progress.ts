@@ -34,7 +34,7 @@ export function createPulses(): Pulses {
   };
 }
 
-export function fold(pulse: RunPulse, event: LiveEvent): RunPulse {
+function fold(pulse: RunPulse, event: LiveEvent): RunPulse {
   switch (event.type) {
     case 'run.progress':
       return { ...pulse, progress: { value: event.payload, time: event.time } };

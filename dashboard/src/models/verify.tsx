@@ -18,7 +18,7 @@ interface Subject {
   trained?: boolean;
 }
 
-export function useVerify({ kind, id }: Subject) {
+function useVerify({ kind, id }: Subject) {
   return useMutation({
     mutationFn: ({ replay = false }: { replay?: boolean } = {}) =>
       kind === 'model'
@@ -80,7 +80,7 @@ const TONES: Record<Verification['checks'][number]['status'], Tone> = {
   skipped: 'idle',
 };
 
-export function VerificationTable({ verification }: { verification: Verification }) {
+function VerificationTable({ verification }: { verification: Verification }) {
   const { ok, checks, seconds, time } = verification;
   return (
     <div data-testid="verification" data-ok={ok}>

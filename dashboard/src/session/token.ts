@@ -14,7 +14,3 @@ export function adoptToken(): string | null {
 export function storeToken(token: string): void {
   localStorage.setItem(KEY, token);
 }
-
-export function forgetToken(): void {
-  localStorage.removeItem(KEY);
-}

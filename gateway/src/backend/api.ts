@@ -4,7 +4,7 @@ import { type Client, createClient, type Problem, ProblemError } from '../../../
 export type Endpoint = { baseUrl: string; token: string };
 export type BackendApi = Client<paths>;
 
-export const BACKEND_AWAY: Problem = {
+const BACKEND_AWAY: Problem = {
   type: 'about:blank',
   title: 'Backend not responding',
   status: 503,

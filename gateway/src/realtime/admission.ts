@@ -8,7 +8,7 @@ export type AdmissionLimits = {
   inAll: number;
 };
 
-export const ADMISSION: AdmissionLimits = { perAddress: 1024, inAll: 4096 };
+const ADMISSION: AdmissionLimits = { perAddress: 1024, inAll: 4096 };
 
 export type Admission = {
   /** Whether one more from this address may be opened now. */

@@ -26,7 +26,7 @@ const PAGE = `<!doctype html>
 `;
 
 /** \`TOKEN_KEY\` is the dashboard's key in localStorage and sessionStorage. */
-export const TOKEN_KEY = 'agent-forge.token';
+const TOKEN_KEY = 'agent-forge.token';
 
 const SCRIPT = `const key = ${JSON.stringify(TOKEN_KEY)};
 const given = new URLSearchParams(location.hash.slice(1)).get('token');

@@ -47,7 +47,7 @@ export type Call<P extends keyof paths, M extends Method> = {
 };
 
 /** The specification's path as express writes it: `/runs/{run_id}` → `/runs/:run_id`. */
-export function expressPath(path: string): string {
+function expressPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
 }
 
