@@ -77,7 +77,7 @@ test('a problem arrives as one, with its headers and without the token', async (
     .delete('/v1/models/{model_id}', { path: { model_id: 'm' } })
     .catch((e: unknown) => e);
   expect(error).toBeInstanceOf(ProblemError);
-  expect(error).toMatchObject({ problem, retryAfter: 7, message: 'No: is in use' });
+  expect(error).toMatchObject({ problem, headers: { 'retry-after': '7' }, message: 'No: is in use' });
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('secret-token');
   expect(JSON.stringify((error as Error).cause)).not.toContain('secret-token');
 });
