@@ -718,6 +718,10 @@ export interface components {
             name: string;
             /** Parameters */
             parameters: number;
+            /** Recipe */
+            recipe: (components["schemas"]["Leaf"] | components["schemas"]["MergeNode"]) | null;
+            /** Scale */
+            scale: number | null;
             selection: components["schemas"]["Fitness"];
         };
         /**
@@ -759,6 +763,11 @@ export interface components {
             parameters: number;
             /** Parents */
             parents: string[];
+            /**
+             * Polished
+             * @default false
+             */
+            polished: boolean;
             /** Recipe */
             recipe: components["schemas"]["Leaf"] | components["schemas"]["MergeNode"];
             role: components["schemas"]["Role"];
@@ -1139,6 +1148,13 @@ export interface components {
              */
             barrier_points?: number;
             /**
+             * Basis
+             * @description the task vectors that recipes combine: the parents' own (`raw`), or what is left of each once it interferes less with the others (`decoupled`, the split of SWUDI by parent). auto: those whose plain sum is fitter on the selection problems
+             * @default auto
+             * @enum {string}
+             */
+            basis?: "auto" | "raw" | "decoupled";
+            /**
              * Datasets
              * @description what fitness is measured on; null: the parents' own mixture
              */
@@ -1158,9 +1174,21 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 96, and 48 for `wide`
              */
             eval_problems?: number | null;
+            /**
+             * Final Problems
+             * @description such problems per dataset, for each finalist
+             * @default 512
+             */
+            final_problems?: number;
+            /**
+             * Finalists
+             * @description best candidates among which the champion is chosen at the end, on selection problems that the search has not seen; 0: the search's own best is the champion
+             * @default 8
+             */
+            finalists?: number;
             /**
              * @description weights of the fitness components
              * @default {
@@ -1224,11 +1252,23 @@ export interface components {
              */
             patience?: number | null;
             /**
+             * Polish Steps
+             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every tenth generation; 0: never
+             * @default 80
+             */
+            polish_steps?: number;
+            /**
              * Population
              * @description candidates a generation; 8 for the tournament, from 4 for `de`
              * @default 8
              */
             population?: number;
+            /**
+             * Racing
+             * @description candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
+             * @default true
+             */
+            racing?: boolean;
             /**
              * Seed
              * @description root of all random numbers of the run
@@ -1270,6 +1310,8 @@ export interface components {
             barriers: components["schemas"]["MergeBarrier"][];
             /** Baselines */
             baselines: components["schemas"]["Baseline"][];
+            /** Basis */
+            basis: ("raw" | "decoupled") | null;
             /** Candidates */
             candidates: number;
             champion: components["schemas"]["Candidate"] | null;
@@ -1277,6 +1319,11 @@ export interface components {
             champion_heldout_fault: components["schemas"]["Fault"] | null;
             /** Champion Model Id */
             champion_model_id: string | null;
+            /**
+             * Finalists
+             * @default []
+             */
+            finalists: components["schemas"]["Finalist"][];
             /** Generations */
             generations: components["schemas"]["Generation"][];
             /**
@@ -1291,6 +1338,9 @@ export interface components {
             /** Stopped By */
             stopped_by: ("generations" | "patience" | "cancelled") | null;
             timings: components["schemas"]["Timings"];
+            unpolished_heldout: components["schemas"]["Fitness"] | null;
+            /** Unpolished Id */
+            unpolished_id: string | null;
             verdict: components["schemas"]["Verdict"];
         };
         /**
@@ -1312,6 +1362,13 @@ export interface components {
              */
             barrier_points?: number;
             /**
+             * Basis
+             * @description the task vectors that recipes combine: the parents' own (`raw`), or what is left of each once it interferes less with the others (`decoupled`, the split of SWUDI by parent). auto: those whose plain sum is fitter on the selection problems
+             * @default auto
+             * @enum {string}
+             */
+            basis?: "auto" | "raw" | "decoupled";
+            /**
              * Datasets
              * @description what fitness is measured on; null: the parents' own mixture
              */
@@ -1331,9 +1388,21 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 96, and 48 for `wide`
              */
             eval_problems?: number | null;
+            /**
+             * Final Problems
+             * @description such problems per dataset, for each finalist
+             * @default 512
+             */
+            final_problems?: number;
+            /**
+             * Finalists
+             * @description best candidates among which the champion is chosen at the end, on selection problems that the search has not seen; 0: the search's own best is the champion
+             * @default 8
+             */
+            finalists?: number;
             /**
              * @description weights of the fitness components
              * @default {
@@ -1392,11 +1461,23 @@ export interface components {
              */
             patience?: number | null;
             /**
+             * Polish Steps
+             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every tenth generation; 0: never
+             * @default 80
+             */
+            polish_steps?: number;
+            /**
              * Population
              * @description candidates a generation; 8 for the tournament, from 4 for `de`
              * @default 8
              */
             population?: number;
+            /**
+             * Racing
+             * @description candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
+             * @default true
+             */
+            racing?: boolean;
             /**
              * Seed
              * @description root of all random numbers of the run
@@ -1453,6 +1534,18 @@ export interface components {
             value: unknown;
         };
         /**
+         * Finalist
+         * @description One of the best candidates, on selection problems that the search had not seen.
+         */
+        Finalist: {
+            /** Candidate Id */
+            candidate_id: string;
+            fault: components["schemas"]["Fault"] | null;
+            fitness: components["schemas"]["Fitness"];
+            /** Selection */
+            selection: number;
+        };
+        /**
          * Fitness
          * @description The components of a fitness, each in its own unit, and their weighted sum.
          *
@@ -1469,6 +1562,13 @@ export interface components {
             mean_depth: number | null;
             /** Memory */
             memory: number | null;
+            /**
+             * Partial
+             * @default false
+             */
+            partial: boolean;
+            /** Problems */
+            problems: number | null;
             /** Tasks */
             tasks: {
                 [key: string]: {
@@ -2059,6 +2159,11 @@ export interface components {
              *       },
              *       "heldout_problems": 256,
              *       "align": "auto",
+             *       "basis": "auto",
+             *       "polish_steps": 80,
+             *       "racing": true,
+             *       "finalists": 8,
+             *       "final_problems": 512,
              *       "barrier_points": 3,
              *       "device": "auto"
              *     }
@@ -2190,7 +2295,7 @@ export interface components {
          * Role
          * @enum {string}
          */
-        Role: "seed" | "winner" | "chaos" | "reseed" | "asked";
+        Role: "seed" | "winner" | "chaos" | "reseed" | "polished" | "asked";
         /**
          * Run
          * @description The whole state of a run. Exactly one of `cognate` and `evomerge` is set, as `kind` says.
@@ -2483,16 +2588,18 @@ export interface components {
          * @description Whether breeding was worth it, by the held-out problems alone.
          */
         Verdict: {
+            best_merge: components["schemas"]["ComparedScores"] | null;
             best_parent: components["schemas"]["ComparedScores"] | null;
             champion: components["schemas"]["ComparedScores"] | null;
             /**
              * Level
              * @enum {string}
              */
-            level: "better" | "faster_but_solves_fewer" | "solves_fewer" | "not_better" | "unmeasured";
+            level: "better" | "faster_but_solves_fewer" | "solves_fewer" | "not_better_than_merge" | "not_better" | "unmeasured";
             most_accurate_parent: components["schemas"]["ComparedScores"] | null;
             /** Sentence */
             sentence: string;
+            unpolished: components["schemas"]["ComparedScores"] | null;
         };
         /**
          * Verification
@@ -2577,6 +2684,7 @@ export type EvoMergeSettings = components['schemas']['EvoMergeSettings'];
 export type Failure = components['schemas']['Failure'];
 export type Fault = components['schemas']['Fault'];
 export type FieldError = components['schemas']['FieldError'];
+export type Finalist = components['schemas']['Finalist'];
 export type Fitness = components['schemas']['Fitness'];
 export type FitnessWeights = components['schemas']['FitnessWeights'];
 export type Generation = components['schemas']['Generation'];

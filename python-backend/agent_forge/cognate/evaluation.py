@@ -94,6 +94,11 @@ class Evaluator:
             "architecture": architecture.model_dump(mode="json"),
         }
 
+    @property
+    def problems(self) -> int:
+        """Selection problems of each dataset that `evaluate` takes."""
+        return self._sets[Split.selection].problems
+
     def evaluate(
         self,
         tensors: Mapping[str, Tensor],

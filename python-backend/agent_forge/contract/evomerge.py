@@ -72,7 +72,7 @@ class EvoMergeSettings(Request):
         default=None,
         ge=8,
         le=10_000,
-        description="selection problems per dataset, for each candidate; null: 64, and 32 for `wide`",
+        description="selection problems per dataset, for each candidate; null: 96, and 48 for `wide`",
     )
     heldout_problems: int = Field(
         default=256, ge=8, le=10_000, description="held-out problems per dataset, for parents and champion at the end"
@@ -87,6 +87,34 @@ class EvoMergeSettings(Request):
         default="auto",
         description="first permute each parent's units to match a reference, its foundation or else the first parent; "
         "what it computes stays (Git Re-Basin). auto: where the parents share no foundation",
+    )
+    basis: Literal["auto", "raw", "decoupled"] = Field(
+        default="auto",
+        description="the task vectors that recipes combine: the parents' own (`raw`), or what is left of each once it "
+        "interferes less with the others (`decoupled`, the split of SWUDI by parent). auto: those whose plain sum is "
+        "fitter on the selection problems",
+    )
+    polish_steps: int = Field(
+        default=80,
+        ge=0,
+        le=10_000,
+        description="tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow "
+        "their gradient on training problems, the first time; a quarter of them every tenth generation; 0: never",
+    )
+    racing: Flag = Field(
+        default=True,
+        description="candidates that a paired test finds worse than the fourth best stop before they have seen all "
+        "selection problems",
+    )
+    finalists: int = Field(
+        default=8,
+        ge=0,
+        le=64,
+        description="best candidates among which the champion is chosen at the end, on selection problems that the "
+        "search has not seen; 0: the search's own best is the champion",
+    )
+    final_problems: int = Field(
+        default=512, ge=8, le=10_000, description="such problems per dataset, for each finalist"
     )
     barrier_points: int = Field(
         default=3,
@@ -113,6 +141,8 @@ class Role(StrEnum):
     """A merge of three of the six worst."""
     reseed = "reseed"
     """Drawn anew from the parents, since diversity had fallen too low, or too few candidates could be measured."""
+    polished = "polished"
+    """The champion so far, its weights improved by gradient on training problems."""
     asked = "asked"
     """Asked for by an optimizer, from all that it was told before."""
 
@@ -137,6 +167,10 @@ class Fitness(Resource):
     """Mean ACT depth, blocks."""
     tasks: dict[str, dict[str, float]]
     """Dataset → {loss, perplexity, accuracy}; perplexity is exp(loss)."""
+    problems: Count | None = None
+    """What it was measured on, over all datasets; null where it was measured before this was recorded."""
+    partial: bool = False
+    """True where the candidate stopped early, since it was worse than the fourth best: others saw more problems."""
 
 
 class Candidate(Resource):
@@ -159,6 +193,8 @@ class Candidate(Resource):
     fitness: Fitness
     fault: Fault | None = None
     """Why it could not be merged or measured. Such a candidate is recorded, and takes part in nothing else."""
+    polished: bool = False
+    """Whether weights in its recipe were improved by gradient, its own or those of one that it descends from."""
     merge_seconds: float
     """While the candidate before was evaluated. Includes the measuring of Fisher information, where there is any."""
     evaluate_seconds: float

@@ -8,14 +8,20 @@ from .base import Count, Resource, Unit
 from .cognate import TaskScore
 from .evomerge import Candidate, Fitness, Generation
 from .fault import Fault
+from .recipe import Recipe
 
 
 class Baseline(Resource):
     """Something that the champion is compared with."""
 
     name: str
-    """`parent:<model name>`, `uniform_average`, `foundation` where there is one, `best_generation_0`."""
+    """`parent:<model name>`, `uniform_average`, `task_arithmetic`, `ties`, `swudi`, `foundation` where there is one,
+    `best_generation_0`."""
     model_id: str | None
+    recipe: Recipe | None = None
+    """What it is made from; null where that was not recorded."""
+    scale: float | None = None
+    """λ of a merge that was tried with several, on the selection problems: the best."""
     parameters: Count
     bytes: Count
     selection: Fitness
@@ -25,6 +31,18 @@ class Baseline(Resource):
     """On the held-out split, touched once, at the end."""
     heldout_fault: Fault | None = None
     """Why it has no held-out scores, where these were to be measured."""
+
+
+class Finalist(Resource):
+    """One of the best candidates, on selection problems that the search had not seen."""
+
+    candidate_id: str
+    selection: float
+    """Its fitness in the search: that of the best of many, and so too high."""
+    fitness: Fitness
+    """On the fresh problems."""
+    fault: Fault | None = None
+    """Why it has no scores there."""
 
 
 class PathPoint(Resource):
@@ -94,9 +112,12 @@ class ComparedScores(Resource):
     """Parents' mean FLOPs per token over its own: above 1 it is faster than they are."""
 
 
-VerdictLevel = Literal["better", "faster_but_solves_fewer", "solves_fewer", "not_better", "unmeasured"]
-"""`better`: fitter than every parent, and no parent solves more; `faster_but_solves_fewer`: fitter, since it computes
-less, while a parent solves more; `solves_fewer`: the same, the gain coming from elsewhere; `not_better`: a parent is
+VerdictLevel = Literal[
+    "better", "faster_but_solves_fewer", "solves_fewer", "not_better_than_merge", "not_better", "unmeasured"
+]
+"""`better`: fitter than the best single merge and every parent, and no parent solves more; `faster_but_solves_fewer`:
+fitter, since it computes less, while a parent solves more; `solves_fewer`: the same, the gain coming from elsewhere;
+`not_better_than_merge`: fitter than every parent, but a single merge is as fit, or fitter; `not_better`: a parent is
 as fit, or fitter; `unmeasured`: there are no held-out scores to compare."""
 
 
@@ -107,11 +128,17 @@ class Verdict(Resource):
     sentence: str
     champion: ComparedScores | None
     """Null where there is no champion."""
+    best_merge: ComparedScores | None = None
+    """The fittest single merge of the parents on the held-out problems; null where none was measured there."""
+    unpolished: ComparedScores | None = None
+    """The best candidate without polished weights, where it is not the champion; null where there is none."""
     best_parent: ComparedScores | None
     """The fittest on the held-out problems; null where none was measured there."""
     most_accurate_parent: ComparedScores | None
     """The one that solves most of them: often the same."""
 
+
+Basis = Literal["raw", "decoupled"]
 
 StoppedBy = Literal["generations", "patience", "cancelled"]
 
@@ -126,6 +153,13 @@ class EvoMergeReport(Resource):
     """Why the champion has no held-out scores, where these were to be measured."""
     verdict: Verdict
     baselines: list[Baseline]
+    basis: Basis | None = None
+    """The task vectors that recipes combined; null where that was not decided yet."""
+    finalists: list[Finalist] = []
+    """The fittest on the fresh problems first: the champion."""
+    unpolished_id: str | None = None
+    """The best candidate without polished weights, by the selection problems."""
+    unpolished_heldout: Fitness | None = None
     aligned_to: str | None
     """Id of the model whose units the parents' were matched to before anything else; null: they are as registered."""
     barriers: list[MergeBarrier]

@@ -18,8 +18,8 @@ from .measure.workbench import Workbench
 
 
 def better(known: Candidate | None, other: Candidate) -> Candidate | None:
-    """Of equals the one that was first; never one that could not be measured."""
-    if other.fault is not None:
+    """Of equals the one that was first; never one that could not be measured, or not on all problems."""
+    if other.fault is not None or other.fitness.partial:
         return known
     return other if known is None or other.fitness.total > known.fitness.total else known
 

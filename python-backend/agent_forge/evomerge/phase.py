@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
 
 from ..contract.errors import Cancelled
 from ..contract.evomerge import Candidate, EvoMergeConfig, Fitness, Generation
-from ..contract.fault import Fault
 from ..contract.job import Job
-from ..contract.report import Baseline, MergeBarrier, StoppedBy
-from ..registry.tensors import digest_tensors
-from .ahead import ahead
+from ..contract.report import Baseline, Basis, MergeBarrier, StoppedBy
+from .candidates import Candidates, same
 from .champion import better, register
-from .errors import NoChampion, OtherSearch
+from .errors import NoChampion
+from .finals import finalists_of, finish
 from .measure.barrier import survey
-from .measure.baselines import first_baselines, generation_0, on_heldout
-from .measure.diversity import Sketch, diversity, sketch
+from .measure.baselines import generation_0, merges_measured, parents_measured
+from .measure.diversity import Sketch, diversity
 from .measure.fitness import NOT_MEASURED, MakeEvaluator, Reference
-from .measure.workbench import Tensors, Workbench, entries_of, size_of
-from .recipe.tree import recipe_digest
+from .measure.workbench import Workbench
 from .search.stopping import Gains
 from .search.strategies import strategy_of
-from .search.strategy import Plan
 
 
 class _State(BaseModel):
@@ -42,6 +35,9 @@ class _State(BaseModel):
     baselines: list[Baseline]
     reference: tuple[float, float]
     """Parents' mean FLOPs per token on the selection split, mean bytes."""
+    basis: Basis = "raw"
+    plain_sum: Fitness | None = None
+    """Of the task vectors of that basis, where it could be measured."""
     barriers: list[MergeBarrier] = []
     """Of the first pairs of parents; the rest are still to be measured."""
 
@@ -61,48 +57,24 @@ def run(config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None
         raise
 
 
-@dataclass(frozen=True)
-class _Model:
-    tensors: dict[str, Tensor]
-    digest: str
-    sketch: Sketch
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A candidate that is merged and not yet measured."""
-
-    outline: Tensors
-    """Names, shapes and dtypes, whether or not there are tensors."""
-    model: _Model | Fault
-    seconds: float
-    fisher_seconds: float
-    """Of these, spent on measuring what was merged."""
-
-
 class _Evolution:
     def __init__(self, config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None:
         self.config, self.job = config, job
         self.total = config.generations * config.population
         self.bench = Workbench(config, job, make_evaluator)
+        # again once the basis is known; here, so that what it refuses is refused before anything is measured
         self.strategy = strategy_of(config, self.bench.frame)
         self.gains = Gains()
+        self.candidates = Candidates(config, job, self.bench)
         self.champion: Candidate | None = None
-        self.recorded = {(one.generation, one.slot): one for one in job.candidates()}
-        self.measured: dict[str, Fitness | Fault] = {}
-        """By digest."""
-        for one in self.recorded.values():
-            if one.digest is not None:
-                self.measured.setdefault(one.digest, one.fault or one.fitness)
+        for one in self.candidates.recorded():
             self.champion = better(self.champion, one)
 
     def breed(self) -> None:
         saved = self.job.load_checkpoint()
         state = _State.model_validate(saved[1]) if saved else None
-        if state is not None:
-            self._replay(state)
         self.bench.prepare(self.job.poll)
-        state = self._survey(state or self._begin())
+        state = self._survey(self._resumed(state) if state is not None else self._begin())
         stopped_by: StoppedBy = "generations"
         while state.index < self.config.generations:
             if self.gains.exhausted(self.config.patience):
@@ -113,27 +85,50 @@ class _Evolution:
         self._finish(state, stopped_by)
 
     def _begin(self) -> _State:
-        """Measure what the candidates will be compared with."""
+        """Measure what the candidates will be compared with, and find what they are made from."""
         self.job.progress(0, self.total, "candidates", "parents")
-        foundation = self.bench.frame.foundation
+        foundation, reference_model = self.bench.foundation, self.bench.reference_model
         self.job.log(
             f"{len(self.bench.parents)} parents; task vectors about "
             + (f"their foundation {foundation.model_id}" if foundation else "their mean: they share no foundation")
         )
-        baselines, reference = first_baselines(self.bench, self.job.poll)
-        reference_model = self.bench.reference_model
+        parents, reference = parents_measured(self.bench, self.job.poll)
         self.job.report(
-            {"baselines": _json(baselines), "aligned_to": reference_model.model_id if reference_model else None}
+            {"baselines": _json(parents), "aligned_to": reference_model.model_id if reference_model else None}
         )
+        self.job.progress(0, self.total, "candidates", "single merges")
+        merges, sums = merges_measured(self.bench, reference, self.job.poll)
+        basis = _basis(self.config, sums)
+        compared = " against ".join(f"{fitness.total:.3f} {name}" for name, fitness in sums.items())
+        self.job.log(f"recipes combine {basis} task vectors; fitness of the plain sum: {compared or 'not measurable'}")
+        self.job.report({"baselines": _json([*parents, *merges]), "basis": basis})
         state = _State(
-            index=0, diversities=[], baselines=baselines, reference=(reference.flops_per_token, reference.bytes)
+            index=0,
+            diversities=[],
+            baselines=[*parents, *merges],
+            reference=(reference.flops_per_token, reference.bytes),
+            basis=basis,
+            plain_sum=sums.get(basis),
         )
         self.job.save_checkpoint({}, state.model_dump(mode="json"))
         self._meet(state)
         return state
 
     def _meet(self, state: _State) -> None:
-        self.strategy.meet(state.baselines[: len(self.bench.parents)])
+        self.bench.settle(state.basis)
+        self.strategy = strategy_of(self.config, self.bench.frame)
+        self.strategy.meet(state.baselines[: len(self.bench.parents)], state.plain_sum)
+
+    def _resumed(self, state: _State) -> _State:
+        """Ask and tell the strategy again what is recorded, so that it stands where it stood."""
+        self._meet(state)
+        for index in range(state.index):
+            plans = self.strategy.ask()
+            candidates = [self.candidates.known(index, slot) for slot in range(len(plans))]
+            for plan, candidate in zip(plans, candidates, strict=True):
+                same(plan, candidate)
+            self._tell(candidates, state.diversities[index])
+        return state
 
     def _survey(self, state: _State) -> _State:
         """Measure what parts the parents, each pair once, however often the run is resumed."""
@@ -143,33 +138,20 @@ class _Evolution:
             self.job.save_checkpoint({}, state.model_dump(mode="json"))
         return state
 
-    def _replay(self, state: _State) -> None:
-        """Ask and tell the strategy again what is recorded, so that it stands where it stood."""
-        self._meet(state)
-        for index in range(state.index):
-            plans = self.strategy.ask()
-            candidates = [self.recorded[index, slot] for slot in range(len(plans))]
-            for plan, candidate in zip(plans, candidates, strict=True):
-                _same(plan, candidate)
-            self._tell(candidates, state.diversities[index])
-
     def _generation(self, state: _State) -> _State:
         """Make and measure one generation; the state for the next."""
         start = time.perf_counter()
-        reference = Reference(*state.reference)
         candidates: list[Candidate] = []
         sketches: list[Sketch] = []
         plans = self.strategy.ask()
-        with closing(ahead([partial(self._make, plan) for plan in plans])) as coming:
-            for slot, plan in enumerate(plans):
-                self.job.poll()
-                done = state.index * self.config.population + slot
-                self.job.progress(done, self.total, "candidates", f"generation {state.index}")
-                made = next(coming)
-                candidates.append(self._candidate(state.index, slot, plan, made, reference))
-                if candidates[-1].fault is None and isinstance(made.model, _Model):
-                    sketches.append(made.model.sketch)
-                self._challenge(candidates[-1])
+        done, stage = state.index * self.config.population, f"generation {state.index}"
+        self.job.progress(done, self.total, "candidates", stage)
+        for candidate, sketch in self.candidates.generation(state.index, plans, Reference(*state.reference)):
+            candidates.append(candidate)
+            if sketch is not None:
+                sketches.append(sketch)
+            self._challenge(candidate)
+            self.job.progress(done + len(candidates), self.total, "candidates", stage)
         spread = diversity(sketches)
         self._tell(candidates, spread)
         baselines = state.baselines
@@ -181,61 +163,6 @@ class _Evolution:
             update={"index": state.index + 1, "diversities": [*state.diversities, spread], "baselines": baselines}
         )
 
-    def _make(self, plan: Plan) -> _Made:
-        start, fisher = time.perf_counter(), self.bench.fisher_seconds
-        model: _Model | Fault
-        tensors = self.bench.attempt(plan.recipe)
-        if isinstance(tensors, Fault):
-            outline, model = self.bench.outline(plan.recipe), tensors
-        else:
-            outline, model = tensors, _Model(tensors, digest_tensors(tensors), sketch(tensors, self.bench.base))
-        fisher = self.bench.fisher_seconds - fisher
-        return _Made(outline, model, time.perf_counter() - start, fisher)
-
-    def _candidate(self, generation: int, slot: int, plan: Plan, made: _Made, reference: Reference) -> Candidate:
-        """Measure what was made, unless it was recorded before a restart."""
-        self.job.timing("merge", made.seconds - made.fisher_seconds)
-        self.job.timing("fisher", made.fisher_seconds)
-        known = self.recorded.get((generation, slot))
-        if known is not None:
-            _same(plan, known)
-            return known
-        start = time.perf_counter()
-        cached = isinstance(made.model, _Model) and made.model.digest in self.measured
-        scored = self._scored(made.model, reference)
-        fault = scored if isinstance(scored, Fault) else None
-        candidate = Candidate(
-            id=f"{self.job.run_id}.g{generation}.s{slot}",
-            run_id=self.job.run_id,
-            generation=generation,
-            slot=slot,
-            role=plan.role,
-            op=plan.op,
-            parents=plan.parents,
-            recipe=plan.recipe,
-            digest=made.model.digest if isinstance(made.model, _Model) else None,
-            parameters=entries_of(made.outline),
-            bytes=size_of(made.outline),
-            fitness=NOT_MEASURED if isinstance(scored, Fault) else scored,
-            fault=fault,
-            merge_seconds=made.seconds,
-            evaluate_seconds=time.perf_counter() - start,
-            cached=cached,
-        )
-        self.job.candidate(candidate)
-        return candidate
-
-    def _scored(self, model: _Model | Fault, reference: Reference) -> Fitness | Fault:
-        """Each set of tensors is measured once."""
-        if isinstance(model, Fault):
-            return model
-        if model.digest not in self.measured:
-            scores = self.bench.evaluate(model.tensors, "selection")
-            self.measured[model.digest] = (
-                scores if isinstance(scores, Fault) else self.bench.fitness(scores, model.tensors, reference)
-            )
-        return self.measured[model.digest]
-
     def _tell(self, candidates: Sequence[Candidate], spread: float) -> None:
         best = max(candidate.fitness.total for candidate in candidates)
         self.gains = self.gains.after(best, self.config.min_delta)
@@ -245,7 +172,7 @@ class _Evolution:
         champion = better(self.champion, candidate)
         if champion is not None and champion is not self.champion:
             self.champion = champion
-            self.job.report({"champion": _json(champion)})
+            self.job.report({"champion": champion.model_dump(mode="json")})
 
     def _summary(self, index: int, candidates: Sequence[Candidate], spread: float, seconds: float) -> Generation:
         ranked = _ranked(candidates)
@@ -268,28 +195,20 @@ class _Evolution:
         )
 
     def _finish(self, state: _State, stopped_by: StoppedBy) -> None:
-        """Touch the held-out split once, register the champion, report."""
-        self.job.progress(self.total, self.total, "candidates", "held-out evaluation")
+        """Crown the champion on fresh problems, touch the held-out split once, register it, report."""
         if self.champion is None:
             self.job.report({"stopped_by": stopped_by})
             bred = state.index * self.config.population
             raise NoChampion(f"not one of {bred} candidates could be merged and measured")
-        tensors = self.bench.make(self.champion.recipe)
-        baselines, scored = on_heldout(self.bench, state.baselines, tensors, self.job.poll)
-        fault = scored if isinstance(scored, Fault) else None
-        heldout = None if isinstance(scored, Fault) else scored
-        if fault is not None:
-            self.job.log(f"the champion has no held-out scores: {fault.message}", "error")
-        model = register(self.champion, self.bench, self.job, heldout, tensors)
-        self.job.report(
-            {
-                "baselines": _json(baselines),
-                "champion_model_id": model.id,
-                "champion_heldout": _json(heldout) if heldout else None,
-                "champion_heldout_fault": _json(fault) if fault else None,
-                "stopped_by": stopped_by,
-            }
-        )
+        self.job.progress(self.total, self.total, "candidates", "finalists")
+        recorded = self.candidates.recorded()
+        finalists = finalists_of(recorded, self.config, self.bench, Reference(*state.reference), self.job.poll)
+        crowned = next((one.candidate_id for one in finalists if one.fault is None), self.champion.id)
+        self.champion = next(one for one in recorded if one.id == crowned)
+        self.job.report({"finalists": _json(finalists), "champion": self.champion.model_dump(mode="json")})
+        self.job.progress(self.total, self.total, "candidates", "held-out evaluation")
+        found = finish(self.champion, recorded, state.baselines, self.bench, self.job)
+        self.job.report(found | {"stopped_by": stopped_by})
 
     def keep_champion(self) -> None:
         """What is there of a run that ends early: the best candidate so far, if any, without held-out scores."""
@@ -304,16 +223,16 @@ def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted((one for one in candidates if one.fault is None), key=lambda one: -one.fitness.total)
 
 
-def _same(plan: Plan, recorded: Candidate) -> None:
-    """Raises `OtherSearch`."""
-    if recipe_digest(plan.recipe) != recipe_digest(recorded.recipe):
-        raise OtherSearch(
-            f"{recorded.id} was recorded with another recipe than the search asks for now: another version of this "
-            "program, or of a library that it searches with, began the run. Make a new run"
-        )
+def _basis(config: EvoMergeConfig, sums: Mapping[str, Fitness]) -> Basis:
+    """Of `auto` the one whose plain sum is fitter; raw where neither could be measured, or both are as fit."""
+    if config.basis != "auto":
+        return config.basis
+    return "decoupled" if _total(sums.get("decoupled")) > _total(sums.get("raw")) else "raw"
 
 
-def _json(value: BaseModel | Sequence[BaseModel]) -> Any:
-    if isinstance(value, Sequence):
-        return [one.model_dump(mode="json") for one in value]
-    return value.model_dump(mode="json")
+def _total(fitness: Fitness | None) -> float:
+    return fitness.total if fitness is not None else NOT_MEASURED.total
+
+
+def _json(values: Sequence[BaseModel]) -> Any:
+    return [one.model_dump(mode="json") for one in values]

@@ -98,8 +98,9 @@ def evomerge(
     # On disk: the population at a checkpoint, its predecessor while it is replaced, and the champion.
     disk = (2 * config.population + 1) * size
     copies = len(parents) if aligns(config.align, founded=founded) else 0
-    # In memory: parents, those aligned and the foundation, the population, and what one merge and one evaluation hold.
-    memory = PROCESS_BYTES + (len(parents) + copies + 1 + config.population + 4) * size
+    # In memory: parents, those aligned, those decoupled and the foundation, the population, and what one merge and one
+    # evaluation, or a polishing with its gradient, hold.
+    memory = PROCESS_BYTES + (2 * len(parents) + copies + 1 + config.population + 4) * size
     units = rates.breeding_units(config, datasets, len(parents), candidates, aligned=copies > 0)
     seconds, seconds_from = _breeding_seconds(connection, arch, units, calibration)
     return EvoMergeForecast(
@@ -164,7 +165,9 @@ def _breeding_seconds(
     if calibration is None:
         return None, None
     merging = units[Part.merge] * (MERGE_SECONDS + 10 * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9))
-    working = (units[Part.evaluate] + units[Part.frame]) * _answer_flops(arch) + units[Part.align] * _align_flops(arch)
+    # back takes twice as long as forward
+    answering = units[Part.evaluate] + units[Part.frame] + 3 * units[Part.polish]
+    working = answering * _answer_flops(arch) + units[Part.align] * _align_flops(arch)
     return merging + working / (calibration.matmul_gflops * 1e9 * ANSWER_SHARE), "machine"
 
 

@@ -20,6 +20,8 @@ from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeSettings
 from ..contract.run import Run
 from ..evomerge.measure.barrier import pairs
+from ..evomerge.measure.single_merges import SCALES, SINGLE_MERGES
+from ..evomerge.search.strategy import POLISH_PROBLEMS, polish_steps
 from . import model_rows, result_rows, run_rows
 from .outbox import Transaction
 from .schema import rates
@@ -41,6 +43,8 @@ class Part(StrEnum):
     """Evaluating candidates: problems answered."""
     align = "align"
     """Matching parents' units to a reference: parents, where they are aligned."""
+    polish = "polish"
+    """Improving weights by gradient: training problems, passed forward and back."""
     frame = "frame"
     """All else of a breeding run, parents and champion above all: problems answered."""
 
@@ -59,13 +63,18 @@ def breeding_units(
 ) -> dict[Part, float]:
     """`candidates` are those that were merged and evaluated, `datasets` what they were evaluated on."""
     selection = filled(settings.eval_problems)
-    # Parents, their average and, where they need no aligning, their foundation; then the champion.
-    rivals = parents + (1 if aligned else 2)
-    framing = rivals * (selection + settings.heldout_problems) + settings.heldout_problems
+    # Parents, single merges and, where they need no aligning, their foundation; then the champion with and without
+    # polish. Merges with a λ are tried with several.
+    rivals = parents + len(SINGLE_MERGES) + (0 if aligned else 1)
+    tried = sum(len(scales) - 1 for scales in SCALES.values())
+    framing = (rivals + tried) * selection + (rivals + 2) * settings.heldout_problems
+    framing += min(settings.finalists, candidates) * settings.final_problems
     paths = len(pairs(parents)) * (2 if aligned else 1)
     framing += paths * settings.barrier_points * selection
+    polished = POLISH_PROBLEMS * sum(polish_steps(settings, index) for index in range(settings.generations))
     return {
         Part.align: parents if aligned else 0,
+        Part.polish: datasets * polished if settings.strategy == "tournament" else 0,
         Part.merge: candidates,
         Part.evaluate: datasets * candidates * selection,
         Part.frame: datasets * framing,
@@ -90,9 +99,11 @@ def record(tx: Transaction, run: Run) -> None:
             return
         preset = shapes[0].preset
         aligned = run_rows.read_json(tx.connection, run.id, "report").get("aligned_to") is not None
+        timings = run_rows.read_json(tx.connection, run.id, "timings")
         units = breeding_units(run.evomerge, len(done[0].fitness.tasks), len(shapes), len(done), aligned=aligned)
         spent = {
-            Part.align: run_rows.read_json(tx.connection, run.id, "timings").get("align", 0.0),
+            Part.align: timings.get("align", 0.0),
+            Part.polish: timings.get("polish", 0.0),
             Part.merge: sum(c.merge_seconds for c in done),
             Part.evaluate: sum(c.evaluate_seconds for c in done),
         }

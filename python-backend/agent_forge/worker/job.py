@@ -138,7 +138,7 @@ class DatabaseJob:
             if not result_rows.add_candidate(tx, candidate):
                 return
             run_rows.fruitful(tx, self._lease)
-            if candidate.fault is not None:
+            if candidate.fault is not None or candidate.fitness.partial:
                 return
             run = run_rows.held(tx.connection, self._lease)
             if run.champion_fitness is None or candidate.fitness.total > run.champion_fitness:
@@ -198,13 +198,18 @@ class DatabaseJob:
     def report(self, part: Mapping[str, Any]) -> None:
         with self._write() as tx:
             run_rows.merge_report(tx, self.run_id, dict(part))
-            if (heldout := part.get("champion_heldout")) is None:
-                return
-            # Lists of runs compare champions by it, without reading every report.
             run = run_rows.held(tx.connection, self._lease)
-            measured = Fitness.model_validate(heldout)
-            if run.champion_heldout != measured:
-                run_rows.save(tx, run.model_copy(update={"champion_heldout": measured}), "run.updated")
+            changes: dict[str, Any] = {}
+            if (heldout := part.get("champion_heldout")) is not None:
+                # Lists of runs compare champions by it, without reading every report.
+                changes["champion_heldout"] = Fitness.model_validate(heldout)
+            if (champion := part.get("champion")) is not None:
+                # Not always the best of the search: the finalists are compared on fresh problems.
+                crowned = Candidate.model_validate(champion)
+                changes |= {"champion_id": crowned.id, "champion_fitness": crowned.fitness.total}
+            changed = run.model_copy(update=changes)
+            if changed != run:
+                run_rows.save(tx, changed, "run.updated")
 
     def flush(self) -> None:
         """Store what is kept only now and then. For the end of the attempt, whatever ended it."""

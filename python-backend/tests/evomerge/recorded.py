@@ -9,14 +9,15 @@ from agent_forge.contract.fault import Fault
 from agent_forge.contract.recipe import Leaf, Recipe
 from agent_forge.contract.report import Baseline
 from agent_forge.evomerge.measure.fitness import NOT_MEASURED
-from agent_forge.evomerge.search.genome import Frame
+from agent_forge.evomerge.search.genome import Frame, polished
 from agent_forge.evomerge.search.strategy import Plan
 
 PARENTS = ("a", "b", "c")
 LEAVES: list[Recipe] = [Leaf(model_id=name, digest=name * 64) for name in PARENTS]
 FRAME = Frame(
     parents=LEAVES,
-    foundation=Leaf(model_id="f", digest="f" * 64),
+    origin=Leaf(model_id="f", digest="f" * 64),
+    basis="raw",
     depth=4,
     calibration={"problems": 16},
     mutation_rate=0.01,
@@ -37,7 +38,7 @@ def measured(
         role=plan.role,
         op=plan.op,
         parents=plan.parents,
-        recipe=plan.recipe,
+        recipe=plan.recipe if plan.polish is None else polished(plan.recipe, {}, FRAME),
         digest="0" * 64,
         parameters=1,
         bytes=size,

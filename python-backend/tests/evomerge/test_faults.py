@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from evomerge.tiny import TinyEvaluator, TinyScores, job_with_parents, reported, tiny_evaluator
+from evomerge.tiny import TinyAnswers, TinyEvaluator, job_with_parents, reported, tiny_evaluator
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from memory_job import MemoryJob
@@ -168,10 +168,10 @@ class Fragile(TinyEvaluator):
         super().__init__()
         self._faulty = faulty
 
-    def evaluate(self, tensors: State, split: str) -> TinyScores:
+    def answers(self, tensors: State, split: str, start: int = 0, stop: int | None = None) -> TinyAnswers:
         if self._faulty(tensors, split):
             raise NotMeasurable(Fault(kind="output_not_finite", message=f"the outputs overflow on {split}"))
-        return super().evaluate(tensors, split)
+        return super().answers(tensors, split, start, stop)
 
 
 def fragile(faulty: Callable[[State, str], bool]) -> MakeEvaluator:
@@ -264,12 +264,12 @@ def test_a_champion_is_registered_whatever_befalls_its_last_measurement(tmp_path
     spared = originals(job)
 
     class Failing(TinyEvaluator):
-        def evaluate(self, tensors: State, split: str) -> TinyScores:
+        def answers(self, tensors: State, split: str, start: int = 0, stop: int | None = None) -> TinyAnswers:
             if split == "heldout" and digest_tensors(tensors) not in spared:
                 if failure == "error":
                     raise RuntimeError("the dataset has gone")
                 raise NotMeasurable(Fault(kind="loss_not_finite", message="on sum the loss is not finite"))
-            return super().evaluate(tensors, split)
+            return super().answers(tensors, split, start, stop)
 
     run(EvoMergeConfig(parents=ids, generations=1), job, lambda *_: Failing())  # type: ignore[arg-type,return-value]
     report = reported(job)

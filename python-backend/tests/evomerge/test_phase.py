@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evomerge.tiny import FAMILIES, TinyEvaluator, bred, job_with_parents, reported, tiny_evaluator
+from evomerge.tiny import FAMILIES, FRESH, TinyEvaluator, bred, job_with_parents, reported, tiny_evaluator
 from memory_job import MemoryJob
 
 from agent_forge.contract.errors import Cancelled
@@ -14,9 +14,14 @@ from agent_forge.contract.evomerge import EvoMergeConfig, Role
 from agent_forge.contract.model import ModelKind
 from agent_forge.contract.recipe import MergeOrigin
 from agent_forge.evomerge.errors import LeafChanged, NonFinite, OtherSearch, ShapesDiffer, WrongInputs
+from agent_forge.evomerge.measure.racing import RIVAL
 from agent_forge.evomerge.phase import run
 from agent_forge.evomerge.recipe.materialise import materialise
 from agent_forge.registry.tensors import digest_tensors
+
+SINGLE = ["uniform_average", "task_arithmetic", "ties", "swudi"]
+FRAME_POLLS = 18
+"""Before the first checkpoint: parents, merges with each λ, decoupled parents and their sum, average, foundation."""
 
 
 def summaries(job: MemoryJob) -> list[dict[str, Any]]:
@@ -31,31 +36,42 @@ def job(tmp_path: Path) -> tuple[MemoryJob, list[str]]:
 def test_a_run(job: tuple[MemoryJob, list[str]]) -> None:
     ours, parents = job
     evaluator = TinyEvaluator()
-    run(EvoMergeConfig(parents=parents, generations=4), ours, lambda *_: evaluator)
+    run(EvoMergeConfig(parents=parents, generations=4, polish_steps=5), ours, lambda *_: evaluator)
     candidates = ours.candidates()
     assert [(one.generation, one.slot) for one in candidates] == [(g, s) for g in range(4) for s in range(8)]
     assert sorted(ours.generations) == [0, 1, 2, 3]
     assert [one.role for one in candidates[:8]] == [Role.seed] * 8
 
-    best = max(candidates, key=lambda one: one.fitness.total)
+    assert candidates[8].role is Role.polished
+    whole = [one for one in candidates if not one.fitness.partial]
+    best = max(whole, key=lambda one: one.fitness.total)
     last = ours.generations[3]
     assert (last.champion_id, last.champion_fitness) == (best.id, best.fitness.total)
     for index, generation in ours.generations.items():
         own = [one.fitness.total for one in candidates[8 * index : 8 * index + 8]]
-        assert (generation.best, generation.worst) == (max(own), min(own))
+        assert min(own) <= generation.worst <= generation.best <= max(own)
         assert 0 < generation.diversity <= 2
 
     report = reported(ours)
     names = [f"parent:{name}" for name in FAMILIES]
-    assert [one.name for one in report.baselines] == [*names, "uniform_average", "foundation", "best_generation_0"]
-    assert [one.heldout is None for one in report.baselines] == [False] * 5 + [True]
-    assert report.champion == best
+    assert [one.name for one in report.baselines] == [*names, *SINGLE, "foundation", "best_generation_0"]
+    assert [one.heldout is None for one in report.baselines] == [False] * 8 + [True]
     assert report.stopped_by == "generations"
     assert report.champion_heldout is not None
 
-    # the held-out split is touched once each: three parents, the average, the foundation, the champion
-    assert evaluator.splits.count("heldout") == 6
-    assert evaluator.splits[-6:] == ("heldout",) * 6
+    # the best eight distinct candidates, each once, on problems that no candidate had seen
+    assert len({one.candidate_id for one in report.finalists}) == 8
+    assert all(one.fitness.problems == 3 * FRESH for one in report.finalists)
+    assert [one.fitness.total for one in report.finalists] == sorted(
+        (one.fitness.total for one in report.finalists), reverse=True
+    )
+    best = next(one for one in candidates if one.id == report.finalists[0].candidate_id)
+    assert report.champion == best
+
+    # the held-out split is touched once each: parents, single merges, foundation, champion with and without polish
+    bred_once = 1 if report.unpolished_id in (None, best.id) else 2
+    assert evaluator.splits.count("heldout") == 8 + bred_once
+    assert set(evaluator.splits[-8 - bred_once :]) == {"heldout"}
 
     assert report.champion_model_id is not None
     model, tensors = ours.load_model(report.champion_model_id)
@@ -68,16 +84,17 @@ def test_a_run(job: tuple[MemoryJob, list[str]]) -> None:
 
 def test_every_candidate_can_be_made_again(job: tuple[MemoryJob, list[str]]) -> None:
     ours, parents = job
-    run(EvoMergeConfig(parents=parents, generations=2), ours, tiny_evaluator)
+    run(EvoMergeConfig(parents=parents, generations=2, polish_steps=3, basis="decoupled"), ours, tiny_evaluator)
+    assert any(one.polished for one in ours.candidates())
     for one in ours.candidates():
         tensors = materialise(one.recipe, lambda leaf: ours.load_model(leaf.model_id)[1], TinyEvaluator().fisher)
         assert digest_tensors(tensors) == one.digest
 
 
-@pytest.mark.parametrize("interruption", [3, 6, 12, 17, 26, 31])
+@pytest.mark.parametrize("interruption", [3, 14, 19, 24, 31, 34, 45])
 def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None:
     undisturbed, parents = job_with_parents(tmp_path / "a")
-    config = EvoMergeConfig(parents=parents, generations=3, seed=7, barrier_points=1)
+    config = EvoMergeConfig(parents=parents, generations=3, seed=7, barrier_points=1, polish_steps=4)
     run(config, undisturbed, tiny_evaluator)
 
     job, _ = job_with_parents(tmp_path / "b")
@@ -88,17 +105,17 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None
     run(config, job, lambda *_: evaluator)
     assert bred(job) == bred(undisturbed)
     assert summaries(job) == summaries(undisturbed)
-    assert {key: job.reported[key] for key in ("baselines", "barriers", "champion_heldout")} == {
-        key: undisturbed.reported[key] for key in ("baselines", "barriers", "champion_heldout")
+    assert {key: job.reported[key] for key in ("baselines", "barriers", "basis", "finalists", "champion_heldout")} == {
+        key: undisturbed.reported[key] for key in ("baselines", "barriers", "basis", "finalists", "champion_heldout")
     }
-    # nothing that was recorded is measured twice
+    # nothing that was recorded is measured twice, but for those that others race against
     selections = evaluator.splits.count("selection")
-    frame = 8 if interruption <= 5 else max(0, 9 - interruption)
-    assert selections <= 24 - before + frame
+    frame = 18 if interruption <= FRAME_POLLS else max(0, FRAME_POLLS + 4 - interruption)
+    assert selections <= 24 - before + frame + (RIVAL if before else 0)
 
 
 @pytest.mark.parametrize("strategy", ["cma_es", "ga", "de", "nsga2"])
-@pytest.mark.parametrize("interruption", [9, 26])
+@pytest.mark.parametrize("interruption", [25, 37])
 def test_every_strategy_resumes_as_if_uninterrupted(tmp_path: Path, strategy: str, interruption: int) -> None:
     """Interrupted within a generation and at the end; replayed from what is recorded, as the database gives it."""
     undisturbed, parents = job_with_parents(tmp_path / "a")
@@ -126,12 +143,12 @@ def test_every_strategy_resumes_as_if_uninterrupted(tmp_path: Path, strategy: st
     assert champions[0] == champions[1]
 
 
-@pytest.mark.parametrize(("interruption", "changed"), [(31, "run.g1.s2"), (31, "run.g2.s1"), (9, "run.g0.s0")])
+@pytest.mark.parametrize(("interruption", "changed"), [(48, "run.g1.s2"), (48, "run.g2.s1"), (22, "run.g0.s0")])
 def test_resuming_what_another_search_began_is_refused(
     job: tuple[MemoryJob, list[str]], interruption: int, changed: str
 ) -> None:
     ours, parents = job
-    config = EvoMergeConfig(parents=parents, generations=3, barrier_points=0)
+    config = EvoMergeConfig(parents=parents, generations=3, barrier_points=0, polish_steps=2)
     with ours.stopped_at(interruption):
         run(config, ours, tiny_evaluator)
     known = ours.found[changed]
@@ -142,7 +159,7 @@ def test_resuming_what_another_search_began_is_refused(
 
 def test_cancelled_run_keeps_its_champion(job: tuple[MemoryJob, list[str]]) -> None:
     ours, parents = job
-    with ours.stopped_at(17, Cancelled):
+    with ours.stopped_at(FRAME_POLLS + 5, Cancelled):
         run(EvoMergeConfig(parents=parents, generations=50, barrier_points=0), ours, tiny_evaluator)
     best = max(ours.candidates(), key=lambda one: one.fitness.total)
     assert ours.reported["stopped_by"] == "cancelled"
@@ -171,9 +188,10 @@ def test_patience_stops(job: tuple[MemoryJob, list[str]]) -> None:
 def test_equal_tensors_are_measured_once(job: tuple[MemoryJob, list[str]]) -> None:
     ours, parents = job
     evaluator = TinyEvaluator()
-    run(EvoMergeConfig(parents=parents, generations=3, mutation_rate=0, barrier_points=0), ours, lambda *_: evaluator)
+    config = EvoMergeConfig(parents=parents, generations=3, mutation_rate=0, barrier_points=0, polish_steps=0)
+    run(config, ours, lambda *_: evaluator)
     distinct = {one.digest for one in ours.candidates()}
-    assert evaluator.splits.count("selection") == 5 + len(distinct)
+    assert evaluator.splits.count("selection") == 15 + len(distinct)
     assert sum(not one.cached for one in ours.candidates()) == len(distinct)
 
 
@@ -189,7 +207,7 @@ def test_parents_without_a_foundation(tmp_path: Path) -> None:
 
 def test_evolution_beats_its_first_generation_and_the_average(job: tuple[MemoryJob, list[str]]) -> None:
     ours, parents = job
-    run(EvoMergeConfig(parents=parents, generations=20), ours, tiny_evaluator)
+    run(EvoMergeConfig(parents=parents, generations=20, polish_steps=40), ours, tiny_evaluator)
     by_name = {one["name"]: one["selection"]["total"] for one in ours.reported["baselines"]}
     champion = ours.reported["champion"]["fitness"]["total"]
     assert champion > by_name["best_generation_0"] + 0.05

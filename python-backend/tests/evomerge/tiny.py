@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from memory_job import MemoryJob
 from torch import Tensor
@@ -28,6 +30,8 @@ from agent_forge.evomerge.measure.report import report_of
 ARCHITECTURE = Architecture(preset=Preset.nano, vocab_size=16, d_model=16, n_layers=3, n_heads=1, d_ff=32, window=8)
 FAMILIES = {"sum": lambda a, b: (a + b) % 7, "difference": lambda a, b: (a - b) % 7, "greater": torch.maximum}
 SIDE = 7
+FRESH = 5
+"""Selection problems of each family that no candidate is measured on."""
 State = dict[str, Tensor]
 
 
@@ -96,27 +100,34 @@ class TinyEvaluator:
     def calibration(self) -> Mapping[str, Any]:
         return {"split": "all"}
 
-    def evaluate(self, tensors: Mapping[str, Tensor], split: str) -> TinyScores:
-        self.evaluations += 1
-        self.splits += (split,)
-        tasks = []
+    @property
+    def problems(self) -> int:
+        return len(problems("selection")[0]) - FRESH
+
+    def answers(
+        self, tensors: Mapping[str, Tensor], split: str, start: int = 0, stop: int | None = None
+    ) -> TinyAnswers:
+        if start == 0:
+            self.evaluations += 1
+            self.splits += (split,)
+        last = stop if stop is not None else self.problems if split == "selection" else None
+        losses, solved, dataset = [], [], []
         with torch.no_grad():
             for family, name in enumerate(FAMILIES):
-                loss, accuracy = (float(value) for value in loss_of(tensors, family, split))
-                if not math.isfinite(loss):
+                a, b = (side[start:last] for side in problems(split))
+                out, target = logits(tensors, family, a, b), list(FAMILIES.values())[family](a, b)
+                own = F.cross_entropy(out, target, reduction="none").double()
+                if not bool(own.isfinite().all()):
                     raise NotMeasurable(Fault(kind="loss_not_finite", message=f"on {name} the loss is not finite"))
-                count = len(problems(split)[0])
-                tasks.append(
-                    TaskScore(
-                        dataset=name,
-                        problems=count,
-                        loss=loss,
-                        perplexity=math.exp(min(loss, 700.0)),
-                        accuracy=accuracy,
-                        mean_depth=3.0,
-                    )
-                )
-        return TinyScores(tasks)
+                losses.append(own.numpy())
+                solved.append((out.argmax(-1) == target).numpy())
+                dataset.append(np.full(len(own), family))
+        return TinyAnswers(np.concatenate(losses), np.concatenate(solved), np.concatenate(dataset))
+
+    def gradient(self, tensors: Mapping[str, Tensor], seed: int, step: int, problems: int, ponder_cost: float) -> State:
+        own = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors.items()}
+        loss = sum(loss_of(own, family, "all")[0] for family in range(len(FAMILIES))) / len(FAMILIES)
+        return dict(zip(own, torch.autograd.grad(loss, list(own.values())), strict=True))
 
     def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> State:
         own = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors.items()}
@@ -133,6 +144,41 @@ class TinyScores:
     tasks: list[TaskScore]
     mean_depth: float = 3.0
     flops_per_token: float = 1000.0
+
+
+@dataclass
+class TinyAnswers:
+    mean_losses: npt.NDArray[np.float64]
+    solved: npt.NDArray[np.bool_]
+    dataset: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.solved)
+
+    @property
+    def flops_per_token(self) -> npt.NDArray[np.float64]:
+        return np.full(len(self), 1000.0)
+
+    def joined(self, later: TinyAnswers) -> TinyAnswers:
+        pairs = ((getattr(self, name), getattr(later, name)) for name in ("mean_losses", "solved", "dataset"))
+        return TinyAnswers(*map(np.concatenate, pairs))
+
+    def scores(self) -> TinyScores:
+        tasks = []
+        for family, name in enumerate(FAMILIES):
+            own = self.dataset == family
+            loss = float(self.mean_losses[own].mean())
+            tasks.append(
+                TaskScore(
+                    dataset=name,
+                    problems=int(own.sum()),
+                    loss=loss,
+                    perplexity=math.exp(min(loss, 700.0)),
+                    accuracy=float(self.solved[own].mean()),
+                    mean_depth=3.0,
+                )
+            )
+        return TinyScores(tasks)
 
 
 def job_with_parents(directory: Path, run_id: str = "run", founded: bool = True) -> tuple[MemoryJob, list[str]]:

@@ -67,11 +67,26 @@ def test_the_newest_five_count(database: Database, make_run: Callable[..., Run])
 
 
 def test_units_of_a_tournament() -> None:
-    settings = EvoMergeSettings(generations=2, eval_problems=10, heldout_problems=100, barrier_points=3)
-    for aligned, paths, rivals in ((False, 3, 5), (True, 6, 4)):
+    settings = EvoMergeSettings(
+        generations=12,
+        eval_problems=10,
+        heldout_problems=100,
+        barrier_points=3,
+        polish_steps=40,
+        finalists=3,
+        final_problems=20,
+    )
+    # three parents, four single merges, the foundation; seven more λ; the champion with polish and without
+    for aligned, paths, rivals in ((False, 3, 8), (True, 6, 7)):
         units = rates.breeding_units(settings, datasets=5, parents=3, candidates=16, aligned=aligned)
-        frame = 5 * (rivals * 110 + 100 + paths * 3 * 10)
-        assert units == {Part.align: 3 * aligned, Part.merge: 16, Part.evaluate: 800, Part.frame: frame}
+        frame = 5 * ((rivals + 7) * 10 + (rivals + 2) * 100 + 3 * 20 + paths * 3 * 10)
+        assert units == {
+            Part.align: 3 * aligned,
+            Part.polish: 5 * 16 * (40 + 10),
+            Part.merge: 16,
+            Part.evaluate: 800,
+            Part.frame: frame,
+        }
 
 
 def test_what_a_run_does_not_need_need_not_have_been_timed(database: Database) -> None:

@@ -56,7 +56,7 @@ def survey(bench: Workbench, baselines: Sequence[Baseline], done: int, points: i
     """
     parents = [
         Parent(registered, made, _means(list(baseline.selection.tasks.values())))
-        for registered, made, baseline in zip(bench.registered, bench.frame.parents, baselines, strict=False)
+        for registered, made, baseline in zip(bench.registered, bench.raw.parents, baselines, strict=False)
     ]
 
     def score(recipe: MergeNode) -> Means | Fault:

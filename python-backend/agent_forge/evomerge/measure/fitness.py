@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from ...contract.architecture import Architecture
 from ...contract.cognate import TaskScore
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Split = Literal["selection", "heldout"]
+Floats = npt.NDArray[np.float64]
 
 
 class Scores(Protocol):
@@ -34,10 +38,32 @@ class Scores(Protocol):
         """Floating-point operations that one token needs at that mean depth, output layer included."""
 
 
-class Evaluator(Protocol):
-    """Scores models of one shape on problems that are fixed for the run.
+class Answers(Protocol):
+    """What one model did on problems of one split, problem by problem: each array has one entry a problem."""
 
-    Deterministic: the same tensors give the same scores on the same machine and thread count.
+    def __len__(self) -> int: ...
+
+    @property
+    def mean_losses(self) -> Floats:
+        """Cross-entropy of an answer's tokens, nats."""
+
+    @property
+    def solved(self) -> npt.NDArray[np.bool_]: ...
+
+    @property
+    def flops_per_token(self) -> Floats:
+        """At the depth that the problem took."""
+
+    def joined(self, later: Self) -> Self:
+        """With the same model's answers to other problems behind them."""
+
+    def scores(self) -> Scores: ...
+
+
+class Evaluator(Protocol):
+    """Measures models of one shape on problems that are fixed for the run.
+
+    Deterministic: the same tensors give the same answers on the same machine and thread count.
     """
 
     @property
@@ -49,10 +75,22 @@ class Evaluator(Protocol):
         (datasets, problems, architecture, …). It is written into recipes, so that a recipe alone determines
         the bytes of what it makes."""
 
-    def evaluate(self, tensors: Mapping[str, Tensor], split: Split) -> Scores:
-        """Scores on the selection or the held-out problems, all of them finite. Leaves `tensors` unchanged.
+    @property
+    def problems(self) -> int:
+        """Selection problems of each dataset that a candidate is measured on. There are more."""
+
+    def answers(self, tensors: Mapping[str, Tensor], split: Split, start: int = 0, stop: int | None = None) -> Answers:
+        """To problems start to stop of each dataset, all finite; stop None: to all fixed ones. Leaves `tensors`
+        unchanged. There may be none where the datasets are smaller.
 
         Raises `NotMeasurable`.
+        """
+
+    def gradient(
+        self, tensors: Mapping[str, Tensor], seed: int, step: int, problems: int, ponder_cost: float
+    ) -> Mapping[str, Tensor]:
+        """Of the loss over so many training problems of each dataset, drawn by (seed, step), and `ponder_cost` × the
+        mean ponder cost. Names and shapes as in `tensors`. Raises `NotMeasurable`.
         """
 
     def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -79,6 +117,17 @@ class Reference:
 
     flops_per_token: float
     bytes: float
+
+
+def by_problem(answers: Answers, size: int, reference: Reference, weights: FitnessWeights) -> Floats:
+    """The fitness of each problem: as if there were no others. Its mean is close to `fitness`."""
+    found: Floats = (
+        weights.likelihood * np.exp(-answers.mean_losses)
+        + weights.accuracy * answers.solved
+        + weights.compute * reference.flops_per_token / answers.flops_per_token
+        + weights.memory * reference.bytes / size
+    )
+    return found
 
 
 def fitness(scores: Scores, size: int, reference: Reference, weights: FitnessWeights) -> Fitness:
@@ -112,4 +161,5 @@ def fitness(scores: Scores, size: int, reference: Reference, weights: FitnessWei
             task.dataset: {"loss": task.loss, "perplexity": task.perplexity, "accuracy": task.accuracy}
             for task in scores.tasks
         },
+        problems=sum(task.problems for task in scores.tasks),
     )

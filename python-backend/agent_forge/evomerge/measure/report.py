@@ -27,6 +27,8 @@ def report_of(
     heldout, fault = reported.get("champion_heldout"), reported.get("champion_heldout_fault")
     measured = Fitness.model_validate(heldout) if heldout is not None else None
     unmeasured = Fault.model_validate(fault) if fault is not None else None
+    other = reported.get("unpolished_heldout")
+    unpolished = Fitness.model_validate(other) if other is not None else None
     baselines = [Baseline.model_validate(one) for one in reported.get("baselines", [])]
     stopped_by: StoppedBy | None = "cancelled" if cancelled else reported.get("stopped_by")
     return EvoMergeReport(
@@ -35,8 +37,12 @@ def report_of(
         champion_model_id=champion_model_id,
         champion_heldout=measured,
         champion_heldout_fault=unmeasured,
-        verdict=verdict(champion, champion_model_id, measured, unmeasured, baselines, stopped_by),
+        verdict=verdict(champion, champion_model_id, measured, unmeasured, baselines, stopped_by, unpolished),
         baselines=baselines,
+        basis=reported.get("basis"),
+        finalists=reported.get("finalists", []),
+        unpolished_id=reported.get("unpolished_id"),
+        unpolished_heldout=unpolished,
         aligned_to=reported.get("aligned_to"),
         barriers=reported.get("barriers", []),
         generations=list(generations),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ...contract.evomerge import Candidate, Fitness
 from ...contract.fault import Fault
 from ...contract.report import Baseline, ComparedScores, StoppedBy, Verdict, VerdictLevel
+from .single_merges import SINGLE_MERGES
 
 PARENT = "parent:"
 
@@ -18,23 +19,36 @@ def verdict(
     fault: Fault | None,
     baselines: Sequence[Baseline],
     stopped_by: StoppedBy | None,
+    unpolished: Fitness | None = None,
 ) -> Verdict:
-    """model_id: what the champion is registered as. fault: why the champion has no held-out scores."""
+    """model_id: what the champion is registered as. fault: why the champion has no held-out scores. unpolished: those
+    of the best candidate without polished weights, where it is another."""
+    measured = [one for one in baselines if one.heldout is not None]
     parents = [
-        _scores(baseline.name.removeprefix(PARENT), baseline.model_id, baseline.heldout)
-        for baseline in baselines
-        if baseline.name.startswith(PARENT) and baseline.heldout is not None
+        _scores(one.name.removeprefix(PARENT), one.model_id, one.heldout)
+        for one in measured
+        if one.name.startswith(PARENT)
     ]
+    merges = [_scores(one.name, None, one.heldout) for one in measured if one.name in SINGLE_MERGES]
     best = max(parents, key=_fitness, default=None)
     surest = max(parents, key=_accuracy, default=None)
+    merge = max(merges, key=_fitness, default=None)
     own = _scores("champion", model_id, heldout) if champion is not None else None
     if own is None or heldout is None or best is None or surest is None:
         level: VerdictLevel = "unmeasured"
         sentence = _missing(champion, heldout, fault, stopped_by)
     else:
-        level = _level(own, best, surest)
-        sentence = _sentence(level, own, best, surest)
-    return Verdict(level=level, sentence=sentence, champion=own, best_parent=best, most_accurate_parent=surest)
+        level = _level(own, merge, best, surest)
+        sentence = _sentence(level, own, merge, best, surest)
+    return Verdict(
+        level=level,
+        sentence=sentence,
+        champion=own,
+        best_merge=merge,
+        unpolished=_scores("unpolished", None, unpolished) if unpolished is not None else None,
+        best_parent=best,
+        most_accurate_parent=surest,
+    )
 
 
 def _scores(name: str, model_id: str | None, heldout: Fitness | None) -> ComparedScores:
@@ -48,32 +62,49 @@ def _scores(name: str, model_id: str | None, heldout: Fitness | None) -> Compare
     )
 
 
-def _level(own: ComparedScores, best: ComparedScores, surest: ComparedScores) -> VerdictLevel:
+def _level(
+    own: ComparedScores, merge: ComparedScores | None, best: ComparedScores, surest: ComparedScores
+) -> VerdictLevel:
     if _fitness(own) <= _fitness(best):
         return "not_better"
+    if merge is not None and _fitness(own) <= _fitness(merge):
+        return "not_better_than_merge"
     if _accuracy(own) >= _accuracy(surest):
         return "better"
     return "faster_but_solves_fewer" if (own.compute or 0) > (surest.compute or 0) else "solves_fewer"
 
 
-def _sentence(level: VerdictLevel, own: ComparedScores, best: ComparedScores, surest: ComparedScores) -> str:
+def _sentence(
+    level: VerdictLevel,
+    own: ComparedScores,
+    merge: ComparedScores | None,
+    best: ComparedScores,
+    surest: ComparedScores,
+) -> str:
     solves = f"the champion solves {_percent(own)} of the held-out problems"
-    fitness = f"fitness {own.fitness:.3f} against {best.fitness:.3f}"
+    single = "" if merge is None else f", the best single merge, {merge.name}, {_percent(merge)},"
+    fitness = f"fitness {own.fitness:.3f} against"
+    if merge is not None:
+        fitness += f" {merge.fitness:.3f} and"
+    fitness += f" {best.fitness:.3f}"
     if surest == best:
         parent = f"its best parent, {best.name}, {_percent(best)}"
     else:
         parent = f"its most accurate parent, {surest.name}, {_percent(surest)}"
         fitness += f" of its best parent, {best.name}"
+    depths = f"mean depth {_depths(own, surest)}"
+    rivals = "every parent" if merge is None else "the best single merge and every parent"
     match level:
         case "better":
-            return f"Better than every parent: {solves} and {parent}; held-out {fitness}."
+            return f"Better than {rivals}: {solves}{single} and {parent}; held-out {fitness}; {depths}."
         case "faster_but_solves_fewer":
-            depths = f"mean depth {_depths(own, surest)}"
-            return f"Faster, but solves fewer: {solves} and {parent}; held-out {fitness}, {depths}."
+            return f"Faster, but solves fewer: {solves}{single} and {parent}; held-out {fitness}; {depths}."
         case "solves_fewer":
-            return f"Fitter, but solves fewer: {solves} and {parent}; held-out {fitness}."
+            return f"Fitter, but solves fewer: {solves}{single} and {parent}; held-out {fitness}; {depths}."
+        case "not_better_than_merge":
+            return f"Not better than the best single merge: {solves}{single} and {parent}; held-out {fitness}."
         case _:
-            return f"Not better than its best parent: held-out {fitness}; {solves} and {parent}."
+            return f"Not better than its best parent: held-out {fitness}; {solves}{single} and {parent}."
 
 
 def _missing(

@@ -15,15 +15,17 @@ from ...contract.evomerge import EvoMergeConfig, Fitness
 from ...contract.fault import Fault
 from ...contract.job import Job
 from ...contract.recipe import Leaf, MergeNode, Recipe
+from ...contract.report import Basis
 from ..errors import LeafChanged, MergeRefused, NonFinite, WrongInputs
 from ..ops.registry import refuse_non_finite, same_shapes
 from ..recipe.alignment import aligned, reference_of
+from ..recipe.basis import decoupled, origin
 from ..recipe.demand import Demand
 from ..recipe.foundation import common_foundation
 from ..recipe.frame import Frame
 from ..recipe.materialise import Recall, materialise
 from ..recipe.tree import node, recipe_digest
-from .fitness import Evaluator, MakeEvaluator, Reference, Scores, Split, fitness
+from .fitness import Answers, Evaluator, Floats, MakeEvaluator, Reference, Scores, Split, by_problem, fitness
 
 Tensors = Mapping[str, Tensor]
 
@@ -32,7 +34,7 @@ class Workbench:
     """Raises `MergeRefused` where the parents can't be merged."""
 
     def __init__(self, config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None:
-        self._job, self._weights = job, config.fitness
+        self._job, self.weights = job, config.fitness
         loaded = [job.load_model(parent) for parent in config.parents]
         self.parents = [model for model, _ in loaded]
         self._leaves: dict[str, tuple[str, Tensors]] = {model.id: (model.digest, tensors) for model, tensors in loaded}
@@ -46,15 +48,21 @@ class Workbench:
         self.registered = [Leaf(model_id=model.id, digest=model.digest) for model in self.parents]
         self.reference_model = reference_of(config.align, self.registered, foundation)
         """What the parents are aligned to; None where they stay as they are."""
-        self.frame = Frame(
-            parents=aligned(self.registered, self.reference_model, self.evaluator.architecture.n_heads),
-            foundation=foundation,
+        self.foundation = foundation
+        raw = aligned(self.registered, self.reference_model, self.evaluator.architecture.n_heads)
+        self.raw = Frame(
+            parents=raw,
+            origin=origin(raw, foundation),
+            basis="raw",
             depth=depth_of(loaded[0][1]),
             calibration=dict(self.evaluator.calibration),
             mutation_rate=config.mutation_rate,
             mutation_sigma=config.mutation_sigma,
         )
-        once = (*self.frame.parents, foundation or self.average())
+        self.decoupled = self.raw.model_copy(update={"parents": decoupled(raw, foundation), "basis": "decoupled"})
+        self.frame = self.raw
+        """What candidates are expressed in: one of these two, see `settle`."""
+        once = (*self.raw.parents, *self.decoupled.parents, self.raw.origin)
         self._recall = Recall(
             lasting={recipe_digest(recipe) for recipe in once if isinstance(recipe, MergeNode)},
             finite={model.digest for model in self.parents},
@@ -70,13 +78,34 @@ class Workbench:
         """Make what is made once a run: the aligned parents and θ₀. poll: called before each."""
         if self.reference_model is not None:
             start = time.perf_counter()
-            for recipe in self.frame.parents:
+            for recipe in self.raw.parents:
                 poll()
                 self.make(recipe)
             seconds = time.perf_counter() - start
             self._job.timing("align", seconds)
             self._job.log(f"parents aligned to {self.reference_model.model_id} by weight matching in {seconds:.1f} s")
-        self.base = self.make(self.frame.foundation or self.average())
+        self.base = self.make(self.raw.origin)
+
+    def decouple(self, poll: Callable[[], None]) -> Tensors | Fault:
+        """Make the decoupled parents, and their plain sum. poll: called before each."""
+        start = time.perf_counter()
+        for recipe in self.decoupled.parents:
+            poll()
+            made = self.attempt(recipe)
+            if isinstance(made, Fault):
+                return made
+        self._job.timing("decouple", time.perf_counter() - start)
+        return self.attempt(self.sum_of(self.decoupled))
+
+    def settle(self, basis: Basis) -> None:
+        """What candidates are made from. The other parents are let go."""
+        self.frame = self.decoupled if basis == "decoupled" else self.raw
+        if basis == "raw":
+            self._recall.forget(self.decoupled.parents)
+
+    def sum_of(self, frame: Frame) -> MergeNode:
+        """Of the plain sum of task vectors."""
+        return node("task_arithmetic", frame.parents, frame.origin)
 
     def make(self, recipe: Recipe) -> dict[str, Tensor]:
         """On one thread at a time. It may be another one than that which evaluates."""
@@ -102,18 +131,30 @@ class Workbench:
 
     def average(self) -> MergeNode:
         """The plain mean of the parents, aligned where they are."""
-        return node("linear", self.frame.parents)
+        return node("linear", self.raw.parents)
 
     def evaluate(self, tensors: Tensors, split: Split, part: str = "evaluate") -> Scores | Fault:
-        """Scores, or why there are none. part: of the run's time that this is counted as."""
+        """Scores on all fixed problems, or why there are none. part: of the run's time that this is counted as."""
+        answers = self.answers(tensors, split, part=part)
+        return answers if isinstance(answers, Fault) else answers.scores()
+
+    def answers(
+        self, tensors: Tensors, split: Split, start: int = 0, stop: int | None = None, part: str = "evaluate"
+    ) -> Answers | Fault:
+        """To problems start to stop of each dataset, or why there are none."""
         with self._computing:
-            start = time.perf_counter()
+            began = time.perf_counter()
             try:
-                return self.evaluator.evaluate(tensors, split)
+                return self.evaluator.answers(tensors, split, start, stop)
             except NotMeasurable as error:
                 return error.fault
             finally:
-                self._job.timing(part, time.perf_counter() - start)
+                self._job.timing(part, time.perf_counter() - began)
+
+    def gradient(self, tensors: Tensors, seed: int, step: int, problems: int, ponder_cost: float) -> Tensors:
+        """Of training problems, see `Evaluator.gradient`. Raises `NotMeasurable`."""
+        with self._computing:
+            return self.evaluator.gradient(tensors, seed, step, problems, ponder_cost)
 
     def _fisher(self, tensors: Tensors, calibration: Mapping[str, Any]) -> Tensors:
         start = time.perf_counter()
@@ -123,7 +164,10 @@ class Workbench:
         return diagonal
 
     def fitness(self, scores: Scores, tensors: Tensors, reference: Reference) -> Fitness:
-        return fitness(scores, size_of(tensors), reference, self._weights)
+        return fitness(scores, size_of(tensors), reference, self.weights)
+
+    def by_problem(self, answers: Answers, tensors: Tensors, reference: Reference) -> Floats:
+        return by_problem(answers, size_of(tensors), reference, self.weights)
 
     def reference(self, scores: Sequence[Scores]) -> Reference:
         """scores: of the parents that were measured."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ...contract.recipe import Leaf, Recipe
+from ...contract.recipe import Recipe
+from ...contract.report import Basis
 
 
 class Frame(BaseModel):
@@ -15,9 +16,10 @@ class Frame(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     parents: list[Recipe]
-    """Each a registered model, or one that is aligned."""
-    foundation: Leaf | None
-    """θ₀; null: the mean of the parents."""
+    """Each a registered model, or one that is aligned, or decoupled from the others."""
+    origin: Recipe
+    """θ₀."""
+    basis: Basis
     depth: int
     """Blocks of each parent."""
     calibration: dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,13 @@ class Recall:
     """(leaf or lasting recipe, calibration) → diagonal Fisher. One model's size each."""
     finite: set[str] = field(default_factory=set)
     """Digests of leaves' tensors that hold neither NaN nor an infinity."""
+
+    def forget(self, recipes: Iterable[Recipe]) -> None:
+        """Let go of what was made of lasting recipes, and found out about them."""
+        keys = {recipe_digest(recipe) for recipe in recipes}
+        self.lasting -= keys
+        self.made = {key: made for key, made in self.made.items() if key not in keys}
+        self.statistics.clear()
 
 
 def materialise(

@@ -3,6 +3,7 @@
     first     linear | slerp of the parents
     second    any op that takes weights, over the parents and the first stage, about θ₀
     third     frankenmerge | dfs over the second stage and the parents
+    polish    weights of what these gave and of the parents, tensor by tensor
     noise     mutate
 
 A genome never holds another one, so recipes stay the same few nodes over any number of generations.
@@ -23,6 +24,7 @@ from ..recipe.tree import node
 First = Literal["linear", "slerp"]
 Third = Literal["frankenmerge", "dfs"]
 GroupWeights = dict[str, list[float]]
+TensorWeights = dict[str, list[float]]
 
 
 class Genome(BaseModel):
@@ -49,6 +51,8 @@ class Genome(BaseModel):
     mask_seed: Seed
     noise_seed: Seed | None
     """Null: no noise on the weights."""
+    polish: TensorWeights | None = None
+    """Tensor → weight of the third stage's result, then per parent; null: never polished."""
 
     @property
     def op(self) -> str:
@@ -58,6 +62,21 @@ class Genome(BaseModel):
 
 def express(genome: Genome, frame: Frame) -> MergeNode:
     """The recipe of a genome, every parameter filled in."""
+    root = unpolished(genome, frame)
+    if genome.polish is not None:
+        root = polished(root, genome.polish, frame)
+    if genome.noise_seed is not None:
+        root = node("mutate", [root], seed=genome.noise_seed, rate=frame.mutation_rate, sigma=frame.mutation_sigma)
+    return root
+
+
+def polished(root: Recipe, weights: TensorWeights, frame: Frame) -> MergeNode:
+    """weights: tensor → weight of root, then per parent."""
+    return node("task_arithmetic", [root, *frame.parents], frame.origin, weights=weights)
+
+
+def unpolished(genome: Genome, frame: Frame) -> MergeNode:
+    """The recipe up to its third stage."""
     parents: list[Recipe] = frame.parents
     inputs, weights = parents, {group: row[: len(parents)] for group, row in genome.second_weights.items()}
     if genome.first is not None:
@@ -74,8 +93,6 @@ def express(genome: Genome, frame: Frame) -> MergeNode:
             temperature=genome.temperature,
             calibration=frame.calibration,
         )
-    if genome.noise_seed is not None:
-        root = node("mutate", [root], seed=genome.noise_seed, rate=frame.mutation_rate, sigma=frame.mutation_sigma)
     return root
 
 
@@ -97,7 +114,7 @@ def one_op(
     return node(
         op,
         inputs,
-        base=frame.foundation or node("linear", frame.parents),
+        base=frame.origin,
         seed=mask_seed,
         weights=weights,
         density=density,

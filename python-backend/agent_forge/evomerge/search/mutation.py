@@ -22,6 +22,8 @@ REDRAW_RATE = 0.15
 """Of density, dfs temperature and each block's source."""
 SWITCH_RATE = 0.1
 """Of each stage's op."""
+POLISHED_SIZE = 0.3
+"""Of the mutations of a polished genome, beside those of others: far steps lead away from what the gradient found."""
 DENSITIES = [round(0.05 * step, 2) for step in range(1, 21)]
 TEMPERATURES = [0.1, 0.25, 0.5, 1.0, 2.0]
 WEIGHT_RANGE = (0.0, 2.0)
@@ -51,6 +53,8 @@ def mutated(genome: Genome, scheme: Scheme, generation: int, slot: int, size: fl
 
     size: of the steps, and of the odds of everything that is drawn anew.
     """
+    if genome.polish is not None:
+        size *= POLISHED_SIZE
     seed, drawn = scheme.settings.seed, chance(scheme.settings.seed, generation, slot, "mutation")
     sources = [
         layer_source(drawn, len(scheme.parents)) if drawn.random() < size * REDRAW_RATE else source
@@ -128,20 +132,24 @@ def drawn_anew(scheme: Scheme, generation: int, slot: int) -> Genome:
 
 def alone(scheme: Scheme, parent: int) -> Genome:
     """One parent as it is, but for the rounding of θ₀ + τ: its children add to it what the others know."""
+    return plain(scheme, [1.0 if other == parent else 0.0 for other in range(len(scheme.parents))])
+
+
+def plain(scheme: Scheme, weights: Sequence[float]) -> Genome:
+    """A sum of task vectors, everything else left out. weights: of each parent."""
     pool, parents = scheme.pool, len(scheme.parents)
-    row = [1.0 if other == parent else 0.0 for other in range(parents)]
     return Genome(
         first=None,
         first_weights=even(parents),
         second="task_arithmetic" if "task_arithmetic" in pool or not pool else pool[0],
-        second_weights={group: [*row, 0.0] for group in GROUPS},
+        second_weights={group: [*weights, 0.0] for group in GROUPS},
         density=1.0,
         scale=1.0,
         third=None,
         third_weights=even(parents + 1),
         layer_sources=[0] * scheme.depth,
         temperature=1.0,
-        mask_seed=derived_seed(scheme.settings.seed, 0, parent, "alone"),
+        mask_seed=derived_seed(scheme.settings.seed, 0, 0, "plain"),
         noise_seed=None,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...contract.evomerge import Candidate, EvoMergeConfig, Role, StrategyName
+from ...contract.evomerge import Candidate, EvoMergeConfig, Fitness, Role, StrategyName
 from ...contract.report import Baseline
 from ..measure.pareto import costs, named_objectives, objectives
 from .chance import chance, derived_seed
@@ -40,7 +40,7 @@ class Optimizer:
         self._worst: tuple[float, ...] = (0.0,)
         """Costs of a candidate that could not be measured."""
 
-    def meet(self, parents: Sequence[Baseline]) -> None:
+    def meet(self, parents: Sequence[Baseline], plain: Fitness | None) -> None:
         best = max(range(len(parents)), key=lambda parent: parents[parent].selection.total)
         self._worst = self._worst_of(parents)
         self._points = self._space.first_points(self._config.population, best)

@@ -54,13 +54,14 @@ class Space:
     def first_points(self, count: int, best: int) -> Points:
         """The best parent and the plain merges that everybody would try, then random ones about them.
 
-        best: index of that parent. It stands there alone, so no search ends below it.
+        best: index of that parent. It stands there alone, so no search ends below it; decoupled it is another model,
+        and stands there no more.
         """
         drawn = chance(self.seed, 0, 0, "first points")
         parents = len(self.frame.parents)
         plain = [(1.0, EVEN, 1.0), (1 / parents, 1.0, 1.0), (1.0, 1.0, 1.0)]
         alone = [1.0 if parent == best else 0.0 for parent in range(parents)]
-        points = [self._point(alone * len(GROUPS), 1.0, 1.0, 0)]
+        points = [self._point(alone * len(GROUPS), 1.0, 1.0, 0)] if self.frame.basis == "raw" else []
         points += [self._point([weight] * parents * len(GROUPS), density, scale, 0) for weight, density, scale in plain]
         while len(points) < count:
             by_parent = drawn.uniform(0.25, 1.5, parents)

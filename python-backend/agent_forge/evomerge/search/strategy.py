@@ -7,9 +7,10 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from ...contract.evomerge import Candidate, Role, StrategyName
+from ...contract.evomerge import Candidate, EvoMergeSettings, Fitness, Role, StrategyName
 from ...contract.recipe import MergeNode
 from ...contract.report import Baseline
+from .genome import TensorWeights
 
 POPULATIONS: dict[StrategyName, tuple[int, int]] = {
     "tournament": (8, 8),
@@ -20,6 +21,33 @@ POPULATIONS: dict[StrategyName, tuple[int, int]] = {
     "nsga2": (2, 64),
 }
 """The fewest and the most candidates of a generation."""
+
+
+POLISHED_EVERY = 10
+"""Generations from one polishing of the tournament's champion to the next."""
+LATER_SHARE = 4
+"""A later polishing has so many times fewer steps than the first: it begins from what the last one found."""
+POLISH_PROBLEMS = 16
+"""Training problems of each dataset, for a step."""
+
+
+def polish_steps(settings: EvoMergeSettings, generation: int) -> int:
+    """Steps of the polishing in a generation, 0 where there is none. The first is generation 1."""
+    if generation % POLISHED_EVERY != 1:
+        return 0
+    return settings.polish_steps if generation == 1 else settings.polish_steps // LATER_SHARE
+
+
+class Polish(BaseModel):
+    """Improve the weights of a recipe and of the parents by gradient, see `polish.polish`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: TensorWeights | None
+    """Where to begin; null: the recipe as it is."""
+    steps: int
+    seed: int
+    """Of the training problems."""
 
 
 class Plan(BaseModel):
@@ -33,6 +61,16 @@ class Plan(BaseModel):
     recipe: MergeNode
     parents: list[str]
     """Ids of the candidates that it comes from; of the parent models, where it comes from none."""
+    polished: bool = False
+    """Whether weights in the recipe were improved by gradient."""
+    polish: Polish | None = None
+    """Null: the recipe is what shall be made. Else weights over it are to be found first."""
+
+
+def root_of(candidate: Candidate) -> MergeNode:
+    """Every candidate is made by an op."""
+    assert isinstance(candidate.recipe, MergeNode)  # noqa: S101 - as its plan was
+    return candidate.recipe
 
 
 class Strategy(Protocol):
@@ -42,8 +80,9 @@ class Strategy(Protocol):
     beginning, with recorded candidates, and none has a state that is stored.
     """
 
-    def meet(self, parents: Sequence[Baseline]) -> None:
-        """The parents' scores, in order: told once, before anything is asked."""
+    def meet(self, parents: Sequence[Baseline], plain: Fitness | None) -> None:
+        """Told once, before anything is asked: the parents' scores, in order, and those of the plain sum of the task
+        vectors that the frame has, null where it could not be measured."""
 
     def ask(self) -> list[Plan]:
         """The candidates of the next generation, in slot order."""

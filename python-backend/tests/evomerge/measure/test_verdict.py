@@ -44,7 +44,7 @@ def parent(name: str, heldout: Fitness | None, fault: Fault | None = None) -> Ba
             [scores(0.7, 0.6)],
             "better",
             "Better than every parent: the champion solves 60.0 % of the held-out problems and its best parent, p0, "
-            "60.0 %; held-out fitness 0.800 against 0.700.",
+            "60.0 %; held-out fitness 0.800 against 0.700; mean depth 3.00 against 3.00.",
         ),
         # 5.3 % fitter, since it computes less: 38 % solved, where a parent solves 55 %
         (
@@ -52,7 +52,7 @@ def parent(name: str, heldout: Fitness | None, fault: Fault | None = None) -> Ba
             [scores(0.70, 0.35), scores(0.66, 0.55, compute=0.9, depth=3.4)],
             "faster_but_solves_fewer",
             "Faster, but solves fewer: the champion solves 38.0 % of the held-out problems and its most accurate "
-            "parent, p1, 55.0 %; held-out fitness 0.737 against 0.700 of its best parent, p0, mean depth 1.50 "
+            "parent, p1, 55.0 %; held-out fitness 0.737 against 0.700 of its best parent, p0; mean depth 1.50 "
             "against 3.40.",
         ),
         (scores(0.8, 0.5), [scores(0.7, 0.6)], "solves_fewer", "Fitter, but solves fewer"),
@@ -75,6 +75,32 @@ def test_levels(own: Fitness, parents: list[Fitness], level: VerdictLevel, said:
     assert found.best_parent.fitness == max(one.total for one in parents)
     assert found.most_accurate_parent is not None
     assert found.most_accurate_parent.accuracy == max(one.accuracy or 0 for one in parents)
+
+
+@pytest.mark.parametrize(
+    ("own", "merges", "level", "said"),
+    [
+        (scores(0.9, 0.9), {"ties": 0.7, "swudi": 0.8}, "better", "Better than the best single merge and every parent"),
+        (scores(0.9, 0.9), {"ties": 0.7, "swudi": 0.9}, "not_better_than_merge", "the best single merge, swudi"),
+        (scores(0.9, 0.9), {"task_arithmetic": 0.95}, "not_better_than_merge", "against 0.950 and 0.600"),
+        (scores(0.5, 0.9), {"ties": 0.7}, "not_better", "Not better than its best parent"),
+        # no merge of one shot: not what a single merge means
+        (scores(0.9, 0.9), {"best_generation_0": 0.95, "foundation": 0.97}, "better", "Better than every parent"),
+    ],
+)
+def test_beside_single_merges(own: Fitness, merges: dict[str, float], level: VerdictLevel, said: str) -> None:
+    rivals = [
+        parent("p", None).model_copy(update={"name": name, "heldout": scores(total, 0.5)})
+        for name, total in merges.items()
+    ]
+    unpolished = scores(0.7, 0.6)
+    found = verdict(
+        CHAMPION, "champion model", own, None, [parent("p", scores(0.6, 0.5)), *rivals], "generations", unpolished
+    )
+    assert found.level == level
+    assert said in found.sentence
+    assert found.unpolished is not None
+    assert found.unpolished.fitness == 0.7
 
 
 FAULT = Fault(kind="loss_not_finite", message="on parity the loss is not finite")

@@ -160,7 +160,7 @@ def test_candidates_without_scores_cost_most(strategy: str) -> None:
 
     def told(generations: int) -> list[list[float]]:
         ours, densities = search(strategy=strategy), []
-        ours.meet(parents(0.2, 0.9, 0.3))
+        ours.meet(parents(0.2, 0.9, 0.3), None)
         for generation in range(generations):
             plans = ours.ask()
             densities.append([plan.recipe.parameters["density"] for plan in plans])

@@ -10,6 +10,7 @@ from agent_forge.evomerge.errors import BadParameter, UnknownOp
 from agent_forge.evomerge.layers import GROUPS
 from agent_forge.evomerge.merge_methods import weighing
 from agent_forge.evomerge.ops.registry import merge_op_named
+from agent_forge.evomerge.recipe.basis import origin
 from agent_forge.evomerge.recipe.materialise import materialise
 from agent_forge.evomerge.search.space import DENSITY, SCALE, WEIGHTS, Space, chosen_ops
 
@@ -32,7 +33,7 @@ def made(ours: Space, point: list[float]) -> torch.Tensor:
 def test_a_point_in_its_recipe() -> None:
     weights = [round(0.05 * index, 2) for index in range(18)]
     recipe = space("ties").recipe(np.array([*weights, 0.25, 1.5]))
-    assert (recipe.op, recipe.inputs, recipe.base) == ("ties", FRAME.parents, FRAME.foundation)
+    assert (recipe.op, recipe.inputs, recipe.base) == ("ties", FRAME.parents, FRAME.origin)
     assert recipe.parameters == {
         "weights": {group: weights[3 * row : 3 * row + 3] for row, group in enumerate(GROUPS)},
         "density": 0.25,
@@ -113,7 +114,7 @@ def test_ops_that_may_be_chosen() -> None:
 
 
 def test_without_a_foundation_the_base_is_the_mean() -> None:
-    ours = Space(FRAME.model_copy(update={"foundation": None}), ("ties",), 0)
+    ours = Space(FRAME.model_copy(update={"origin": origin(FRAME.parents, None)}), ("ties",), 0)
     base = ours.recipe(ours.first_points(1, 0)[0]).base
     assert base is not None
     assert not isinstance(base, Leaf)

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from evomerge.recorded import FRAME, PARENTS, all_measured, parents
+from evomerge.recorded import FRAME, PARENTS, all_measured, parents, scored
 
 from agent_forge.contract.evomerge import EvoMergeSettings, Role
-from agent_forge.contract.recipe import Leaf
+from agent_forge.contract.recipe import Leaf, MergeNode
+from agent_forge.contract.report import Basis
 from agent_forge.evomerge.errors import UnknownOp
 from agent_forge.evomerge.ops.registry import merge_op_named
 from agent_forge.evomerge.recipe.materialise import materialise
 from agent_forge.evomerge.recipe.tree import nodes
-from agent_forge.evomerge.search.genome import Genome, express, second_stage_ops
+from agent_forge.evomerge.search.genome import Genome, express, polished, second_stage_ops
 from agent_forge.evomerge.search.mutation import SCALE_RANGE, WEIGHT_RANGE, Scheme, alone, mutated
 from agent_forge.evomerge.search.stopping import Gains
 from agent_forge.evomerge.search.tournament import (
@@ -186,13 +187,59 @@ def test_patience(bests: list[float], patience: int | None, stops_after: int | N
     assert stopped == stops_after
 
 
-def test_the_best_parent_competes_until_a_candidate_is_better() -> None:
-    ours = Tournament(scheme(), FRAME)
-    ours.meet(parents(0.2, 0.9, 0.3))
-    for generation, best, expected in ((0, 0.8, "b"), (1, 0.95, "run.g1.s7")):
+@pytest.mark.parametrize(
+    ("plain_sum", "basis", "first"),
+    [
+        (None, "raw", ["b"]),
+        (0.85, "raw", ["b"]),
+        (0.92, "raw", list(PARENTS)),
+        # decoupled, no parent is itself
+        (0.85, "decoupled", list(PARENTS)),
+    ],
+)
+def test_the_best_that_there_was_competes_until_a_candidate_is_better(
+    plain_sum: float | None, basis: Basis, first: list[str]
+) -> None:
+    ours = Tournament(scheme(), FRAME.model_copy(update={"basis": basis}))
+    ours.meet(parents(0.2, 0.9, 0.3), scored(plain_sum, {}) if plain_sum is not None else None)
+    for generation, best, expected in ((0, 0.8, first), (1, 0.95, ["run.g1.s7"])):
         totals = [best - 0.1 * (7 - slot) for slot in range(8)]
         ours.tell(all_measured(ours.ask(), totals, generation), 1.0)
-        assert ours.ask()[0].parents == [expected]
+        assert ours.ask()[0].parents == expected
+
+
+def test_the_champion_is_polished_in_generation_1_and_every_tenth_after() -> None:
+    ours = Tournament(scheme(polish_steps=40), FRAME)
+    ours.meet(parents(0.2, 0.9, 0.3), None)
+    found = {}
+    for generation in range(22):
+        plans = ours.ask()
+        for plan in plans:
+            if plan.polish is not None:
+                found[generation] = plan.polish
+                assert (plan.role, plan.polished) == (Role.polished, True)
+        ours.tell(all_measured(plans, [0.95 + generation / 1000] * 8, generation), 1.0)
+    assert {generation: polish.steps for generation, polish in found.items()} == {1: 40, 11: 10, 21: 10}
+    assert found[1].start is None
+    assert len({polish.seed for polish in found.values()}) == 3
+
+
+def test_children_of_what_is_polished_keep_its_weights() -> None:
+    ours = Tournament(scheme(), FRAME)
+    ours.meet(parents(0.2, 0.9, 0.3), None)
+    ours.tell(all_measured(ours.ask(), [0.1] * 8, 0), 1.0)
+    plans = ours.ask()
+    found = all_measured(plans, [0.99, *[0.1] * 7], 1)
+    weights = {"output_layer.bias": [0.5, 0.25, 0.0, 1.0]}
+    found[0] = found[0].model_copy(update={"recipe": polished(plans[0].recipe, weights, FRAME)})
+    ours.tell(found, 1.0)
+    children = [plan for plan in ours.ask() if plan.parents == [found[0].id]]
+    assert len(children) == 3
+    for child in children:
+        assert child.polished
+        assert any(
+            isinstance(part, MergeNode) and part.parameters.get("weights") == weights for part in nodes(child.recipe)
+        )
 
 
 def test_a_parent_alone_is_that_parent() -> None:
