@@ -10,7 +10,8 @@ found, and with those found before, as in every merge of a run but the first.
 mergekit is never a dependency: give the python of a virtual environment that has it. Its functions get the same
 tensors, one by one; times are for the whole set. _agreement.py says whether the results are the same; where they
 are not, and no difference of definition explains it, the exit code is 1.
-`align` has to be asked for: it is no pass over the tensors but a search. The last line is JSON.
+Ops that are no pass over the tensors have to be asked for: `align`, a search, and those that solve for matrices. The
+last line is JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -28,7 +29,7 @@ from typing import Any, cast
 
 import torch
 
-from agent_forge.contract.architecture import ARCHITECTURES, Preset, tensor_shapes
+from agent_forge.contract.architecture import ARCHITECTURES, Preset, block_of, tensor_shapes
 from agent_forge.evomerge.ops.registry import merge_op_named, merge_ops
 from agent_forge.evomerge.ops.statistics_cache import Statistic, StatisticsCache
 
@@ -55,7 +56,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "nuslerp": {"weights": [0.6, 0.4]},
     "frankenmerge": {"embedding_source": 1, "output_source": 2},
 }
-NOT_THEIRS = ("align", "decouple", "dfs", "fisher", "frankenmerge", "mutate", "swudi")
+NO_PASS = ("align", "regmean", "regmean_plus_plus")
+"""Ops that search or solve."""
+NOT_THEIRS = (*NO_PASS, "decouple", "dfs", "fisher", "frankenmerge", "mutate", "swudi")
 """Ops that mergekit has none of, or that copy whole tensors."""
 
 
@@ -134,6 +137,8 @@ def measure(name: str, base: State, models: list[State], repeats: int) -> Row:
     if "fisher" in op.needs:
         extra["fisher"] = [{key: value.abs() for key, value in model.items()} for model in chosen]
         read += len(chosen) * size
+    if "grams" in op.needs:
+        extra["grams"] = own_grams
     found: dict[Hashable, Any] = {}
 
     def known(tensor: str) -> StatisticsCache:
@@ -154,9 +159,15 @@ def measure(name: str, base: State, models: list[State], repeats: int) -> Row:
     row = Row(name, median(times[1:]), read + size, median(rates[1:]))
     if found:
         row.first_seconds = times[0]
-    if op.whole:
+    if op.whole and not op.measures:
         row.notes.append("shares memory with its inputs: nothing is read")
     return row
+
+
+def own_grams(index: int, model: Mapping[str, torch.Tensor]) -> State:
+    """As if each matrix of a block read a few rows of its own."""
+    rows = {key: tensor[:64].double() for key, tensor in model.items() if tensor.dim() == 2 and block_of(key)}
+    return {key: read.T @ read for key, read in rows.items()}
 
 
 def compiled(name: str, settings: dict[str, Any]) -> None:
@@ -168,6 +179,7 @@ def compiled(name: str, settings: dict[str, Any]) -> None:
         models,
         base=small if "base" in op.needs else None,
         fisher=[{"w": small["w"].abs()}] * len(models) if "fisher" in op.needs else None,
+        grams=own_grams,
         **settings,
     )
 
@@ -225,7 +237,7 @@ def table(rows: list[Row]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", type=Preset, default=Preset.tinytitan)
-    parser.add_argument("--ops", default=",".join(name for name in merge_ops() if name != "align"))
+    parser.add_argument("--ops", default=",".join(name for name in merge_ops() if name not in NO_PASS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--mergekit", help="python of a virtual environment with mergekit")
     parser.add_argument("--directory", type=Path, default=Path(), help="files go to a temporary directory below it")

@@ -23,6 +23,7 @@ from .batch import Batch, Encoded, collate, encode
 from .datasets.problem import Dataset, Split
 from .datasets.registry import load_datasets
 from .draws import Draws
+from .grams import grams
 from .model import TinyTitan
 from .presets import DEFAULTS
 from .scoring import Answers, Counts, Evaluation, counted, spans
@@ -31,6 +32,10 @@ from .training import autocast, for_reading, uses_bf16
 
 # More tokens at once leave the caches, fewer cost calls.
 _TOKENS_PER_CALL = 2048
+
+
+_Measure = Callable[[Architecture, Mapping[str, Tensor], Sequence[Encoded], int], dict[str, Tensor]]
+"""(architecture, tensors, problems, padding) → what was found out about the tensors, by name."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,15 @@ class Evaluator:
 
         `calibration` as in `self.calibration`. Float32 on one CPU thread, so that the bytes depend on nothing else.
         """
+        return self._calibrated(_fisher, tensors, calibration)
+
+    def grams(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Gram matrix of each matrix's inputs, see `grams.grams`; on one CPU thread, as `fisher`."""
+        return self._calibrated(grams, tensors, calibration)
+
+    def _calibrated(
+        self, measure: _Measure, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]
+    ) -> dict[str, Tensor]:
         chosen = ProblemSet(
             tuple(calibration["datasets"]),
             int(calibration["difficulty"]),
@@ -175,12 +189,11 @@ class Evaluator:
             str(calibration["tokenizer"]),
         )
         encoded = self._encoded(chosen, Split(calibration["split"]), 0, chosen.problems)
+        problems = [problem for _, part in encoded for problem in part]
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return _fisher(
-                self._of(tensors), tensors, [p for _, part in encoded for p in part], self._tokenizer(chosen)
-            )
+            return measure(self._of(tensors), tensors, problems, self._tokenizer(chosen).pad)
         finally:
             torch.set_num_threads(threads)
 
@@ -295,7 +308,7 @@ def _descend(
 
 
 def _fisher(
-    arch: Architecture, tensors: Mapping[str, Tensor], problems: Sequence[Encoded], tokenizer: Tokenizer
+    arch: Architecture, tensors: Mapping[str, Tensor], problems: Sequence[Encoded], pad: int
 ) -> dict[str, Tensor]:
     own = {name: tensor.detach().to("cpu", torch.float32) for name, tensor in tensors.items()}
     model = TinyTitan(arch).bind(own).requires_grad_()
@@ -313,7 +326,7 @@ def _fisher(
     for name, parameter in model.named_parameters():
         parameter.register_post_accumulate_grad_hook(partial(square, name))  # type: ignore[no-untyped-call]
     for problem in problems:
-        batch = collate([problem], tokenizer.pad)
+        batch = collate([problem], pad)
         output = model(batch.tokens, batch.layout, batch.labels)
         torch.autograd.backward(F.cross_entropy(output.logits, batch.targets))
     return {

@@ -97,15 +97,16 @@ class Block(nn.Module):
 class TinyTitan(nn.Module):
     """`state_dict` names and shapes are exactly those of `tensor_shapes(arch)`; parameters are float32.
 
-    Built on the meta device: load tensors with `bind`, which copies nothing. Raises ValueError where the width is
-    no even multiple of the heads.
+    Built on the meta device: load tensors with `bind`, which copies nothing. gather_below: share of active tokens below
+    which they alone are computed. Raises ValueError where the width is no even multiple of the heads.
     """
 
-    def __init__(self, arch: Architecture) -> None:
+    def __init__(self, arch: Architecture, *, gather_below: float = _GATHER_BELOW) -> None:
         super().__init__()
         if arch.d_model % (2 * arch.n_heads):
             raise ValueError(f"d_model {arch.d_model} is no even multiple of n_heads {arch.n_heads}")
         self.arch = arch
+        self._gather_below = gather_below
         with torch.device("meta"):
             self.embedding = nn.Embedding(arch.vocab_size, arch.d_model)
             self._blocks = [Block(arch.d_model, arch.d_ff) for _ in range(arch.n_layers)]
@@ -167,7 +168,7 @@ class TinyTitan(nn.Module):
             if skip and share == 0.0:
                 halting.advance(halting.spent, x, last)
                 break
-            chosen = rows.nonzero().squeeze(1) if skip and share < _GATHER_BELOW else None
+            chosen = rows.nonzero().squeeze(1) if skip and share < self._gather_below else None
             new, gate = self._block(block, x, chosen, layout, turn, memory=memory, dropout=dropout)
             if chosen is not None:
                 x = x.index_copy(0, chosen, new)

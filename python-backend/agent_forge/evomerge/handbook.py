@@ -24,7 +24,7 @@ For every op:
   `middle`, `late`, then `heads` (what is none of the others) and `output`. Groups that are left out have weights of 1.
   A list under a tensor's name counts more than its group's.
 - The result depends on nothing but the inputs, the parameters and the seed: not on threads, order of work or machine,
-  but for `dfs` and `fisher`, which measure. Inputs are never written to.
+  but for `dfs`, `fisher`, `regmean` and `regmean_plus_plus`, which measure. Inputs are never written to.
 - "mergekit" is version 0.1.5, see [merge.py](../../../benchmarks/merge.py), which compares every op with it.
 """
 _TYPES = {"integer": "whole number", "number": "number", "object": "object", "array": "list"}

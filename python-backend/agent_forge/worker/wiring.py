@@ -80,14 +80,19 @@ def retrain(origin: TrainingOrigin, initial: Tensors | None, settings: Settings)
     return cognate.replay(origin, initial, dataset_roots=settings.dataset_roots)
 
 
-def materialiser(settings: Settings) -> Materialise:
-    """Recipe and leaves' tensors → the tensors that it stands for; Fisher information is measured where it asks.
+class _Measuring:
+    """Measures as the calibration of a recipe says, which names all that it takes."""
 
-    Aligned parents take longest, and all candidates of a run have the same: they are kept from one call to the next.
-    """
-    aligned: dict[str, StateDict] = {}
+    def __init__(self, settings: Settings) -> None:
+        self._roots = settings.dataset_roots
 
-    def fisher(tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        return self._evaluator(calibration).fisher(tensors, calibration)
+
+    def grams(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        return self._evaluator(calibration).grams(tensors, calibration)
+
+    def _evaluator(self, calibration: Mapping[str, Any]) -> Evaluator:
         named = ProblemSet(
             tuple(calibration["datasets"]),
             int(calibration["difficulty"]),
@@ -95,7 +100,15 @@ def materialiser(settings: Settings) -> Materialise:
             str(calibration["tokenizer"]),
         )
         arch = Architecture.model_validate(calibration["architecture"])
-        return Evaluator(arch, named, named, roots=settings.dataset_roots).fisher(tensors, calibration)
+        return Evaluator(arch, named, named, roots=self._roots)
+
+
+def materialiser(settings: Settings) -> Materialise:
+    """Recipe and leaves' tensors → the tensors that it stands for; inputs are measured where it asks.
+
+    Aligned parents take longest, and all candidates of a run have the same: they are kept from one call to the next.
+    """
+    aligned: dict[str, StateDict] = {}
 
     def make(recipe: Recipe, leaves: Mapping[str, Tensors]) -> Tensors:
         def load(leaf: Leaf) -> Mapping[str, Tensor]:
@@ -104,7 +117,7 @@ def materialiser(settings: Settings) -> Materialise:
         nonlocal aligned
         lasting = {recipe_digest(n) for n in nodes(recipe) if isinstance(n, MergeNode) and n.op == "align"}
         recall = Recall(lasting=lasting, made={key: aligned[key] for key in lasting & aligned.keys()})
-        made = materialise(recipe, load, fisher, recall)
+        made = materialise(recipe, load, _Measuring(settings), recall)
         aligned = recall.made
         return made
 

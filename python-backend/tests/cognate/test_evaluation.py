@@ -99,6 +99,59 @@ def test_fisher_is_the_mean_squared_gradient(evaluator: Evaluator) -> None:
     assert torch.get_num_threads() == threads
 
 
+@pytest.mark.parametrize("halting", [-8.0, -1.0, 1.0])
+def test_grams_are_of_what_each_matrix_reads(evaluator: Evaluator, halting: float) -> None:
+    """Against the inputs of all modules where every token is computed, of which those are taken that count."""
+    tensors = weights(halting=halting)
+    calibration = dict(evaluator.calibration) | {"datasets": ["arithmetic", "recall"], "problems": 3}
+    found = evaluator.grams(tensors, calibration)
+    titan, inputs = TinyTitan(TINY).bind(tensors).requires_grad_(False), dict[str, list[torch.Tensor]]()
+    for name, module in titan.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            inputs[name] = []
+            module.register_forward_pre_hook(lambda _, args, name=name: inputs[name].append(args[0]))
+    expected = {f"{name}.weight": torch.zeros(()) for name in inputs if name != "act_halting"}
+
+    def add(name: str, x: torch.Tensor) -> None:
+        expected[f"{name}.weight"] = expected[f"{name}.weight"] + x.T.double() @ x.double()
+
+    codec = ByteTokenizer()
+    for dataset in ("arithmetic", "recall"):
+        for problem in builtin(dataset, 1, TINY.window).problems(Split.train, 3):
+            batch = collate([encode(problem, codec, True, 256)], codec.pad)
+            for read in inputs.values():
+                read.clear()
+            depth = titan(batch.tokens, batch.layout, batch.labels, skip=False).depth
+            remembers = len(batch.tokens) > TINY.window
+            wanted = torch.zeros_like(batch.layout.real)
+            wanted[batch.labels] = True
+            for layer in range(TINY.n_layers):
+                active = (depth > layer) & (wanted if layer == TINY.n_layers - 1 else batch.layout.real)
+                if not active.any():
+                    break
+                taken = {"self_attn.in_proj": batch.layout.real, "self_attn.out_proj": active}
+                for part, rows in (taken | {"linear1": active, "linear2": active}).items():
+                    name = f"transformer_blocks.{layer}.{part}"
+                    add(name, inputs[name][0][rows])
+                if remembers:
+                    add("memory_gate", inputs["memory_gate"][layer][active])
+            add("output_layer", inputs["output_layer"][0])
+    assert found.keys() == expected.keys()
+    for name, gram in found.items():
+        torch.testing.assert_close(gram, expected[name].expand_as(gram), rtol=1e-4, atol=1e-4)
+
+
+def test_grams_change_with_neither_threads_nor_shared_memory(evaluator: Evaluator) -> None:
+    """Blocks of a stack may be one tensor."""
+    tensors, calibration = stacked(weights(), 5), dict(evaluator.calibration) | {"problems": 2}
+    found = evaluator.grams(tensors, calibration)
+    torch.set_num_threads(2)
+    again = evaluator.grams({name: tensor.clone() for name, tensor in tensors.items()}, calibration)
+    assert found.keys() == again.keys()
+    assert all(torch.equal(gram, again[name]) for name, gram in found.items())
+    assert torch.get_num_threads() == 2
+
+
 def stacked(tensors: dict[str, torch.Tensor], depth: int) -> dict[str, torch.Tensor]:
     """Its blocks over and over, to another depth."""
     arch = TINY.model_copy(update={"n_layers": depth})

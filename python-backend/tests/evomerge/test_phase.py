@@ -77,7 +77,7 @@ def test_a_run(job: tuple[MemoryJob, list[str]]) -> None:
     model, tensors = ours.load_model(report.champion_model_id)
     assert (model.kind, model.digest) == (ModelKind.merged, best.digest)
     assert isinstance(model.origin, MergeOrigin)
-    rebuilt = materialise(model.origin.recipe, lambda leaf: ours.load_model(leaf.model_id)[1], evaluator.fisher)
+    rebuilt = materialise(model.origin.recipe, lambda leaf: ours.load_model(leaf.model_id)[1], evaluator)
     assert digest_tensors(rebuilt) == digest_tensors(tensors) == best.digest
     assert model.metrics["selection/fitness"] == best.fitness.total
 
@@ -87,7 +87,7 @@ def test_every_candidate_can_be_made_again(job: tuple[MemoryJob, list[str]]) -> 
     run(EvoMergeConfig(parents=parents, generations=2, polish_steps=3, basis="decoupled"), ours, tiny_evaluator)
     assert any(one.polished for one in ours.candidates())
     for one in ours.candidates():
-        tensors = materialise(one.recipe, lambda leaf: ours.load_model(leaf.model_id)[1], TinyEvaluator().fisher)
+        tensors = materialise(one.recipe, lambda leaf: ours.load_model(leaf.model_id)[1], TinyEvaluator())
         assert digest_tensors(tensors) == one.digest
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,13 +47,23 @@ def drawn(seed: int, scale: float = 0.3) -> State:
     return {name: torch.randn(shape, generator=generator) * scale for name, shape in shapes.items()}
 
 
-def logits(state: Mapping[str, Tensor], family: int, a: Tensor, b: Tensor) -> Tensor:
+def logits(
+    state: Mapping[str, Tensor],
+    family: int,
+    a: Tensor,
+    b: Tensor,
+    read: Callable[[str, Tensor], None] = lambda name, inputs: None,
+) -> Tensor:
+    """read: called with the inputs of each matrix."""
     table = state["embedding.weight"]
     h = table[a] + table[b].roll(3, dims=-1) + table[SIDE + family] + state["memory_gate.bias"]
     for layer in range(ARCHITECTURE.n_layers):
         block = f"transformer_blocks.{layer}"
+        read(f"{block}.linear1.weight", h)
         inner = F.relu(F.linear(h, state[f"{block}.linear1.weight"], state[f"{block}.linear1.bias"]))
+        read(f"{block}.linear2.weight", inner)
         h = h + F.linear(inner, state[f"{block}.linear2.weight"])
+    read("output_layer.weight", h)
     return F.linear(h, state["output_layer.weight"], state["output_layer.bias"])
 
 
@@ -137,6 +147,19 @@ class TinyEvaluator:
             for name, gradient in zip(own, gradients, strict=True):
                 total[name] += gradient * gradient
         return total
+
+    def grams(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> State:
+        found: State = {}
+
+        def read(name: str, inputs: Tensor) -> None:
+            wide = inputs.double()
+            found[name] = found.get(name, torch.zeros(())) + wide.T @ wide
+
+        families = calibration.get("datasets", list(FAMILIES))
+        with torch.no_grad():
+            for family in map(list(FAMILIES).index, families):
+                logits(tensors, family, *problems(calibration["split"]), read)
+        return found
 
 
 @dataclass

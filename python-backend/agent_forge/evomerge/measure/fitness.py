@@ -71,7 +71,7 @@ class Evaluator(Protocol):
 
     @property
     def calibration(self) -> Mapping[str, Any]:
-        """JSON that names the calibration batch completely: all that `fisher` needs beyond the tensors
+        """JSON that names the calibration batch completely: all that `fisher` and `grams` need beyond the tensors
         (datasets, problems, architecture, …). It is written into recipes, so that a recipe alone determines
         the bytes of what it makes."""
 
@@ -98,6 +98,12 @@ class Evaluator(Protocol):
 
         Float32, names and shapes as in `tensors`. Computed on one thread, in float32, so that the
         thread count does not change the bytes of a merge that uses it.
+        """
+
+    def grams(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Σ xᵀx over the inputs x of a matrix on the calibration batch, by the matrix's name: float64 (in, in).
+
+        Computed on one thread, as `fisher`.
         """
 
 

@@ -23,7 +23,7 @@ from ..recipe.basis import decoupled, origin
 from ..recipe.demand import Demand
 from ..recipe.foundation import common_foundation
 from ..recipe.frame import Frame
-from ..recipe.materialise import Recall, materialise
+from ..recipe.materialise import Measure, Recall, materialise
 from ..recipe.tree import node, recipe_digest
 from .fitness import Answers, Evaluator, Floats, MakeEvaluator, Reference, Scores, Split, by_problem, fitness
 
@@ -68,9 +68,9 @@ class Workbench:
             finite={model.digest for model in self.parents},
         )
         self._computing = Lock()
-        """Measuring Fisher information sets the number of threads of the whole process."""
+        """Measuring Fisher information or Gram matrices sets the number of threads of the whole process."""
         self.fisher_seconds = 0.0
-        """Spent on measuring Fisher information so far, waiting for an evaluation to end included."""
+        """Spent on measuring these so far, waiting for an evaluation to end included."""
         self.base: Tensors = {}
         """θ₀, which task vectors are about."""
 
@@ -109,7 +109,7 @@ class Workbench:
 
     def make(self, recipe: Recipe) -> dict[str, Tensor]:
         """On one thread at a time. It may be another one than that which evaluates."""
-        return materialise(recipe, self._leaf, self._fisher, self._recall)
+        return materialise(recipe, self._leaf, self, self._recall)
 
     def attempt(self, recipe: Recipe) -> dict[str, Tensor] | Fault:
         """As `make`, or why it can't be merged. Raises `LeafChanged`: that accuses a file, not the recipe."""
@@ -156,12 +156,18 @@ class Workbench:
         with self._computing:
             return self.evaluator.gradient(tensors, seed, step, problems, ponder_cost)
 
-    def _fisher(self, tensors: Tensors, calibration: Mapping[str, Any]) -> Tensors:
+    def fisher(self, tensors: Tensors, calibration: Mapping[str, Any]) -> Tensors:
+        return self._measured(self.evaluator.fisher, tensors, calibration)
+
+    def grams(self, tensors: Tensors, calibration: Mapping[str, Any]) -> Tensors:
+        return self._measured(self.evaluator.grams, tensors, calibration)
+
+    def _measured(self, measure: Measure, tensors: Tensors, calibration: Mapping[str, Any]) -> Tensors:
         start = time.perf_counter()
         with self._computing:
-            diagonal = self.evaluator.fisher(tensors, calibration)
+            found = measure(tensors, calibration)
         self.fisher_seconds += time.perf_counter() - start
-        return diagonal
+        return found
 
     def fitness(self, scores: Scores, tensors: Tensors, reference: Reference) -> Fitness:
         return fitness(scores, size_of(tensors), reference, self.weights)

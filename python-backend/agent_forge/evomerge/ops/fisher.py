@@ -12,7 +12,7 @@ from .compiled import Array, Factors, Inputs, filled, kernel, many
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
-Calibration = Annotated[dict[str, Any], Field(description="names the batch that the Fisher is measured on")]
+Calibration = Annotated[dict[str, Any], Field(description="names the batch that the inputs are measured on")]
 
 
 @merge_op(source="Matena & Raffel 2022, Merging models with Fisher-weighted averaging, arXiv:2111.09832")

@@ -5,6 +5,7 @@ Positional parameters say what an op works on, keyword-only ones are its setting
     models: Tensors              the inputs' tensors of one name; `Annotated[Tensors, Inputs(1, 1)]` bounds their number
     base: Tensor                 θ₀'s tensor of that name
     fisher: Tensors              the inputs' diagonal Fisher for that name
+    grams: Grams                 what matrices of the inputs, or of other models, read on an input's problems
     statistics: StatisticsCache  what other merges of the same inputs share
     draw: Draw                   random numbers keyed by (seed, op, tensor)
     group: str                   the layer group that the tensor is in
@@ -37,6 +38,9 @@ from .statistics_cache import StatisticsCache, nothing_cached
 StateDict = dict[str, Tensor]
 Tensors = Sequence[Tensor]
 Models = Sequence[Mapping[str, Tensor]]
+Grams = Callable[[int, Mapping[str, Tensor]], Mapping[str, Tensor]]
+"""(index of an input, a model's tensors) → Σ xᵀx over what each matrix of the model reads on that input's problems, by
+the matrix's name: float64 (in, in)."""
 
 
 _EDGES, _MERGEKIT = "Edges:", "mergekit:"
@@ -91,6 +95,11 @@ class MergeOp:
     settings: type[BaseModel]
     resolved: frozenset[str]
 
+    @property
+    def measures(self) -> bool:
+        """Runs its inputs: its bytes are those of the machine type and torch version that measured."""
+        return bool(self.needs & {"fisher", "grams"})
+
     def describe(self) -> MergeMethod:
         return MergeMethod(
             name=self.name,
@@ -118,6 +127,7 @@ class MergeOp:
         *,
         base: Mapping[str, Tensor] | None = None,
         fisher: Models | None = None,
+        grams: Grams | None = None,
         seed: int = 0,
         statistics: Callable[[str], StatisticsCache] = lambda name: nothing_cached,
         known_finite: bool = False,
@@ -127,7 +137,8 @@ class MergeOp:
         """Merge models of one shape into a new one.
 
         models: name → tensor, all of the same names, shapes and dtypes. base: θ₀, their mean where it is
-        absent. fisher: each input's diagonal Fisher, for the ops that need it. seed: key of random numbers.
+        absent. fisher: each input's diagonal Fisher, for the ops that need it; grams likewise. seed: key of random
+        numbers.
         statistics: tensor name → the statistics that the caller keeps.
         known_finite: the caller has looked, so that NaN and infinities need not be sought again.
         depth: number of blocks, where the models given are parts of whole ones.
@@ -138,6 +149,8 @@ class MergeOp:
         self.check(models, base)
         if "fisher" in self.needs and (fisher is None or len(fisher) != len(models)):
             raise WrongInputs(f"{self.name} needs the diagonal Fisher of each input")
+        if "grams" in self.needs and grams is None:
+            raise WrongInputs(f"{self.name} needs the Gram matrices of what each input reads")
         if not known_finite:
             for index, model in enumerate(models):
                 refuse_non_finite(model, f"input {index}")
@@ -145,7 +158,7 @@ class MergeOp:
                 refuse_non_finite(base, "the base")
         checked = self.parameters(settings)
         if self.whole:
-            merged: StateDict = self.function(models, **checked)
+            merged: StateDict = self.function(models, *([grams] if "grams" in self.needs else []), **checked)
             return merged
         depth = depth_of(models[0]) if depth is None else depth
         out: StateDict = {}

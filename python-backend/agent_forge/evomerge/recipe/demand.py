@@ -84,7 +84,7 @@ class Demand:
                 self._take(part, (copied[name][1] for name in more if copied[name][0] == index))
             else:
                 # Fisher information, and permutations, are of whole models
-                self._take(part, self.outline(part) if op.whole or "fisher" in op.needs else more)
+                self._take(part, self.outline(part) if op.whole or op.measures else more)
         if recipe.base is not None:
             self._take(recipe.base, more)
 

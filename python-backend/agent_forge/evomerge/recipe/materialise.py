@@ -6,22 +6,30 @@ import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from ...contract.architecture import depth_of
 from ...contract.recipe import Leaf, MergeNode, Recipe
 from ..errors import WrongInputs
-from ..ops.registry import StateDict, merge_op_named, refuse_non_finite
+from ..ops.registry import Grams, StateDict, merge_op_named, refuse_non_finite
 from ..ops.statistics_cache import Statistic, StatisticsCache
 from .demand import Demand
 from .tree import parts, recipe_digest
 
 LoadLeaf = Callable[[Leaf], Mapping[str, Tensor]]
 """A registered model's tensors. It vouches for them: they have the digest that the leaf pins."""
-Fisher = Callable[[Mapping[str, Tensor], Mapping[str, Any]], Mapping[str, Tensor]]
-"""(tensors, calibration) → diagonal Fisher, see `fitness.Evaluator.fisher`."""
+Measure = Callable[[Mapping[str, Tensor], Mapping[str, Any]], Mapping[str, Tensor]]
+"""(tensors, calibration) → what is found out about them, by name."""
+
+
+class Measuring(Protocol):
+    """What runs models on a calibration batch, see `fitness.Evaluator`."""
+
+    def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]: ...
+
+    def grams(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]: ...
 
 
 @dataclass
@@ -51,25 +59,25 @@ class Recall:
 
 
 def materialise(
-    recipe: Recipe, load_leaf: LoadLeaf, fisher: Fisher | None = None, recall: Recall | None = None
+    recipe: Recipe, load_leaf: LoadLeaf, measuring: Measuring | None = None, recall: Recall | None = None
 ) -> dict[str, Tensor]:
     """Make the model that a recipe stands for; the same bytes in every process.
 
     Of each part only the tensors that the result takes are made, and a sub-recipe that occurs twice is made once; what
     is no longer needed is let go at once. The result may share memory with the leaves, which are left unchanged.
-    Fisher-weighted ops need `fisher`: their bytes are the same wherever it gives the same bytes (the same machine type
-    and torch version).
+    Ops that measure their inputs need `measuring`: their bytes are the same wherever it gives the same bytes (the same
+    machine type and torch version).
 
-    Raises `MergeRefused` (see errors.py), and what `load_leaf` and `fisher` raise.
+    Raises `MergeRefused` (see errors.py), and what `load_leaf` and `measuring` raise.
     """
-    return _Work(recipe, load_leaf, fisher, recall or Recall()).make(recipe)
+    return _Work(recipe, load_leaf, measuring, recall or Recall()).make(recipe)
 
 
 class _Work:
     """One materialisation: what is made so far, and how often each part is still needed."""
 
-    def __init__(self, recipe: Recipe, load_leaf: LoadLeaf, fisher: Fisher | None, recall: Recall) -> None:
-        self._load_leaf, self._fisher, self._recall = load_leaf, fisher, recall
+    def __init__(self, recipe: Recipe, load_leaf: LoadLeaf, measuring: Measuring | None, recall: Recall) -> None:
+        self._load_leaf, self._measuring, self._recall = load_leaf, measuring, recall
         self._keys: dict[int, str] = {}
         self._needed: Counter[str] = Counter()
         self._leaves: dict[str, StateDict] = {}
@@ -124,6 +132,7 @@ class _Work:
             models if op.whole else [_only(names, model) for model in models],
             base=_only(names, base) if base is not None else None,
             fisher=diagonals,
+            grams=self._grams(node),
             seed=node.seed,
             statistics=lambda name: self._known(node, name),
             known_finite=True,
@@ -145,16 +154,30 @@ class _Work:
 
         return cached
 
+    def _able(self) -> Measuring:
+        if self._measuring is None:
+            raise WrongInputs("this recipe measures its inputs, and nothing here can measure them")
+        return self._measuring
+
+    def _grams(self, node: MergeNode) -> Grams:
+        calibration, own = node.parameters.get("calibration", {}), node.parameters.get("datasets", [])
+
+        def grams(index: int, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+            found = self._able().grams(tensors, {**calibration, "datasets": own[index]} if own else calibration)
+            refuse_non_finite(found, f"input {index}: what its matrices read")
+            return found
+
+        return grams
+
     def _diagonal(
         self, part: Recipe, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]
     ) -> Mapping[str, Tensor]:
-        if self._fisher is None:
-            raise WrongInputs("this recipe weighs by Fisher information, and nothing here can measure it")
+        measuring = self._able()
         if not self._comes_again(part):
-            return _finite(self._fisher(tensors, calibration))
+            return _finite(measuring.fisher(tensors, calibration))
         known = (self._key(part), json.dumps(calibration, sort_keys=True))
         if known not in self._recall.fishers:
-            self._recall.fishers[known] = _finite(self._fisher(tensors, calibration))
+            self._recall.fishers[known] = _finite(measuring.fisher(tensors, calibration))
         return self._recall.fishers[known]
 
     def _comes_again(self, recipe: Recipe) -> bool:

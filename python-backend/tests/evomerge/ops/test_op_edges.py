@@ -42,6 +42,8 @@ nearswap          own      own      base     own      -        -        -       
 nuslerp           refused  first    base     base     second   refused  own      -        -        -
 ram               first    first    base     base     -        -        -        -        first    base
 ram_plus          first    first    base     base     -        -        -        -        first    base
+regmean           first    first    base     base~    -        -        -        -        -        -
+regmean_plus_plus first    first    base     base~    -        -        -        -        -        -
 sce               first    first    base     base     -        -        -        base     first    base
 slerp             first    first    base     base     second   refused  own      -        -        -
 swudi             refused  first~   base     base     -        -        -        -        -        base

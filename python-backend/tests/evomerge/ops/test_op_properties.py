@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import permutations
 from typing import Any
 
@@ -41,7 +42,13 @@ def apply(op: MergeOp, models: list[State], base: State | None = None, **setting
     fisher = None
     if "fisher" in op.needs:
         fisher = [{name: tensor.float() ** 2 for name, tensor in one.items()} for one in models]
-    return op(models, base=base if "base" in op.needs else None, fisher=fisher, seed=9, **settings)
+    return op(models, base=base if "base" in op.needs else None, fisher=fisher, grams=own_grams, seed=9, **settings)
+
+
+def own_grams(index: int, one: Mapping[str, Tensor]) -> State:
+    """As if each matrix read its own first rows. Sums over rows are in one order for any number of threads."""
+    read = {name: tensor[:8].double() for name, tensor in one.items() if tensor.dim() == 2}
+    return {name: (rows[:, :, None] * rows[:, None, :]).sum(0) for name, rows in read.items()}
 
 
 def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
@@ -159,6 +166,51 @@ def test_fisher_of_0_falls_back_to_the_weights() -> None:
         torch.testing.assert_close(merged["w"], torch.tensor([2.0, 3.0]))
 
 
+@pytest.mark.parametrize("name", ["regmean", "regmean_plus_plus"])
+def test_regression_mean(name: str) -> None:
+    op, models = merge_ops()[name], [model(seed) for seed in (1, 2, 3)]
+    mean = merge_ops()["linear"](models)
+    matrices = [key for key, tensor in mean.items() if tensor.dim() == 2]
+
+    def alike(index: int, one: Mapping[str, Tensor]) -> State:
+        return {key: torch.eye(4, dtype=torch.float64) for key in matrices}
+
+    def second_alone(index: int, one: Mapping[str, Tensor]) -> State:
+        return {key: gram * (index == 1) for key, gram in own_grams(index, one).items()}
+
+    def nothing(index: int, one: Mapping[str, Tensor]) -> State:
+        return {key: torch.zeros(4, 4, dtype=torch.float64) for key in matrices}
+
+    for key in mean:
+        torch.testing.assert_close(op(models, grams=alike)[key], mean[key])
+        assert torch.equal(op(models, grams=nothing)[key], mean[key])
+        only = op(models, grams=second_alone, shrinkage=0.5)[key]
+        torch.testing.assert_close(only, models[1][key] if key in matrices else mean[key], rtol=1e-4, atol=1e-4)
+    for wrong in ([["a"]], [["a"], ["b"], []]):
+        with pytest.raises(BadParameter, match="one list of names for each of 3"):
+            op(models, grams=alike, datasets=wrong)
+    with pytest.raises(WrongInputs, match="Gram"):
+        op(models)
+
+
+def test_blocks_read_what_the_merged_ones_below_make() -> None:
+    asked: list[tuple[int, State]] = []
+
+    def watched(index: int, one: Mapping[str, Tensor]) -> State:
+        asked.append((index, dict(one)))
+        return own_grams(index, one)
+
+    models = [model(seed) for seed in (1, 2)]
+    merged = merge_ops()["regmean_plus_plus"](models, grams=watched)
+    assert [index for index, _ in asked] == [0, 1] * 4, "heads, two blocks, output layer"
+    first, second = (f"transformer_blocks.{layer}.linear1.weight" for layer in (0, 1))
+    assert [equal(dict(one), models[index]) for index, one in asked] == [True] * 2 + [False] * 6
+    for index, at_second in asked[4:6]:
+        assert torch.equal(at_second[first], merged[first])
+        assert torch.equal(at_second[second], models[index][second])
+        assert torch.equal(at_second["act_halting.bias"], merged["act_halting.bias"])
+
+
 def test_ties_keeps_entries_that_tie_at_the_edge() -> None:
     base = {"w": torch.zeros(4)}
     merged = merge_ops()["ties"]([{"w": torch.tensor([2.0, -1.0, 1.0, 0.5])}], base=base, density=0.5)
@@ -195,7 +247,7 @@ finite = st.floats(-100, 100, width=32)
 @settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(finite, finite, finite), min_size=1, max_size=12),
-    name=st.sampled_from([name for name in OPS if name not in ("mutate", "fisher", "dfs")]),
+    name=st.sampled_from([name for name in OPS if name != "mutate" and not merge_ops()[name].measures]),
     weights=st.lists(st.floats(0.1, 2), min_size=2, max_size=2),
 )
 def test_any_numbers(rows: list[tuple[float, float, float]], name: str, weights: list[float]) -> None:

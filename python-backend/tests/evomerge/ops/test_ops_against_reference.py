@@ -31,6 +31,8 @@ def drawn(seed: int) -> Tensor:
 MODELS = [drawn(seed) for seed in (1, 2, 3)]
 BASE = drawn(0)
 FISHER = [drawn(seed).square() for seed in (11, 12, 13)]
+READ = [drawn(seed).numpy().astype(float) for seed in (21, 22, 23)]
+"""What the models' matrices read, as rows."""
 W = [0.5, 1.25, 2.0]
 
 
@@ -157,6 +159,19 @@ def great_circle(count: int = 3) -> list[float]:
         ]
         total += weight
     return merged
+
+
+def regression(shrinkage: float) -> list[float]:
+    total, products = np.zeros((5, 5)), np.zeros(SHAPE)
+    for model, read in zip(MODELS, READ, strict=True):
+        gram = np.array([[sum(x[i] * x[j] for x in read) for j in range(5)] for i in range(5)])
+        gram *= np.where(np.eye(5) > 0, 1, shrinkage)
+        total += gram
+        products += model.numpy() @ gram
+    ridge = 1e-6 * np.diagonal(total).mean()
+    total += ridge * np.eye(5)
+    products += ridge * sum(model.numpy() for model in MODELS) / 3
+    return [float(x) for x in np.linalg.solve(total, products.T).T.flatten()]
 
 
 def by_row(temperature: float) -> list[float]:
@@ -312,6 +327,8 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
             for i in range(COUNT)
         ],
     ),
+    "regmean": ({"shrinkage": 0.7}, lambda: regression(0.7)),
+    "regmean_plus_plus": ({"shrinkage": 1.0}, lambda: regression(1.0)),
     "dfs": ({"weights": W, "temperature": 0.5}, lambda: by_row(0.5)),
     "nuslerp": ({"weights": W[:2]}, lambda: great_circle(2)),
     "multislerp": ({"weights": W}, barycentre),
@@ -351,6 +368,7 @@ def test_reference(name: str) -> None:
         [{"output_layer.weight": tensor} for tensor in inputs],
         base={"output_layer.weight": BASE} if "base" in op.needs else None,
         fisher=[{"output_layer.weight": tensor} for tensor in FISHER] if "fisher" in op.needs else None,
+        grams=lambda index, _: {"output_layer.weight": torch.from_numpy(READ[index].T @ READ[index])},
         seed=5,
         **settings,
     )["output_layer.weight"]

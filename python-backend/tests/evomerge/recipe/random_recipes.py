@@ -70,7 +70,7 @@ def evaluator() -> Evaluator:
 
 
 def digest_of(recipe: Recipe, recall: Recall | None = None) -> str:
-    return digest_tensors(materialise(recipe, load, evaluator().fisher, recall))
+    return digest_tensors(materialise(recipe, load, evaluator(), recall))
 
 
 def drawn_recipe(number: int) -> MergeNode:
@@ -95,7 +95,7 @@ class _Tree:
         inner = depth
         if op.name == "frankenmerge":
             inner = ARCHITECTURE.n_layers
-        elif depth != ARCHITECTURE.n_layers and "fisher" in op.needs:
+        elif depth != ARCHITECTURE.n_layers and op.measures:
             depth = inner = ARCHITECTURE.n_layers
         count = self._draws.between(op.inputs.least, min(op.inputs.most or 3, 3))
         inputs = [self._part(inner) for _ in range(count)]
@@ -131,6 +131,8 @@ class _Tree:
                 return round(4 * draws.unit() - 2, 3)
             case "calibration":
                 return dict(evaluator().calibration) | {"problems": PROBLEMS.problems}
+            case "datasets":
+                return [list(PROBLEMS.datasets)] * count if draws.below(2) else []
             case "heads":
                 return draws.choice((0, ARCHITECTURE.n_heads))
             case "stack":
@@ -158,7 +160,7 @@ def pinned(op: str) -> dict[str, Any]:
     leaves = {leaf(name, dtype).digest for name in NAMES for dtype in DTYPES}
     for number in range(ops.index(op), 1000, len(ops)):
         recipe = drawn_recipe(number)
-        if not any("fisher" in merge_ops()[node.op].needs for node in nodes(recipe) if isinstance(node, MergeNode)):
+        if not any(merge_ops()[node.op].measures for node in nodes(recipe) if isinstance(node, MergeNode)):
             digest = digest_of(recipe)
             if digest not in leaves:
                 return {"digest": digest, "recipe": recipe.model_dump(mode="json")}

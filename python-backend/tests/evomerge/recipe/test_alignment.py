@@ -64,7 +64,7 @@ def test_a_run(tmp_path: Path) -> None:
     for one in job.candidates():
         ops = [node.op for node in nodes(one.recipe) if isinstance(node, MergeNode)]
         assert "align" in ops
-        rebuilt = materialise(one.recipe, lambda leaf: job.load_model(leaf.model_id)[1], TinyEvaluator().fisher)
+        rebuilt = materialise(one.recipe, lambda leaf: job.load_model(leaf.model_id)[1], TinyEvaluator())
         assert digest_tensors(rebuilt) == one.digest
 
     report = reported(job)
@@ -135,11 +135,11 @@ def test_an_aligned_parent_is_made_once(tmp_path: Path) -> None:
 
     ties = MergeNode(op="ties", inputs=made, base=MergeNode(op="linear", inputs=made), parameters={"density": 0.3})
     fisher = MergeNode(op="fisher", inputs=made, parameters={"calibration": {"split": "all"}})
-    alone = [digest_tensors(materialise(one, load, TinyEvaluator().fisher)) for one in (ties, fisher)]
+    alone = [digest_tensors(materialise(one, load, TinyEvaluator())) for one in (ties, fisher)]
     recall = Recall(lasting={recipe_digest(one) for one in (*made[1:], ties.base) if one is not None})
     for _ in range(2):
         loaded.clear()
-        both = [digest_tensors(materialise(one, load, TinyEvaluator().fisher, recall)) for one in (ties, fisher)]
+        both = [digest_tensors(materialise(one, load, TinyEvaluator(), recall)) for one in (ties, fisher)]
         assert both == alone
     # all that is left to load is the first parent, which stays as it is
     assert set(loaded) == {parents[0]}

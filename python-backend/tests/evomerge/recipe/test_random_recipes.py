@@ -87,7 +87,7 @@ def test_same_bytes_as_ever_and_without_vector_instructions() -> None:
     assert [(recipe.op, one) for recipe, one in zip(recipes, found, strict=True)] == [
         (recipe.op, one["digest"]) for recipe, one in zip(recipes, PINNED, strict=True)
     ]
-    measuring = {name for name, op in merge_ops().items() if "fisher" in op.needs}
+    measuring = {name for name, op in merge_ops().items() if op.measures}
     assert {recipe.op for recipe in recipes} == set(merge_ops()) - measuring, (
         "PYTHONPATH=tests python -m evomerge.recipe.random_recipes pin OP"
     )

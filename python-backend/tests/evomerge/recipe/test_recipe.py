@@ -14,6 +14,7 @@ from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
 from agent_forge.evomerge.errors import BadParameter, ShapesDiffer, UnknownOp, WrongInputs
 from agent_forge.evomerge.export import exported
 from agent_forge.evomerge.merge_methods import merge_methods
+from agent_forge.evomerge.ops.registry import merge_op_named
 from agent_forge.evomerge.recipe.materialise import Recall, materialise
 from agent_forge.evomerge.recipe.tree import recipe_digest
 from agent_forge.registry.tensors import digest_tensors
@@ -102,7 +103,7 @@ def test_what_is_known_of_inputs_changes_no_byte(order: int) -> None:
         MergeNode(op=method.name, inputs=PARENTS[: method.max_inputs], base=base)
         for method in merge_methods()
         for base in (None, LEAVES["base"])
-        if method.name not in ("fisher", "dfs") and (base is None or method.uses_base)
+        if not merge_op_named(method.name).measures and (base is None or method.uses_base)
     ]
     for recipe in recipes[::order]:
         shared, alone = materialise(recipe, load, recall=recall), materialise(recipe, load)
@@ -143,24 +144,41 @@ def test_recall_changes_no_byte() -> None:
     assert recall.statistics
 
 
-def test_fisher_ops_measure_what_the_recipe_names() -> None:
+def test_ops_measure_what_the_recipe_names() -> None:
     _, specialists = family_of_four()
     models = dict(zip("abc", specialists, strict=True))
     leaves: list[Recipe] = [Leaf(model_id=name, digest=digest_tensors(models[name])) for name in "abc"]
     asked: list[str] = []
 
-    def fisher(tensors: Mapping[str, Tensor], calibration: Mapping[str, object]) -> Mapping[str, Tensor]:
-        asked.append(json.dumps(calibration))
-        return TinyEvaluator().fisher(tensors, calibration)
+    class Asked(TinyEvaluator):
+        def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, object]) -> dict[str, Tensor]:
+            asked.append(json.dumps(calibration))
+            return super().fisher(tensors, calibration)
+
+        def grams(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, object]) -> dict[str, Tensor]:
+            asked.append(json.dumps(calibration))
+            return super().grams(tensors, calibration)
 
     node = MergeNode(op="dfs", inputs=leaves, parameters={"calibration": {"split": "all"}})
     recall = Recall()
-    merged = materialise(node, lambda leaf: models[leaf.model_id], fisher, recall)
-    again = materialise(node, lambda leaf: models[leaf.model_id], fisher, recall)
+    merged = materialise(node, lambda leaf: models[leaf.model_id], Asked(), recall)
+    again = materialise(node, lambda leaf: models[leaf.model_id], Asked(), recall)
     assert asked == ['{"split": "all"}'] * 3
     assert digest_tensors(merged) == digest_tensors(again)
-    with pytest.raises(WrongInputs, match="nothing here can measure"):
-        materialise(node, lambda leaf: models[leaf.model_id])
+    own = MergeNode(
+        op="regmean",
+        inputs=leaves,
+        parameters={"calibration": {"split": "all"}, "datasets": [["sum"], ["difference"], ["greater"]]},
+    )
+    asked.clear()
+    regressed = materialise(own, lambda leaf: models[leaf.model_id], Asked())
+    assert [json.loads(one)["datasets"] for one in asked] == [["sum"], ["difference"], ["greater"]]
+    assert digest_tensors(regressed) == digest_tensors(
+        materialise(own, lambda leaf: models[leaf.model_id], Asked(), recall)
+    )
+    for measuring in (node, own):
+        with pytest.raises(WrongInputs, match="nothing here can measure"):
+            materialise(measuring, lambda leaf: models[leaf.model_id])
 
 
 @pytest.mark.parametrize(
