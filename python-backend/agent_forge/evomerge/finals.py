@@ -52,7 +52,7 @@ def _fresh(candidate: Candidate, config: EvoMergeConfig, bench: Workbench, refer
     if isinstance(answers, Fault):
         return answers
     if not len(answers):
-        return Fault(kind="no_fresh_problems", message="the data sets have no selection problems that were not seen")
+        return Fault(kind="measurement_failed", message="the data sets have no selection problems that were not seen")
     return bench.fitness(answers.scores(), tensors, reference)
 
 
