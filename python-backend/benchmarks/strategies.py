@@ -5,8 +5,11 @@
         [--folder .benchmark] [--cognate JSON] [--settings JSON]
 
 A seed gives three parents at nano, trained with the default configuration, and one run of each strategy on them.
-What counts is the champion's fitness over the best parent's on the held-out split, which no search ever sees. Every
-process computes on one thread; seconds are of a whole run, beside what else the machine does.
+What counts is the champion's fitness over the best parent's, and over that of the best single merge of the parents
+(uniform average, task arithmetic and TIES at their best λ, SWUDI), on the held-out split, which no search ever sees;
+then the same of the best candidate without polished weights. The best parent and the best merge are those that are
+best on the held-out split itself. Every process computes on one thread; seconds are of a whole run, beside what else
+the machine does, and of its processor.
 
 Finished parents and runs stay in the folder, by seed, settings and digests of the parents: a benchmark that was
 interrupted goes on where it was, and a shorter one can be made longer. What other code made is named, never mixed in
@@ -40,6 +43,7 @@ from agent_forge.contract.cognate import CognateConfig
 from agent_forge.contract.evomerge import EvoMergeConfig, EvoMergeSettings
 from agent_forge.contract.model import Model, ModelKind
 from agent_forge.evomerge import phase as evomerge
+from agent_forge.evomerge.measure.single_merges import SINGLE_MERGES
 from agent_forge.evomerge.search.chance import derived_seed
 from agent_forge.settings import Settings
 from agent_forge.worker.wiring import make_evaluator
@@ -61,6 +65,12 @@ class Result:
     """Held-out fitness."""
     best_parent: float
     """The same, of the parent that is best there."""
+    best_merge: float
+    """The same, of the single merge that is best there."""
+    unpolished: float
+    """The same, of the best candidate without polished weights."""
+    best_baseline: float
+    """The same, of whatever there was before breeding."""
     selection: float
     """The champion's fitness on the split that the search sees, over that of the best parent there."""
     accuracy: dict[str, float]
@@ -68,6 +78,7 @@ class Result:
     best: list[float]
     """Fitness of the champion so far, by generation, on the split that the search sees."""
     seconds: float
+    cpu_seconds: float
     code: str
 
     @property
@@ -103,20 +114,25 @@ def breed(seed: int, settings: EvoMergeSettings, parents: list[Model], shelf: Pa
 
     def work(place: Path) -> dict[str, Any]:
         job = FolderJob(f"evomerge-{seed}-{settings.strategy}", place, [shelf])
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         evomerge.run(config, job, lambda own, models: make_evaluator(own, models, Settings()))
-        seconds = time.perf_counter() - start
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         rivals = [line for line in job.reported["baselines"] if line["name"].startswith("parent:")]
-        heldout = job.reported["champion_heldout"]
+        before = {line["name"]: line["heldout"]["total"] for line in job.reported["baselines"] if line["heldout"]}
+        heldout, unpolished = job.reported["champion_heldout"], job.reported["unpolished_heldout"]
         result = Result(
             seed=seed,
             strategy=settings.strategy,
             champion=heldout["total"],
             best_parent=max(line["heldout"]["total"] for line in rivals),
+            best_merge=max(before[name] for name in SINGLE_MERGES),
+            unpolished=unpolished["total"],
+            best_baseline=max(before.values()),
             selection=job.reported["champion"]["fitness"]["total"] / max(line["selection"]["total"] for line in rivals),
             accuracy={name: scores["accuracy"] for name, scores in heldout["tasks"].items()},
             best=[generation.champion_fitness for generation in job.generations],
             seconds=seconds,
+            cpu_seconds=cpu,
             code=code("evomerge", "cognate", "contract"),
         )
         return asdict(result)
@@ -203,26 +219,41 @@ def table(found: Sequence[Result], strategies: Sequence[str]) -> str:
     complete = [own for own in by_seed.values() if len(own) == len(strategies)]
     wins = [max(own, key=lambda one: one.champion).strategy for own in complete]
     lines = [
-        "| strategy | seeds | champion / best parent, held-out: mean | min | max | champion | selection | wins | s |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "| strategy | seeds | champion / best parent, held-out: mean | min | max | / best single merge: mean | min "
+        "| without polish / best parent: mean | min | / best single merge: mean | min | wins | s | s of processor |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for strategy in strategies:
         own = [one for one in found if one.strategy == strategy]
         if not own:
             continue
-        gains = [one.gain for one in own]
-        figures = [mean(gains), min(gains), max(gains), mean(o.champion for o in own), mean(o.selection for o in own)]
+        gains, merges = [one.gain for one in own], [one.champion / one.best_merge for one in own]
+        plain, plain_merges = (
+            [one.unpolished / one.best_parent for one in own],
+            [one.unpolished / one.best_merge for one in own],
+        )
+        figures = [mean(gains), min(gains), max(gains), *_mean_and_least(merges, plain, plain_merges)]
         lines.append(
             f"| {strategy} | {len(own)} | "
             + " | ".join(f"{figure:.3f}" for figure in figures)
-            + f" | {wins.count(strategy)} of {len(complete)} | {mean(one.seconds for one in own):.0f} |"
+            + f" | {wins.count(strategy)} of {len(complete)} | {mean(one.seconds for one in own):.0f} "
+            + f"| {mean(one.cpu_seconds for one in own):.0f} |"
         )
-    lines += ["", "| seed | best parent | " + " | ".join(strategies) + " |", "|--:|--:|" + "--:|" * len(strategies)]
+    lines += [
+        "",
+        "| seed | best parent | best single merge | best of all before | " + " | ".join(strategies) + " |",
+        "|--:|--:|--:|--:|" + "--:|" * len(strategies),
+    ]
     for seed, own in by_seed.items():
         by_strategy = {one.strategy: f"{one.champion:.3f} ({one.gain:.3f})" for one in own}
-        cells = [by_strategy.get(strategy, "") for strategy in strategies]
-        lines.append(f"| {seed} | {own[0].best_parent:.3f} | " + " | ".join(cells) + " |")
+        cells = [f"{figure:.3f}" for figure in (own[0].best_parent, own[0].best_merge, own[0].best_baseline)]
+        cells += [by_strategy.get(strategy, "") for strategy in strategies]
+        lines.append(f"| {seed} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _mean_and_least(*ratios: Sequence[float]) -> list[float]:
+    return [figure for own in ratios for figure in (mean(own), min(own))]
 
 
 def spans(text: str) -> list[int]:
