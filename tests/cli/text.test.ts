@@ -11,6 +11,8 @@ const scores = (total: number, accuracy: number, mean_depth: number): S['Fitness
   memory: 1,
   mean_depth,
   tasks: {},
+  problems: 96,
+  partial: false,
 });
 const UNMEASURED: S['Fitness'] = {
   total: 0,
@@ -20,12 +22,16 @@ const UNMEASURED: S['Fitness'] = {
   memory: null,
   mean_depth: null,
   tasks: {},
+  problems: 96,
+  partial: false,
 };
 const FAULT: S['Fault'] = { kind: 'merge_not_finite', message: 'linear: `w`: the result overflows' };
 
 const baseline = (name: string, heldout: S['Fitness'] | null): S['Baseline'] => ({
   name,
   model_id: null,
+  recipe: null,
+  scale: null,
   parameters: 1,
   bytes: 4,
   selection: scores(0.6, 0.5, 3),
@@ -54,6 +60,8 @@ const REPORT: Report = {
     level: 'faster_but_solves_fewer',
     sentence: SENTENCE,
     champion: compared('champion', 0.7, 0.38, 1.5),
+    best_merge: null,
+    unpolished: null,
     best_parent: compared('a', 0.65, 0.55, 3.25),
     most_accurate_parent: compared('a', 0.65, 0.55, 3.25),
   },

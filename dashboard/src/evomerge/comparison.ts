@@ -35,6 +35,7 @@ export const VERDICTS: Record<Verdict['level'], { tone: 'good' | 'warn' | undefi
   better: { tone: 'good', words: 'better' },
   faster_but_solves_fewer: { tone: 'warn', words: 'faster, but solves fewer' },
   solves_fewer: { tone: 'warn', words: 'fitter, but solves fewer' },
+  not_better_than_merge: { tone: 'warn', words: 'no better than a single merge' },
   not_better: { tone: 'warn', words: 'not better' },
   unmeasured: { tone: undefined, words: 'no verdict' },
 };

@@ -25,6 +25,10 @@ export const ROLES: Record<Candidate['role'], RoleText> = {
     tone: 'info',
     meaning: 'Reseed: made from the parents again, because the generation before had become too uniform.',
   },
+  polished: {
+    tone: 'ember',
+    meaning: 'Polished: the champion so far, its weights improved by gradient on training problems.',
+  },
   asked: {
     tone: 'info',
     meaning: 'Asked: proposed by the optimizer from the fitness of all candidates before it.',
