@@ -30,7 +30,7 @@ export interface paths {
         };
         /**
          * Get Readiness
-         * @description The database answers too, and a run that is started now would be worked on, or what stands against it.
+         * @description Whether the database answers, and whether a run that is started now would be worked on; if not, why.
          */
         get: operations["getReadiness"];
         put?: never;

@@ -27,7 +27,7 @@ const dark: MantineColorsTuple = [
   '#0d1014',
 ];
 
-/** Their head is a `<header>`, which outside of a page's own head is no banner. */
+/** A dialog's head is a `<header>`; without this role it would count as the page's banner. */
 const dialog = {
   defaultProps: { attributes: { header: { role: 'presentation' } } },
   styles: { title: { fontWeight: 650 } },

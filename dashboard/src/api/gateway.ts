@@ -14,7 +14,7 @@ export function authorize(value: string): void {
   token = value;
 }
 
-/** What is known of any failure of a call. */
+/** What is known about a failed call. */
 export function problemIn(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   return {

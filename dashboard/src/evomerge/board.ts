@@ -39,7 +39,7 @@ export interface Position {
   complete: number | null;
   /** The one being filled; null where none is, or none will be. */
   filling: number | null;
-  /** What there is to look at. */
+  /** The newest generation that can be shown. */
   newest: number;
 }
 

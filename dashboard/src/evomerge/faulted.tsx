@@ -10,9 +10,9 @@ import { FAULT_KINDS, FAULTS, faultText } from './faults.ts';
 const SHOWN = 200;
 
 interface FaultedProps {
-  /** The newest of the run. */
+  /** The run's newest candidates. */
   candidates: readonly Candidate[];
-  /** How many have none in all complete generations. */
+  /** How many candidates of all complete generations have no scores. */
   total: number;
   onOpen: (candidate: string) => void;
 }

@@ -11,7 +11,7 @@ export interface Objective {
   of: (scored: Scored) => number | undefined;
 }
 
-/** A candidate, or a baseline's scores on the same problems; of a point of the front what the report has. */
+/** A candidate, or a baseline's scores on the same problems; for a point of the front, what the report has of it. */
 export interface Scored {
   bytes?: number;
   fitness: Pick<Fitness, 'total'> & { tasks: Readonly<Record<string, Readonly<Record<string, number>>>> };
@@ -22,7 +22,7 @@ const ACCURACY = 'accuracy/';
 const FITNESS: Objective = { name: 'fitness', label: 'Fitness', format: figure, of: (s) => s.fitness.total };
 const SIZE: Objective = { name: 'bytes', label: 'Tensor bytes', format: bytes, of: (s) => s.bytes };
 
-/** A candidate as the front tells of it, where it is not among those that are here. */
+/** A candidate from its point on the front, where it is not among the loaded ones. */
 export function scoredOf({ fitness, objectives }: EvoMergeReport['pareto_front'][number]): Scored {
   const { [SIZE.name]: size, ...others } = objectives;
   const tasks = Object.entries(others).map(([name, accuracy]) => [name.slice(ACCURACY.length), { accuracy }]);

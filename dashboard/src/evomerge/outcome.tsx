@@ -122,7 +122,7 @@ function Row({ name, modelId, parameters, size, selection, heldout, faults, stro
   );
 }
 
-/** Fitness never without what it may have cost. */
+/** A fitness, always beside what it may have cost. */
 function Scores({ fitness }: { fitness: Fitness | null }) {
   return (
     <>

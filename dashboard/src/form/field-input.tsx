@@ -21,7 +21,7 @@ interface FieldInputProps {
   onChange: (value: unknown) => void;
   /** Dotted path → what the server says of it. */
   errors: ReadonlyMap<string, string>;
-  /** What null comes to, where the forecast has told it. */
+  /** The value that null stands for, once the forecast has named it. */
   chosen?: unknown;
   /** Choices of an open list of names, from the catalogue. */
   options?: readonly string[] | undefined;
@@ -33,7 +33,7 @@ export function FieldInput({ field, path, value, onChange, errors, chosen, optio
   const shown = value === undefined ? field.default : value;
   const range = rangeOf(schema);
   const error = errors.get(path) ?? [...errors].find(([name]) => name.startsWith(`${path}.`))?.[1];
-  // One value alone is allowed: told, and not asked for.
+  // Only one value is allowed: the form shows it and does not ask for it.
   const fixed =
     schema.const !== undefined || (schema.minimum !== undefined && schema.minimum === schema.maximum);
   const common = {

@@ -17,7 +17,7 @@ const NUMBERS = {
   number: { pattern: /^(\d+\.?\d*|\.\d+)$/, name: 'number' },
 };
 
-/** A list written with commas. What is no number is left out of a list of numbers, and said. */
+/** A list written with commas. In a list of numbers, anything else is left out, and the form says so. */
 export function ListInput({ description, error, list, kind, onChange, ...rest }: ListInputProps) {
   const [text, setText] = useState(list.join(', '));
   const parts = text

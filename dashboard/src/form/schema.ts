@@ -91,7 +91,7 @@ function labelOf(name: string): string {
 const BOUNDLESS = 1e12;
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 6 });
 
-/** `0 to 1`, `8 to 10,000`; empty where the schema sets no limit worth telling, or allows one value alone. */
+/** `0 to 1`, `8 to 10,000`; empty where the schema sets no limit worth showing, or allows only one value. */
 export function rangeOf(schema: JsonSchema): string {
   const { maximum = Number.POSITIVE_INFINITY, ...lower } = schema;
   if (maximum === schema.minimum) return '';

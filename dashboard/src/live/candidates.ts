@@ -6,7 +6,7 @@ import type { RunView } from './topic.ts';
 
 type Candidates = Pick<RunView, 'run' | 'candidates' | 'candidate_count'>;
 
-/** Those of one generation by slot: as events told of them, or, where it lies further back than these, as REST does. */
+/** The candidates of one generation by slot: from events, or from REST where the generation lies further back than these. */
 export function useGeneration(view: Candidates, generation: number) {
   const { run, candidates, candidate_count } = view;
   // Where earlier ones are not here, the first generation that is may be here in part.

@@ -5,7 +5,7 @@ export interface Connection {
   socket: 'connecting' | 'open' | 'lost' | 'refused';
   /** When the socket came to this state, milliseconds. */
   since: number;
-  /** Last status that the gateway told; null before the first. */
+  /** The last status that the gateway sent; null before the first. */
   gateway: StatusMessage | null;
   /** When anything at all last came from the gateway, milliseconds; null before the first. */
   heardAt: number | null;

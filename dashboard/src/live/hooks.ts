@@ -45,7 +45,7 @@ export function useRun(id: string): { view: RunView | undefined; problem: Proble
 
 export const usePulse = (runId: string): RunPulse => useObservable(useLive().pulses.of(runId));
 
-/** The newest progress that the backend told, by whichever way it came first. */
+/** The newest progress that the backend reported, whichever way it came first. */
 export function useProgress(run: Run): Progress {
   const live = usePulse(run.id).progress;
   return run.status === 'running' && live && live.time >= run.updated_at ? live.value : run.progress;

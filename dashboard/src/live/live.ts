@@ -153,7 +153,7 @@ export function createLive(token: string, cache: QueryClient): Live {
     const before = healthOf(connection.get()).kind;
     connection.set({ ...connection.get(), gateway, heardAt: Date.now() });
     refetch(['system']);
-    // What failed while the backend was away would stay failed: nobody else asks again.
+    // What failed while the backend was away would stay failed: nothing else asks again.
     if (before !== 'live' && healthOf(connection.get()).kind === 'live')
       cache.invalidateQueries({ predicate: ({ state }) => state.status === 'error' });
   });

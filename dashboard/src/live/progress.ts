@@ -1,7 +1,7 @@
 import type { LiveEvent, Progress, TrainingStep } from '../api/schema.ts';
 import { type Observable, observable } from './observable.ts';
 
-/** The latest that live events told of a run. Nothing here is kept or extrapolated. */
+/** What live events last reported of a run. Nothing here is kept or extrapolated. */
 export interface RunPulse {
   progress: { value: Progress; time: string } | null;
   /** Stage → its steps in order, as they came in while this page was open. */

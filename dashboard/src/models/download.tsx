@@ -32,7 +32,7 @@ export function Downloads({ model }: { model: ModelDetail }) {
   );
 }
 
-/** The browser streams to disk only what it is sent to by an address, and the token may be in none: hence a ticket. */
+/** The browser streams to disk only what it fetches by an address, and no address may hold the token: hence a ticket. */
 function Download({ model, format }: { model: ModelDetail; format: (typeof FORMATS)[number] }) {
   const download = useMutation({
     mutationFn: async () => {

@@ -61,7 +61,7 @@ export function Verify({ kind, id, trained = false }: Subject) {
           {kind === 'model'
             ? `Hashes the file again, counts its parameters again, ${
                 trained
-                  ? 'and on request repeats its training, which takes as long as then.'
+                  ? 'and on request repeats its training, which takes as long as the first time.'
                   : 'rebuilds it from its recipe.'
               }`
             : 'Rebuilds it from its recipe and compares with the digest that was evaluated.'}

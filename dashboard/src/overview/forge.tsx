@@ -24,7 +24,7 @@ const TRAINING_FIELDS = fieldsOf('CognateConfig');
 const BREEDING_FIELDS = fieldsOf('EvoMergeSettings');
 const GENERATIONS = BREEDING_FIELDS.find(({ name }) => name === 'generations');
 
-/** One button: train the parents, breed them, keep the champion. What it will cost is told before. */
+/** One button: train the parents, breed them, keep the champion. The page says beforehand what it will cost. */
 export function Forge({ busy }: { busy: boolean }) {
   const [preset, setPreset] = useState<Preset>('nano');
   const [generations, setGenerations] = useState<number>(Number(GENERATIONS?.default ?? 50));

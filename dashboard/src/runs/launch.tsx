@@ -11,7 +11,7 @@ import { Panel } from '../shell/panel.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
 
-/** Starts a run and goes to its page. What has `changed` is another run: a new key. */
+/** Starts a run and goes to its page. A `changed` request is another run, and gets a new key. */
 export function useStart(
   kind: Run['kind'],
   send: (headers: { 'Idempotency-Key': string }) => Promise<Pick<Run, 'id'>>,

@@ -5,7 +5,7 @@ import type { Run } from '../api/schema.ts';
 import { newestFirst } from '../live/fold.ts';
 import { useRuns } from '../live/hooks.ts';
 
-/** Runs of a kind and state, newest first: as many pages as were asked for, each run as it was last told of. */
+/** Runs of a kind and state, newest first: as many pages as were asked for, each run in its newest known state. */
 export function useRunList(filter: RunFilter) {
   const live = useRuns();
   const pages = useInfiniteQuery(runPages(filter));

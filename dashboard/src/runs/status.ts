@@ -1,7 +1,7 @@
 import { hasEnded } from '../../../openapi/realtime.ts';
 import type { Run, RunStatus } from '../api/schema.ts';
 
-/** It works or waits to work, without anybody's doing. */
+/** The run works or waits to work; nobody has to do anything. */
 export const isActive = (status: RunStatus): boolean => !hasEnded(status) && status !== 'paused';
 
 export type Command = 'pause' | 'resume' | 'cancel' | 'retry';

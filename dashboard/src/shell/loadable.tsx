@@ -18,7 +18,7 @@ const AGAIN_MS = 5000;
 
 /**
  * Unlike `React.lazy`, which keeps a failure for ever, the code is asked for again: with growing pauses, then every few
- * seconds, and as soon as the connection changes. Chromium imports an address that failed before anew; other engines
+ * seconds, and as soon as the connection changes. Chromium requests an address that failed before again; other engines
  * may remember the failure, and a newer build has other addresses: so a reload is offered in the end.
  *
  * @param name as a sentence names it: `the System page`

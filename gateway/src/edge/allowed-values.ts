@@ -60,7 +60,7 @@ function allowed(specification: Specification, schema: Schema): string | undefin
   return words.length > 0 ? words.join(', ') : undefined;
 }
 
-/** Those that the type has a meaning for. */
+/** The limits that have a meaning for the type. */
 function limits(schema: Schema): (string | undefined)[] {
   switch (schema.type) {
     case 'integer':

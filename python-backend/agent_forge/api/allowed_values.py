@@ -95,7 +95,7 @@ def _words(spec: Schema, schema: Schema) -> str | None:
 
 
 def _limits(schema: Schema) -> list[str | None]:
-    """Those that the type has a meaning for."""
+    """The limits that have a meaning for the type."""
     match schema.get("type"):
         case "integer" | "number":
             return [_range(schema)]

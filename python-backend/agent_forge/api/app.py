@@ -36,7 +36,7 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] 
 def create_backend(settings: Settings, fatal: Callable[[str], None]) -> tuple[FastAPI, Backend]:
     """The application over a data directory. Raises what is wrong with the settings or the directory.
 
-    `fatal` is called with the reason where a background task cannot go on: it shall end the process.
+    `fatal` is called with the reason where a background task cannot go on: it has to end the process.
     """
     if settings.token is None:
         raise ValueError("AGENT_FORGE_TOKEN is not set: every route needs a bearer token of at least 16 characters")

@@ -31,7 +31,7 @@ from .services import Services
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 20.0
-"""Longest that the check of the database may delay a start."""
+"""The longest that the check of the database may delay a start."""
 
 
 class Backend:

@@ -9,12 +9,12 @@ from starlette.datastructures import MutableHeaders
 
 _HEADER = re.compile(r"bytes=(.*)", re.IGNORECASE)
 _SPEC = re.compile(r"(\d*)-(\d*)", re.ASCII)
-# More digits than any file's size has are as good as this many; int() takes no more than some thousand of them.
+# A number of more digits is beyond the end of any file all the same, and int() refuses some thousands of digits.
 _DIGITS = 19
 
 
 def read_ranges(request: Request, size: int) -> None:
-    """Leaves of the request's Range what holds for a file of `size` bytes, for whoever answers it."""
+    """Keeps of the request's Range only what applies to a file of `size` bytes, for whoever answers it."""
     headers = MutableHeaders(scope=request.scope)
     # Several lines are one list, and lists of several units are none.
     ranges = satisfiable(", ".join(headers.getlist("range")), size)
@@ -40,7 +40,7 @@ def satisfiable(header: str, size: int) -> str | None:
             return None
         first, last = (_number(digits) for digits in match.groups())
         if first is None:
-            # A suffix: the last so many bytes. Of no bytes, or of an empty file, there is none.
+            # A suffix: the last so many bytes. No bytes, or those of an empty file, are no range.
             if last and size:
                 ranges.append((max(size - last, 0), size - 1))
         elif last is not None and last < first:

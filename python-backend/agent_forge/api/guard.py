@@ -11,7 +11,7 @@ from ..contract.problem import FieldError
 from .problem import problem
 
 MOST_VALUES = 16_384
-"""Fields and items of one body. The largest that is valid has some hundred, and each wrong one costs an error."""
+"""The most fields and items of one body. The largest valid one has about a hundred; each wrong one costs an error."""
 
 IMPORT_PATH = "/v1/models/import"
 """The one body that may be large; its own limit is applied while it streams in."""

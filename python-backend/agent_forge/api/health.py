@@ -23,5 +23,5 @@ def get_health() -> Health:
 
 @router.get("/readyz", operation_id="getReadiness")
 def get_readiness(services: Injected) -> BackendReadiness:
-    """The database answers too, and a run that is started now would be worked on, or what stands against it."""
+    """Whether the database answers, and whether a run that is started now would be worked on; if not, why."""
     return services.runs.readiness()

@@ -38,7 +38,7 @@ KINDS: dict[str, Kind] = {
     "invalid_json": Kind(422, "The body is not JSON", "Send a JSON object with `Content-Type: application/json`."),
     "insufficient_disk": Kind(422, "Not enough disk space", "Delete models, or choose a smaller plan."),
     "insufficient_memory": Kind(422, "Not enough memory", "Choose a smaller preset, batch or population."),
-    "malformed_file": Kind(422, "Not a valid safetensors file", "Write it anew with the safetensors library."),
+    "malformed_file": Kind(422, "Not a valid safetensors file", "Write it again with the safetensors library."),
     "bad_name": Kind(422, "Not a valid name", "Use letters, digits, `.`, `_` and `-`."),
     "wrong_shape": Kind(422, "The tensors do not fit the architecture"),
     "unauthorized": Kind(401, "A valid bearer token is needed", "Send `Authorization: Bearer <token>`."),
@@ -116,7 +116,7 @@ def problem(
         extra.setdefault("Retry-After", "2")
     if kind.status == 401:
         extra.setdefault("WWW-Authenticate", "Bearer")
-    # What was sent may be no Unicode: escaped, it can be told all the same.
+    # The value that was sent may be invalid Unicode: escaped, it can be shown all the same.
     return Response(json.dumps(body.model_dump(mode="json")), kind.status, extra, MEDIA_TYPE)
 
 
@@ -138,7 +138,7 @@ def _path(location: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _short(value: Any) -> Any:
-    """What was sent, but never a page of it."""
+    """The value that was sent; a long one is cut."""
     if isinstance(value, str | bytes):
         text = value.decode(errors="replace") if isinstance(value, bytes) else value
         return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
@@ -171,7 +171,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         code = _BY_STATUS.get(error.status_code, "invalid_request")
-        # Of a body that cannot be parsed, only the cause knows more: too deep, too long a number.
+        # Where a body cannot be parsed, only the cause knows why: nested too deeply, a number too long.
         return problem(code, f"{error.__cause__ or error.detail}", request, None, error.headers)
 
     @app.exception_handler(DBAPIError)

@@ -47,7 +47,7 @@ def serve(settings: Settings, *, exit_on_stdin_eof: bool) -> int:
     failed = threading.Event()
 
     def fatal(reason: str) -> None:
-        log.critical("this process ends, for its parent to start it anew: %s", reason)
+        log.critical("this process ends, for its parent to start it again: %s", reason)
         failed.set()
         server.should_exit = True
         deadline = threading.Timer(FATAL_SECONDS, lambda: os._exit(CANNOT_GO_ON))

@@ -1,5 +1,5 @@
 """The owner of the API process's background tasks. None ends unnoticed: what fails is logged and tried again, and
-what cannot go on ends the process, whose parent starts it anew."""
+what cannot go on ends the process, whose parent starts it again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAILURES = 6
 
 
 class Tasks:
-    """`fatal` is called at most once, with the reason, where a task cannot go on: it shall end the process."""
+    """`fatal` is called at most once, with the reason, where a task cannot go on: it has to end the process."""
 
     def __init__(self, fatal: Callable[[str], None]) -> None:
         self._fatal = fatal

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 _ENTRIES = 1 << 20
-"""Of the logits that are worked on at once; they stay in the cache."""
+"""Logits that are worked on at once, few enough to stay in the cache."""
 
 
 def answer_loss(
@@ -29,7 +29,7 @@ def answer_loss(
 
 
 class _AnswerLoss(torch.autograd.Function):
-    """Forward turns the logits into their own gradient, softmax − target, in place: going back is two products."""
+    """Forward turns the logits into their own gradient, softmax − target, in place: backward takes two products."""
 
     @staticmethod
     def forward(

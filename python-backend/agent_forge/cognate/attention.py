@@ -57,7 +57,7 @@ def _band(length: int, window: int, device: torch.device) -> Tensor:
 def window_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     """Softmax attention over the newest `window` tokens, the token itself included."""
     if q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16:
-        # Going back through a hundred short rows takes the CPU's kernel ten times as long in bf16 as in fp32.
+        # The CPU kernel's backward pass over a hundred short rows takes ten times as long in bf16 as in fp32.
         with torch.autocast("cpu", enabled=False):
             return window_attention(q.float(), k.float(), v.float(), window).to(q.dtype)
     length = q.shape[2]
@@ -111,7 +111,7 @@ def _dense_memory_read(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     older = v.shape[2] - window
     if older <= 0:
         return torch.zeros_like(v, dtype=torch.float32)
-    # the newest queries and the oldest keys alone have to do with each other
+    # only the newest queries read through the memory, and only the oldest keys are read
     scores = (features(q[:, :, window:]) @ features(k[:, :, :older]).transpose(-1, -2)).float().tril()
     read = scores @ v[:, :, :older].float() / (scores.sum(dim=-1, keepdim=True) + _EPSILON)
     return F.pad(read, (0, 0, window, 0))

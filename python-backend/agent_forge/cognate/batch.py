@@ -19,7 +19,7 @@ _ROUND = 8
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A problem as token ids. Label i says that after `places[i]` the model shall say `targets[i]`."""
+    """A problem as token ids. Label i says that after `places[i]` the model should say `targets[i]`."""
 
     ids: list[int]
     places: list[int]

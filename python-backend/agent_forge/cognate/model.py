@@ -40,7 +40,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a model makes of tokens, short of words."""
+    """What a model makes of tokens, before the output layer."""
 
     states: Tensor
     """What the output layer answers from, float [labels, d]"""

@@ -61,7 +61,7 @@ class FileTokenizer:
             # The library raises a bare Exception for a file that it cannot read.
             self._inner = HubTokenizer.from_file(str(path))
         except Exception as error:
-            raise InvalidSetting(field, str(path), f"is no tokenizer.json: {error}") from error
+            raise InvalidSetting(field, str(path), f"is not a tokenizer.json: {error}") from error
         self._inner.no_truncation()
         self._inner.no_padding()
         model = self._inner.model

@@ -21,7 +21,7 @@ def resolve_file(
     allowed = f"{also}a {' or '.join(suffixes)} file below {below}"
     text = name.removeprefix("file:")
     if not name.startswith("file:") or not text or "\0" in text:
-        raise InvalidSetting(field, name, "is no file name", allowed)
+        raise InvalidSetting(field, name, "is not a file name", allowed)
     try:
         for root in resolved_roots:
             path = (root / text).resolve()

@@ -21,7 +21,7 @@ from .header import Header, file_bytes, float32
 
 
 def file_metadata(architecture: Architecture | None) -> dict[str, str]:
-    """The text that our files carry in their header. Part of the file's bytes, so: nothing that can vary."""
+    """The text in our files' headers. It is part of the file's bytes, so it holds nothing that can vary."""
     if architecture is None:
         return {"format": "pt"}
     return {"format": "pt", "architecture": architecture.model_dump_json()}

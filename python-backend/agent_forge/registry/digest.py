@@ -35,7 +35,7 @@ _ALONE = 2**23
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """All that one pass over a file tells."""
+    """Everything that one pass over a file finds."""
 
     header: Header
     digest: str

@@ -38,7 +38,7 @@ class MalformedFileError(RegistryError):
     """The bytes are no valid safetensors file; `defect` names the first thing that is wrong."""
 
     code = "malformed_file"
-    hint = "Write it anew with the safetensors library."
+    hint = "Write it again with the safetensors library."
 
     def __init__(self, defect: Defect, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

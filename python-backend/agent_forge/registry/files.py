@@ -16,7 +16,7 @@ _EXPORTS = ".exports"
 
 
 class ModelFiles:
-    """The models directory: `<directory>/<name>.safetensors`, `<name>_metadata.json`, maybe `<name>.pt`."""
+    """The models directory: `<directory>/<name>.safetensors`, `<name>_metadata.json`, perhaps `<name>.pt`."""
 
     def __init__(self, root: Path, reserve_bytes: int) -> None:
         """`reserve_bytes` are never filled: the database must be able to record that the disk is full."""
@@ -44,7 +44,7 @@ class ModelFiles:
         """
         parts = relative.split("/")
         if len(parts) > 6 or not all(_PART.fullmatch(part) for part in parts):
-            raise BadNameError(f"{relative[:200]!r} is no path of a model: letters, digits, `.`, `_` and `-` only")
+            raise BadNameError(f"{relative[:200]!r} is not a path of a model: letters, digits, `.`, `_` and `-` only")
         path = self.root.joinpath(*parts)
         try:
             linked = path.resolve() != path

@@ -1,4 +1,4 @@
-"""What people send in place of a safetensors file, told by its first bytes, and what to send instead."""
+"""What people send in place of a safetensors file, recognised by its first bytes, and what to send instead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .errors import Defect, MalformedFileError
 
 HEAD_BYTES = 1024
-"""As many bytes of the beginning tell all kinds below apart."""
+"""This many bytes at the beginning are enough to recognise every kind below."""
 
 _SAVE = "Load it where it came from, and write it with `safetensors.torch.save_file`"
 
@@ -91,6 +91,6 @@ def foreign(head: bytes) -> MalformedFileError | None:
     for kind in FOREIGN:
         if kind.pattern.match(head):
             return MalformedFileError(
-                Defect.not_safetensors, f"it is no safetensors file but {kind.name}", hint=kind.instead
+                Defect.not_safetensors, f"it is not a safetensors file but {kind.name}", hint=kind.instead
             )
     return None

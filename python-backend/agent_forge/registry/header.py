@@ -127,8 +127,10 @@ def read_header_fd(fd: int) -> Header:
 
 
 def header_length(first: bytes, size: int | None = None) -> int:
-    """Length of the JSON text, from the first bytes (8 or more, `foreign.HEAD_BYTES` tell most) of a file of `size`
-    bytes; null while it streams in."""
+    """Length of the JSON text, from the first bytes of a file of `size` bytes (null while it streams in).
+
+    `first`: 8 bytes or more; with `foreign.HEAD_BYTES` an error can say most.
+    """
     if len(first) < 8:
         raise MalformedFileError(Defect.too_short, f"{len(first)} bytes are too few for a safetensors file")
     (length,) = struct.unpack("<Q", first[:8])

@@ -91,7 +91,7 @@ def place(
 
 
 def metadata_of(model: Model) -> dict[str, Any]:
-    """Contents of the metadata file: the model's row, with seed, configuration and ancestry where eyes find them."""
+    """Contents of the metadata file: the model's row; seed, configuration and ancestry at the top level."""
     origin = model.origin
     trained = origin if isinstance(origin, TrainingOrigin) else None
     return model.model_dump(mode="json", exclude={"verified", "verified_at"}) | {
@@ -102,7 +102,7 @@ def metadata_of(model: Model) -> dict[str, Any]:
 
 
 def read_metadata(files: ModelFiles, model: Model) -> dict[str, Any]:
-    """Contents of the metadata file; made anew from the row where the file is gone or unreadable."""
+    """Contents of the metadata file; made again from the row where the file is gone or unreadable."""
     try:
         contents = json.loads(files.metadata(model).read_bytes())
     except (OSError, ValueError):

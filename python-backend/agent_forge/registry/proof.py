@@ -88,7 +88,7 @@ class Proofs:
 
 
 def failed(model: Model, error: FileMissingError | FileDiffersError, seconds: float) -> Verification:
-    """What a check of the file found before its use, as if it had been asked for."""
+    """A proof that failed before the file's use, as a verification that somebody had asked for."""
     expected, found = (error.expected, error.found) if isinstance(error, FileDiffersError) else (model.digest, None)
     check = Check(
         name="file_digest",

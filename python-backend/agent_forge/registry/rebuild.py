@@ -18,7 +18,7 @@ Tensors = Mapping[str, Tensor]
 Materialise = Callable[[Recipe, Mapping[str, Tensors]], Tensors]
 """(recipe, model id of each leaf → its tensors) → the tensors that the recipe makes."""
 Replay = Callable[[TrainingOrigin], Tensors]
-"""Train again, exactly as then. Raises NotRebuildableError where that was not asked for."""
+"""Train again, exactly as the first time. Raises NotRebuildableError where that was not asked for."""
 
 
 class RecipeRebuilder:

@@ -96,7 +96,7 @@ class Upload:
             length = header_length(bytes(self._head[:HEAD_BYTES]))
         except MalformedFileError:
             if len(self._head) < HEAD_BYTES:
-                # no safetensors file: a little more of it tells what it is instead
+                # not a safetensors file: a little more of it shows what it is instead
                 return None
             raise
         if len(self._head) < 8 + length:

@@ -52,7 +52,7 @@ def verify_model(
 def verify_candidate(
     candidate: Candidate, rebuilder: Rebuilder, *, clock: Callable[[], datetime] = now
 ) -> Verification:
-    """As `verify_model`, for a candidate that was evaluated and thrown away: all there is is its recipe."""
+    """As `verify_model`, for a candidate that was evaluated and thrown away: only its recipe is left."""
     start = perf_counter()
     detail = "candidates aren't stored: they are rebuilt from their recipes"
     checks = [Check(name="file_digest", status="skipped", expected=None, found=None, detail=detail)]

@@ -63,7 +63,7 @@ def admit_settings(
     known = [method.name for method in merge_methods()]
     for index, op in enumerate(settings.ops):
         if op not in known:
-            raise invalid(f"{prefix}ops.{index}", op, "is no merge method", f"one of {', '.join(known)}")
+            raise invalid(f"{prefix}ops.{index}", op, "is not a merge method", f"one of {', '.join(known)}")
     usable = weighing(parents, parents)
     if settings.strategy != "tournament" and settings.ops and not set(settings.ops) & set(usable):
         message = f"holds no method that weighs {parents} parents"
@@ -95,7 +95,7 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
             raise Refusal(
                 "not_found",
                 f"there is no model {model_id}",
-                [FieldError(field=field, message="is no registered model", value=model_id, allowed="ids of models")],
+                [FieldError(field=field, message="is not a registered model", value=model_id, allowed="ids of models")],
             )
         parents.append(found[model_id])
     first = parents[0]
@@ -109,7 +109,7 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
                 f"has other shapes ({parent.parameters:,} parameters) than {first.id} ({first.parameters:,})",
                 "models whose tensors have the same names and shapes",
             )
-        # Shapes say nothing of heads or window: such models would be merged, and read as what they are not.
+        # Shapes do not show heads or window: models that differ in them would be merged, and run with the wrong ones.
         for name, value in first.architecture:
             own = getattr(parent.architecture, name)
             if own != value:
@@ -123,7 +123,7 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
 
 
 def admit_files(parents: Sequence[Model], prove: Callable[[Model], object]) -> None:
-    """prove: raises where the model's file is gone or another. Raises `Refusal` naming the parent."""
+    """prove: raises where the model's file is gone or has changed. Raises `Refusal` naming the parent."""
     for index, parent in enumerate(parents):
         try:
             prove(parent)

@@ -76,7 +76,7 @@ class Feed:
         client = _Client()
         self._clients.add(client)
         try:
-            # At once, so that the client sees an open stream although nothing may happen for long.
+            # At once, so that the client sees an open stream even if nothing happens for a long time.
             yield b": open\n\n"
             while not self._closed:
                 client.wake.clear()

@@ -22,7 +22,7 @@ from ..store import rates
 from ..store.rates import Part
 
 Expected = tuple[float, SecondsFrom] | tuple[None, None]
-"""Seconds, and what they were made from."""
+"""Seconds, and what the estimate rests on."""
 
 PROCESS_BYTES = 450 * 1024**2
 """Resident memory of a worker with torch loaded and no model, measured."""
@@ -34,11 +34,11 @@ ANSWER_SHARE = 1.0
 PROBLEM_TOKENS = 64
 """Mean length of a built-in problem, tokens."""
 MERGE_SECONDS = 0.1
-"""Of one merge beside the reading and writing of its bytes."""
+"""What one merge takes beside the reading and writing of its bytes."""
 
 
 def resources(settings: Settings, disk: int, memory: int) -> Resources:
-    """Beside what is free now, less the reserves."""
+    """What is needed, beside what is free now less the reserves."""
     free = shutil.disk_usage(settings.data).free
     return Resources(
         disk_needed=disk,
@@ -172,7 +172,7 @@ def _breeding_seconds(
 
 
 def _align_flops(arch: Architecture) -> float:
-    """Of what weighs: residual channels are matched twice, each block's feed-forward units once, as at nano."""
+    """The costly part of aligning: residual channels are matched twice, each block's units once, as at nano."""
     products = 2 * arch.d_model * parameter_count(arch) + arch.n_layers * arch.d_ff * 2 * arch.d_model * arch.d_ff
     # two operations a product, in float64 at half the rate that is measured
     return 4 * products

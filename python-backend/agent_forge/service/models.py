@@ -143,7 +143,7 @@ class ModelService:
         candidate = await run_in_threadpool(self._candidate, candidate_id)
         await run_in_threadpool(self._proving.tell_leaves, candidate.recipe)
         answer = await self._process.ask("verify_candidate", candidate=candidate.model_dump(mode="json"))
-        # Answered, not recorded: a candidate is no model, so that there is no row to mark and no `model.verified`.
+        # Answered, not recorded: a candidate is not a model, so there is no row to mark and no `model.verified` event.
         return Verification.model_validate(answer)
 
     async def materialize(self, candidate_id: str) -> Model:
@@ -160,7 +160,7 @@ class ModelService:
             return download(self._proving.proofs, model, file_format)
 
     def _modules(self, model: Model) -> list[ModuleParameters]:
-        """None where the file cannot be read: the page must be there to say so."""
+        """None where the file cannot be read: the page must still appear, to say so."""
         try:
             return modules(read_header(self._files.tensors(model)))
         except (RegistryError, OSError) as error:

@@ -43,12 +43,12 @@ class Backup:
 class Restored:
     backup: Backup
     aside: Path | None
-    """Where the database lies that was there before."""
+    """Where the former database lies now."""
     restarted: list[str]
-    """Runs whose checkpoint is gone: they begin anew, and keep what they have recorded."""
+    """Runs whose checkpoint is gone: they start from the beginning, and keep what they have recorded."""
     missing: list[str]
     differing: list[str]
-    """Models of the back-up whose file on disk is not there, or is another."""
+    """Models of the back-up whose file on disk is missing, or differs."""
 
 
 def back_up(settings: Settings, target: Path) -> Backup:
@@ -61,7 +61,7 @@ def back_up(settings: Settings, target: Path) -> Backup:
     created = rfc3339(now())
     with _removed_after(part):
         with closing(sqlite3.connect(settings.database)) as source, closing(sqlite3.connect(part)) as copy:
-            # In one step: a copy in several begins anew whenever a run writes in between.
+            # In one step: a copy in several starts over whenever a run writes in between.
             source.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
             with copy:
@@ -90,7 +90,7 @@ def restore(settings: Settings, source: Path) -> Restored:
     try:
         quick_check(source, seconds=float("inf"))
     except DatabaseDamagedError as error:
-        raise BackupError(f"{source} is no sound back-up: {error.__cause__ or error}") from error
+        raise BackupError(f"{source} is not a sound back-up: {error.__cause__ or error}") from error
     backup = _inspect(source)
     try:
         held = lock(settings.data)
@@ -131,7 +131,7 @@ def _prepare(source: Path, part: Path, settings: Settings) -> list[str]:
             run = tx.connection.exec_driver_sql
             run("DROP TABLE backup")
             run("UPDATE meta SET value = ? WHERE key = 'epoch'", (secrets.token_hex(16),))
-            # Of another life, maybe of another machine's clock.
+            # These belong to a former process, perhaps to another machine's clock.
             run("UPDATE runs SET worker = NULL, lease_until = NULL, running_since = NULL")
             lost = [
                 run_id

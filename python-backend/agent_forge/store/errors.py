@@ -23,7 +23,7 @@ class Fenced(Exception):  # noqa: N818 - control flow, not an error
 
 
 class IllegalTransition(Exception):  # noqa: N818 - names what was asked for
-    """This action means nothing in this state."""
+    """The run's state does not allow this action."""
 
     def __init__(self, status: RunStatus, action: str, allowed: Sequence[str]) -> None:
         super().__init__(

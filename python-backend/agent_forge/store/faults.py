@@ -42,7 +42,7 @@ _RUST = re.compile(r"\(os error (\d+)\)")
 
 
 def store_fault(error: BaseException) -> StoreFault | None:
-    """The fault that the error, or one of its causes, is; None where it is none of the store's."""
+    """The store's fault behind the error or one of its causes; None where there is none."""
     for found in _causes(error):
         match found:
             case DBAPIError():

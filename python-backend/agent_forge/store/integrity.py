@@ -11,13 +11,13 @@ from .errors import DatabaseDamagedError
 from .faults import DATABASE_DAMAGED, store_fault
 
 _STEPS = 100
-"""Of SQLite's virtual machine, between two looks at the clock."""
+"""Steps of SQLite's virtual machine between two looks at the clock."""
 
 
 def quick_check(path: Path, *, seconds: float) -> bool:
     """Read every page, as `PRAGMA quick_check` does. False where it was not done within `seconds`.
 
-    Raises DatabaseDamagedError, and sqlite3.Error for whatever is wrong beside the file's contents.
+    Raises DatabaseDamagedError, and sqlite3.Error where something other than the file's contents is wrong.
     """
     deadline = time.monotonic() + seconds
     with closing(sqlite3.connect(path)) as connection:

@@ -82,7 +82,7 @@ def remove(tx: Transaction, model: Model) -> None:
 
 
 def users(connection: Connection, model_id: str) -> list[str]:
-    """What would lose its root if this model went: models made from it, and runs that still need it."""
+    """What would lose its origin if this model were deleted: models made from it, and runs that still need it."""
     c = model_sources.c
     made = connection.execute(select(c.model_id).where(c.source_id == model_id).order_by(c.model_id)).scalars()
     unfinished = select(runs.c.body).where(runs.c.status.not_in(ENDED)).order_by(runs.c.id)

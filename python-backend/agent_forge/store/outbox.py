@@ -1,4 +1,4 @@
-"""The outbox: events numbered without gaps, in the transaction of the change that they tell of."""
+"""The outbox: events numbered without gaps, in the transaction of the change that they report."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Proving:
             return self.proofs.tensors(model)
 
     def tell_leaves(self, recipe: Recipe) -> None:
-        """Leaves whose files fail are told of, no more: whoever makes the recipe may make such a leaf anew."""
+        """Records the leaves whose files fail, and raises nothing: whoever makes the recipe may rebuild such a leaf."""
         ids = sorted({node.model_id for node in nodes(recipe) if isinstance(node, Leaf)})
         with self._database.read() as connection:
             found = model_rows.find_many(connection, ids)
@@ -44,7 +44,7 @@ class Proving:
 
     @contextmanager
     def telling(self, model: Model) -> Iterator[None]:
-        """Around what proves the model's file."""
+        """Wraps a proof of the model's file: one that fails is recorded as a verification."""
         start = perf_counter()
         try:
             yield

@@ -67,7 +67,7 @@ def create(tx: Transaction, run: Run) -> None:
 
 
 def save(tx: Transaction, run: Run, event: str, **columns: object) -> Run:
-    """Store the run's whole state and tell of it."""
+    """Store the run's whole state, with the event that reports it."""
     run = run.model_copy(update={"updated_at": now()})
     tx.connection.execute(
         update(runs)
@@ -151,7 +151,7 @@ def _revive_dependents(tx: Transaction, run: Run) -> None:
 
 
 def _waiting(*columns: ColumnElement[Any]) -> Select[Any]:
-    """Of the runs that wait for a worker, and for nothing else."""
+    """`columns` of the runs that wait for a worker, and for nothing else."""
     waited = aliased(runs)
     return (
         select(*columns)
@@ -209,7 +209,7 @@ def renew(tx: Transaction, lease: Lease, seconds: float) -> RunStatus:
 
 
 def fruitful(tx: Transaction, lease: Lease) -> None:
-    """Something durable came of this attempt."""
+    """This attempt has made something durable: fruitless starts are counted from 0 again."""
     tx.connection.execute(update(runs).where(runs.c.id == lease.run_id).values(fruitless=0))
 
 

@@ -65,7 +65,7 @@ ENDED = frozenset({S.succeeded, S.failed, S.cancelled})
 
 
 def step(status: S, action: Action) -> tuple[S, str]:
-    """The next state and the event that tells of it. Raises `IllegalTransition`."""
+    """The next state and the event that reports it. Raises `IllegalTransition`."""
     try:
         return TRANSITIONS[status, action]
     except KeyError:

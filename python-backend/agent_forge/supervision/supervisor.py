@@ -188,7 +188,7 @@ class Supervisor:
         return worker
 
     async def _listen(self, worker: _Worker) -> None:
-        """To the end of its stdout. What is no message is logged and skipped: it is one worker's fault, once."""
+        """Until its stdout ends. A line that is not a message is logged and skipped: it is one worker's fault, once."""
         assert worker.process.stdout is not None  # noqa: S101 - asked for in _spawn
         while True:
             try:

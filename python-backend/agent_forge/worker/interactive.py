@@ -144,7 +144,7 @@ class Interactive:
 
 
 def _with_versions(verification: Verification, made: Mapping[str, str]) -> Verification:
-    """A rebuild by other code may differ in bytes and accuse nobody: the reader must learn that this may be why."""
+    """A rebuild by other code may differ in bytes without any fault: the reader must learn that this may be why."""
     here = versions()
     others = [f"{name} {made[name]} (here {here[name]})" for name in here if made.get(name, here[name]) != here[name]]
 

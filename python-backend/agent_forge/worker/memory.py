@@ -17,14 +17,14 @@ def environment() -> dict[str, str]:
 
 
 def give_back() -> None:
-    """To the system, what lies free between blocks in use: candidates of different depths leave ever more of it."""
+    """Return memory that lies free between blocks in use: candidates of different depths leave more and more of it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; other libraries keep less
     if trim is not None:
         trim(0)
 
 
 def own_bytes() -> int:
-    """Of this process in memory, without what it shares with others, such as mapped files.
+    """Memory of this process, without what it shares with others, such as mapped files.
 
     After training 58 M parameters that is some GB, which nothing needs any more.
     """

@@ -37,7 +37,7 @@ class Upward:
 def listen(handle: Callable[[dict[str, Any]], None], ended: Callable[[], None]) -> threading.Thread:
     """Read stdin on a thread of its own: `handle` each message, then `ended` once at end of file.
 
-    A line that is no message is logged and skipped; where `handle` raises, the process ends.
+    A line that is not a message is logged and skipped; where `handle` raises, the process ends.
     """
 
     def read() -> None:
@@ -59,9 +59,9 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         message = json.loads(line)
     except ValueError as error:
-        log.error("a line on stdin is no message: %s, in %r", error, line[:200])
+        log.error("a line on stdin is not a message: %s, in %r", error, line[:200])
         return None
     if not isinstance(message, dict):
-        log.error("a line on stdin is no message: an object was expected, in %r", line[:200])
+        log.error("a line on stdin is not a message: an object was expected, in %r", line[:200])
         return None
     return message

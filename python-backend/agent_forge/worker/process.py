@@ -87,7 +87,7 @@ class Worker:
                 return
 
     def _calibrate(self) -> None:
-        """Once for a database; where it cannot be stored now, by a later worker."""
+        """Measures the machine, once for a database; a later worker does it where the result cannot be stored."""
         try:
             if self._database.get_meta("calibration") is None:
                 self._database.set_meta("calibration", calibrate().model_dump_json())
@@ -140,7 +140,7 @@ class Worker:
             except Fenced:
                 log.warning("lease lost", extra={"run_id": lease.run_id})
             except DBAPIError as error:
-                # The parent hears this worker all the same, and leaves it the run.
+                # The parent still hears this worker, and leaves it the run.
                 log.warning("the lease is not renewed: %s", in_short(error), extra={"run_id": lease.run_id})
             # Also the fallback for a command whose wake-up was lost.
             job.control.set()

@@ -173,7 +173,7 @@ def test_problems(
 
 WRONG_FILES: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("a.jsonl", '{"prompt": "x"}', {"datasets": [{"name": "file:a.jsonl"}]}, "datasets.0.name", "line 1"),
-    ("t.json", '{"version": "1.0"}', {"tokenizer": "file:t.json"}, "tokenizer", "is no tokenizer.json"),
+    ("t.json", '{"version": "1.0"}', {"tokenizer": "file:t.json"}, "tokenizer", "is not a tokenizer.json"),
 ]
 
 

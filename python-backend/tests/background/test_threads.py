@@ -34,7 +34,7 @@ def test_a_malformed_line_on_stdin_is_skipped(line: bytes) -> None:
     program = "import os\npipe.listen(lambda m: print(m['kind'], flush=True), lambda: os._exit(0))\ntime.sleep(100)"
     done = _python(program, line + b'\n{"kind": "wake"}\n')
     assert (done.returncode, done.stdout) == (0, b"wake\n")
-    assert b"is no message" in done.stderr
+    assert b"is not a message" in done.stderr
 
 
 def test_a_message_that_cannot_be_handled_ends_the_process() -> None:

@@ -133,8 +133,8 @@ def gone(name: str) -> str:
     [
         ("gym:basic_arithmetic", gone, "needs the package reasoning-gym 0.1.25, which is not installed: npm run setup"),
         ("gym:basic_arithmetic", lambda _: "0.1.24", "but 0.1.24 is installed"),
-        ("gym:basic_arithmetics", lambda _: gym.VERSION, "is no task of reasoning-gym"),
-        ("gym:", lambda _: gym.VERSION, "is no task of reasoning-gym"),
+        ("gym:basic_arithmetics", lambda _: gym.VERSION, "is not a task of reasoning-gym"),
+        ("gym:", lambda _: gym.VERSION, "is not a task of reasoning-gym"),
         ("gym:knight_swap", lambda _: gym.VERSION, "other problems in another process"),
         ("gym:rubiks_cube", lambda _: gym.VERSION, "holds no answers"),
     ],

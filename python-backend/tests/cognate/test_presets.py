@@ -104,8 +104,8 @@ CHARACTERS = tuple(map(chr, range(32, 127)))
         ("good.json", None),
         ("words.json", "has no token for a character of the built-in problems"),
         ("large.json", "ids below 264"),
-        ("config.json", "is no tokenizer.json"),
-        ("model.json", "is no tokenizer.json"),
+        ("config.json", "is not a tokenizer.json"),
+        ("model.json", "is not a tokenizer.json"),
         ("link.json", "is not there"),
     ],
 )

@@ -94,8 +94,8 @@ def test_bytes_that_are_no_text(root: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("file:", "is no file name"),
-        ("file:a\0b.txt", "is no file name"),
+        ("file:", "is not a file name"),
+        ("file:a\0b.txt", "is not a file name"),
         ("file:absent.txt", "is not there"),
         ("file:../outside.txt", "is not there"),
         ("file:link.txt", "is not there"),
@@ -105,8 +105,8 @@ def test_bytes_that_are_no_text(root: Path) -> None:
         ("file:loop.txt", "leads to no file|is not there"),
         ("file:loop.txt/x.txt", "leads to no file|is not there"),
         (f"file:{'x' * 300}.txt", "leads to no file: File name too long"),
-        ("gsm8k", "is no dataset"),
-        ("recall ", "is no dataset"),
+        ("gsm8k", "is not a dataset"),
+        ("recall ", "is not a dataset"),
     ],
 )
 def test_names_outside_the_rules_are_refused(root: Path, name: str, message: str) -> None:
@@ -170,10 +170,10 @@ def test_names_of_the_hub(name: str, expected: tuple[str, str | None]) -> None:
     ],
 )  # fmt: skip
 def test_no_path_is_a_name_of_the_hub(rest: str) -> None:
-    with pytest.raises(InvalidSetting, match="is no dataset of the hub") as caught:
+    with pytest.raises(InvalidSetting, match="is not a dataset of the hub") as caught:
         check_datasets([DatasetChoice(name=f"hf:{rest}")], [])
     assert caught.value.allowed
-    with pytest.raises(InvalidSetting, match="is no dataset of the hub"):
+    with pytest.raises(InvalidSetting, match="is not a dataset of the hub"):
         load_hub(f"hf:{rest}")
 
 

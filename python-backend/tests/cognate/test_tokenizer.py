@@ -76,7 +76,7 @@ def test_names_outside_the_rules(root: Path, name: str) -> None:
 
 def test_a_file_that_is_no_tokenizer(root: Path) -> None:
     (root / "other.json").write_text("{}")
-    with pytest.raises(InvalidSetting, match=r"is no tokenizer\.json"):
+    with pytest.raises(InvalidSetting, match=r"is not a tokenizer\.json"):
         load_tokenizer("file:other.json", 32000, [root])
 
 

@@ -256,7 +256,7 @@ def test_a_run_without_a_lease_is_nobodys(stage: Stage, make_run: Callable[..., 
 
 
 @pytest.mark.parametrize("turns", range(5))
-def test_the_watch_of_leases_ends_when_closed_whatever_it_has_just_been_told(stage: Stage, turns: int) -> None:
+def test_the_watch_of_leases_ends_when_closed_whatever_happens_in_the_same_turn(stage: Stage, turns: int) -> None:
     """`play` returns only once every task has ended."""
 
     async def scene() -> None:

@@ -86,7 +86,7 @@ class GymDataset:
 
     def _problem(self, number: int) -> Problem | None:
         """None where there is no answer in words, or the task's own verifier does not accept it fully."""
-        with redirect_stdout(StringIO()):  # some tasks tell there how they get on
+        with redirect_stdout(StringIO()):  # some tasks print their progress
             entry = self.source[number]
             answer = entry["answer"]
             if not (isinstance(answer, str) and answer and self.source.score_answer(answer, entry) == 1.0):
@@ -101,7 +101,7 @@ def check_gym(name: str, field: str = "datasets") -> str:
     if task in REFUSED:
         raise InvalidSetting(field, name, f"cannot be learned from: it {REFUSED[task]}", allowed)
     if task not in TASKS:
-        raise InvalidSetting(field, name, f"is no task of {PACKAGE} {VERSION}", allowed)
+        raise InvalidSetting(field, name, f"is not a task of {PACKAGE} {VERSION}", allowed)
     try:
         found = version(PACKAGE)
     except PackageNotFoundError as error:
@@ -121,6 +121,6 @@ def load_gym(name: str, field: str = "datasets") -> GymDataset:
             warnings.simplefilter("ignore", SyntaxWarning)
             library: Any = import_module("reasoning_gym")
         source = library.create_dataset(task, seed=0, size=_SIZE)
-    except Exception as error:  # whatever the package or what it needs raises is told to the user
+    except Exception as error:  # whatever the package or a dependency raises, the user must see
         raise InvalidSetting(field, name, f"cannot be made: {type(error).__name__}: {error}") from error
     return GymDataset(name, source)

@@ -23,7 +23,7 @@ def hub_id(name: str, field: str = "datasets") -> tuple[str, str | None]:
     """`<owner>/<name>` and the configuration, if one is named. Raises InvalidSetting."""
     if _NAME.fullmatch(name) is None:
         raise InvalidSetting(
-            field, name, "is no dataset of the hub", "hf:<owner>/<name> or hf:<owner>/<name>:<configuration>"
+            field, name, "is not a dataset of the hub", "hf:<owner>/<name> or hf:<owner>/<name>:<configuration>"
         )
     identifier, _, configuration = name.removeprefix("hf:").partition(":")
     return identifier, configuration or None
@@ -42,7 +42,7 @@ def load_hub(name: str, field: str = "datasets") -> TextDataset:
         ) from error
     try:
         rows = library.load_dataset(address, configuration, split="train")
-    except Exception as error:  # whatever the library, its cache or the network raises is told to the user
+    except Exception as error:  # whatever the library, its cache or the network raises, the user must see
         raise InvalidSetting(field, name, f"cannot be loaded: {type(error).__name__}: {error}") from error
     return text_dataset(name, _problems(name, rows, field), field)
 

@@ -23,7 +23,7 @@ class Split(StrEnum):
 class Problem:
     """A text problem with its exact answer.
 
-    `hints` are intermediate results: at character `index` of the prompt the model shall say `character`, although
+    `hints` are intermediate results: at character `index` of the prompt the model should say `character`, although
     the text goes on with something else. They are labels in training and never count in a score.
     """
 

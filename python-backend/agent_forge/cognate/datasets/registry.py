@@ -51,14 +51,14 @@ def dataset_infos() -> list[DatasetInfo]:
 
 
 def check_datasets(choices: Sequence[DatasetChoice], roots: Sequence[Path]) -> None:
-    """Names, and the beginning of every file; of the hub nothing is fetched. Raises InvalidSetting."""
+    """Checks the names, and the beginning of every file; fetches nothing from the hub. Raises InvalidSetting."""
     for index, (choice, path) in enumerate(_resolved(choices, roots)):
         if path is not None:
             check_file(choice.name, path, f"datasets.{index}.name")
 
 
 def _resolved(choices: Sequence[DatasetChoice], roots: Sequence[Path]) -> list[tuple[DatasetChoice, Path | None]]:
-    """With the path of each file; null for what is none. Reads nothing. Raises InvalidSetting."""
+    """The choices, each with its file's path; None where it is not a file. Reads nothing. Raises InvalidSetting."""
     seen: set[str] = set()
     found: list[tuple[DatasetChoice, Path | None]] = []
     for index, choice in enumerate(choices):
@@ -74,13 +74,13 @@ def _resolved(choices: Sequence[DatasetChoice], roots: Sequence[Path]) -> list[t
         elif choice.name.startswith(PREFIX):
             check_gym(choice.name, field)
         elif choice.name not in _BUILTINS:
-            raise InvalidSetting(field, choice.name, "is no dataset", _SPOKEN)
+            raise InvalidSetting(field, choice.name, "is not a dataset", _SPOKEN)
         found.append((choice, path))
     return found
 
 
 def check_tokenizer(tokenizer: Tokenizer, datasets: Sequence[str], difficulty: int, window: int) -> None:
-    """That it has a token for each character of the built-in datasets' first problems. Raises InvalidSetting."""
+    """Checks that it has a token for each character of the built-in datasets' first problems. Raises InvalidSetting."""
     for name in datasets:
         if name in _BUILTINS:
             for problem in builtin(name, difficulty, window).problems(Split.train, _SAMPLE):

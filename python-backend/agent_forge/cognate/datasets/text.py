@@ -54,7 +54,7 @@ def text_dataset(name: str, problems: Iterable[Problem], field: str = "datasets"
         if not found:
             counts = ", ".join(f"{split} {len(part)}" for split, part in parts.items())
             raise InvalidSetting(field, name, f"has too few problems to fill the {split} split ({counts})")
-    # a file may be sorted by subject: what is measured on its first problems shall not depend on that
+    # a file may be sorted by subject: what is measured on its first problems must not depend on that
     measured = {split: tuple(sorted(parts[split], key=_digest)) for split in (Split.selection, Split.heldout)}
     return TextDataset(name, {Split.train: tuple(parts[Split.train]), **measured})
 
@@ -69,7 +69,7 @@ def load_file(name: str, path: Path, field: str = "datasets") -> TextDataset:
 
 
 def check_file(name: str, path: Path, field: str = "datasets") -> None:
-    """As `load_file`, of the file's first MiB: what is wrong behind that shows when the run reads it all.
+    """As `load_file`, of the file's first MiB: an error further on shows when the run reads the whole file.
 
     Raises InvalidSetting.
     """
@@ -97,7 +97,7 @@ def _problems(name: str, path: Path, content: bytes, field: str, *, final: bool 
 
 
 def _rows(name: str, text: str, field: str) -> Iterable[Problem]:
-    # Not `splitlines`: JSON text may hold U+2028 and kin unescaped, which are no line breaks in JSONL.
+    # Not `splitlines`: JSON text may hold U+2028 and the like unescaped, which are no line breaks in JSONL.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
