@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -53,28 +53,48 @@ def _decoupled(models: Tensors, base: Tensor, linear: bool, time: float) -> list
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused in the end
         origin = _matrix(base)
         vectors = [_matrix(model) - origin for model in models]
-        grams = [product(vector.T, vector) for vector in vectors]
-        sizes = [math.fsum(np.diagonal(gram)) for gram in grams]
-        shares = [1 / size if size > 0 else 0.0 for size in sizes]
-        kept, drawn = _filters(grams, shares, time)
-        del grams
-        return [
-            _model(
-                origin + (product(vector, kept) + share * product(product(vector, vector.T), product(vector, drawn))),
-                base,
-            )
-            for vector, share in zip(vectors, shares, strict=True)
-        ]
+        rows, columns = origin.shape
+        parts = _by_rows(vectors, time) if count * rows < columns else _by_columns(vectors, time)
+        return [_model(origin + part, base) for part in parts]
 
 
-def _filters(grams: Sequence[Matrix], shares: Sequence[float], time: float) -> tuple[Matrix, Matrix]:
-    """Mⁿ, and t/n times the sum of the powers of M below n, both (in, in)."""
-    doublings = max(0, math.ceil(math.log2(time * len(grams)))) if time > 0 else 0
-    step = time / 2**doublings
-    power = np.eye(len(grams[0]))
-    total = power.copy()
+def _by_columns(vectors: Sequence[Matrix], time: float) -> Iterator[Matrix]:
+    """τ̃ᵢ = τᵢ·(Mⁿ + nᵢBᵢ·t/n·Σⱼ Mʲ), by products of shape (in, in)."""
+    grams = [product(vector.T, vector) for vector in vectors]
+    shares = [_inverse(math.fsum(np.diagonal(gram))) for gram in grams]
     for gram, share in zip(grams, shares, strict=True):
-        power = power - gram * (share * step)
+        gram *= share
+    kept, drawn = _filters(sum(grams[1:], grams[0]), time, len(vectors))
+    for vector, gram in zip(vectors, grams, strict=True):
+        yield product(vector, kept + product(gram, drawn))
+
+
+def _by_rows(vectors: Sequence[Matrix], time: float) -> Iterator[Matrix]:
+    """The same by products of shape (models · out, models · out), where these are fewer.
+
+    With the rows of all √nᵢτᵢ as T, C = TᵀT and T·g(TᵀT) = g(TTᵀ)·T for every polynomial g.
+    """
+    shares = [_inverse(math.fsum(np.diagonal(product(vector, vector.T)))) for vector in vectors]
+    roots = [math.sqrt(share) for share in shares]
+    stacked = np.concatenate([vector * root for vector, root in zip(vectors, roots, strict=True)])
+    gram = product(stacked, stacked.T)
+    kept, drawn = _filters(gram, time, len(vectors))
+    first, second = product(kept, stacked), product(drawn, stacked)
+    for index, (vector, root) in enumerate(zip(vectors, roots, strict=True)):
+        own = slice(index * len(vector), (index + 1) * len(vector))
+        yield (first[own] + product(gram[own, own], second[own])) / root if root > 0 else vector
+
+
+def _inverse(size: float) -> float:
+    return 1 / size if size > 0 else 0.0
+
+
+def _filters(gram: Matrix, time: float, models: int) -> tuple[Matrix, Matrix]:
+    """Mⁿ, and t/n times the sum of the powers of M below n, with M = I − gram·t/n."""
+    doublings = max(0, math.ceil(math.log2(time * models))) if time > 0 else 0
+    step = time / 2**doublings
+    total = np.eye(len(gram))
+    power = total - gram * step
     for _ in range(doublings):
         total = total + product(power, total)
         power = product(power, power)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from agent_forge.evomerge.ops.decoupling import _by_columns, _by_rows
 from agent_forge.evomerge.ops.registry import merge_op_named
 
 NAME = "transformer_blocks.0.linear1.weight"
@@ -63,3 +65,13 @@ def test_one_call_finds_the_parts_of_all_models() -> None:
     assert len(asked) == 3
     for part, alone in zip(parts, decoupled(100.0), strict=True):
         assert torch.equal(part[NAME], alone[NAME])
+
+
+def test_few_rows_and_few_columns_give_the_same() -> None:
+    """Of a wide matrix the products are of rows, of a narrow one of columns."""
+    wide = [low_rank(seed, torch.zeros(3, 40))[NAME].double().numpy() for seed in (1, 2, 3)]
+    for one, other in zip(_by_rows(wide, 50.0), _by_columns(wide, 50.0), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)
+    nothing = [wide[0], np.zeros_like(wide[0])]
+    for parts in (_by_rows, _by_columns):
+        assert not list(parts(nothing, 50.0))[1].any()
