@@ -275,7 +275,8 @@ def test_merges_that_overflow_end_no_run(server: Server, parents: Any) -> None:
         tensors["embedding.weight"][250] = value
         ends.append(bring(server, f"end-{index}", tensors)["id"])
     run = server.post(
-        "/v1/evomerge/runs", {"parents": ends, "generations": 1, "eval_problems": 8, "heldout_problems": 8}
+        "/v1/evomerge/runs",
+        {"parents": ends, "generations": 1, "eval_problems": 8, "heldout_problems": 8, "basis": "raw"},
     )
     server.wait(run["id"], is_status("succeeded"))
     found = server.get(f"/v1/runs/{run['id']}/candidates")["items"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent_forge.cognate.datasets.problem import Problem, Split
 from agent_forge.cognate.datasets.registry import builtin, dataset_infos
+from agent_forge.cognate.datasets.text import text_dataset
 from agent_forge.cognate.draws import Draws
 
 NAMES = ("arithmetic", "deduction", "recall", "parity", "composition")
@@ -128,3 +129,12 @@ def test_what_the_api_needs_does_not_import_torch() -> None:
     )
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_a_sorted_file_is_measured_on_is_mixed() -> None:
+    problems = [Problem(f"{subject} {number}?", str(number)) for subject in ("a", "b") for number in range(400)]
+    found = text_dataset("file:sorted.jsonl", problems)
+    for split in (Split.selection, Split.heldout):
+        first = [problem.prompt[0] for problem in found.problems(split, 40)]
+        assert 8 <= first.count("a") <= 32
+    assert [p.prompt for p in found.parts[Split.train]] == [p.prompt for p in problems if p in found.parts[Split.train]]

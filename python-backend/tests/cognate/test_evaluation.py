@@ -209,3 +209,40 @@ def test_a_prediction_tells_what_the_model_did(halting: float) -> None:
     assert [token.memory_gate for token in found.tokens] == pytest.approx(
         [float(output.gate[place]) for place in places], rel=1e-4
     )
+
+
+def test_answers_to_blocks_are_the_answers_to_all(evaluator: Evaluator) -> None:
+    tensors = weights()
+    whole = evaluator.answers(tensors, "selection")
+    parts = [evaluator.answers(tensors, "selection", start, start + 4) for start in (0, 4, 8)]
+    joined = parts[0].joined(parts[1]).joined(parts[2])
+    assert len(joined) == len(whole) == 36
+    for index in range(3):
+        one, other = [each.losses[each.dataset == index] for each in (whole, joined)]
+        assert one == pytest.approx(other, rel=1e-4)
+    assert joined.scores().tasks[0].accuracy == whole.scores().tasks[0].accuracy
+    assert joined.scores().mean_depth == pytest.approx(whole.scores().mean_depth)
+
+
+def test_there_are_problems_beyond_the_fixed_ones(evaluator: Evaluator) -> None:
+    recall = builtin("recall", 1, TINY.window)
+    more = recall.problems(Split.selection, evaluator.problems + 6)
+    assert more[:-6] == recall.problems(Split.selection, evaluator.problems)
+    found = evaluator.answers(weights(), "selection", evaluator.problems, evaluator.problems + 6).scores()
+    # so few digits make few sums
+    assert [task.problems for task in found.tasks] == [5, 6, 6]
+
+
+def test_the_gradient_is_that_of_training_problems(evaluator: Evaluator) -> None:
+    """Beside differences along one direction; every step has problems of its own, always the same."""
+    tensors = weights()
+    first = evaluator.gradient(tensors, 1, 0, 4, 0.1)
+    again, other = (evaluator.gradient(tensors, 1, step, 4, 0.1) for step in (0, 1))
+    assert first.keys() == tensors.keys()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+    moved = {name: tensor - 0.05 * first[name] for name, tensor in tensors.items()}
+    # one step down makes the slope along it smaller, as it must near a minimum and nowhere near a maximum
+    later = evaluator.gradient(moved, 1, 0, 4, 0.1)
+    slope = sum(float((first[name] * later[name]).sum()) for name in first)
+    assert slope < sum(float((gradient**2).sum()) for gradient in first.values())
