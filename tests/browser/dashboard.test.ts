@@ -168,9 +168,19 @@ test('the verdict of the report stands above the figures that it rests on', asyn
   const { id } = (await runs()).find(({ kind }) => kind === 'evomerge') as Run;
   const found = await stack.api.get('/api/v1/runs/{run_id}/report', { path: { run_id: id } });
   if (found.kind !== 'evomerge') throw new Error('the report is of another phase');
-  const verdict = page.getByRole('region', { name: 'Champion and baselines' }).getByTestId('verdict');
+  const panel = page.getByRole('region', { name: 'Verdict' });
+  const verdict = panel.getByTestId('verdict');
   expect(await verdict.getAttribute('data-level')).toBe(found.verdict.level);
   expect(await verdict.textContent()).toContain(found.verdict.sentence);
+  const rows = await panel.getByTestId('comparison').locator('tbody tr').allTextContents();
+  const best = [
+    found.verdict.best_merge,
+    found.champion_heldout && { fitness: found.champion_heldout.total },
+  ];
+  for (const [place, row] of [0, rows.length - 2].entries())
+    expect(rows[row]).toContain(best[place]?.fitness?.toFixed(4));
+  expect(rows[0]).toContain('Best single merge');
+  expect(rows.at(-1)).toContain('Best parent');
 });
 
 test('what lies between every two parents is drawn, with the barrier that was measured', async () => {

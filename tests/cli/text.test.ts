@@ -60,8 +60,8 @@ const REPORT: Report = {
     level: 'faster_but_solves_fewer',
     sentence: SENTENCE,
     champion: compared('champion', 0.7, 0.38, 1.5),
-    best_merge: null,
-    unpolished: null,
+    best_merge: compared('task_arithmetic', 0.69, 0.5, 2.5),
+    unpolished: compared('unpolished', 0.68, 0.36, 1.4),
     best_parent: compared('a', 0.65, 0.55, 3.25),
     most_accurate_parent: compared('a', 0.65, 0.55, 3.25),
   },
@@ -77,12 +77,22 @@ const REPORT: Report = {
     candidate: 'r.g1.s2',
     generation: 1,
     op: 'ties',
+    polished: true,
     fitness: scores(0.72, 0.4, 1.5),
     heldout: scores(0.7, 0.38, 1.5),
     heldout_fault: null,
   },
+  unpolished: { candidate: 'r.g1.s1', heldout: scores(0.68, 0.36, 1.4) },
+  basis: 'decoupled',
+  finalists: [
+    { candidate_id: 'r.g1.s2', selection: 0.72, fitness: scores(0.71, 0.4, 1.5), fault: null },
+    { candidate_id: 'r.g1.s1', selection: 0.73, fitness: scores(0.7, 0.4, 1.5), fault: null },
+    { candidate_id: 'r.g0.s1', selection: 0.71, fitness: UNMEASURED, fault: FAULT },
+  ],
   baselines: [
     baseline('parent:a', scores(0.65, 0.55, 3.25)),
+    { ...baseline('task_arithmetic', scores(0.69, 0.5, 2.5)), scale: 0.7 },
+    { ...baseline('ties', scores(0.61, 0.5, 2.5)), scale: 1.5 },
     { ...baseline('uniform_average', null), selection: UNMEASURED, fault: FAULT, heldout_fault: FAULT },
     baseline('best_generation_0', null),
   ],
@@ -111,6 +121,18 @@ describe('the report for a person', () => {
     expect(lines[0]).toBe(SENTENCE);
   });
 
+  test('then compares, the hardest to beat first', () => {
+    const first = lines.indexOf('Fitness and its held-out components');
+    expect(first).toBe(2);
+    const names = lines.slice(first + 2, first + 6).map((line) => line.split(/ {2,}/)[0]);
+    expect(names).toEqual([
+      'Best single merge: Task arithmetic, λ 0.7',
+      'Champion without polish',
+      'Champion, polished',
+      'Best parent: Parent a',
+    ]);
+  });
+
   test('has no verdict where nothing was bred', () => {
     expect(reportText({ ...REPORT, verdict: null, champion: null, baselines: [] }, 80)).not.toContain(
       'Faster',
@@ -119,12 +141,20 @@ describe('the report for a person', () => {
 
   test.each([
     ['heading', /^ +selection +held-out +accuracy +depth +likelihood +compute +memory$/],
-    ['champion', /^champion +0\.720 +0\.700 +0\.380 +1\.500 +0\.500 +1\.250 +1\.000$/],
-    ['parent', /^parent:a +0\.600 +0\.650 +0\.550 +3\.250 +0\.500 +1\.250 +1\.000$/],
-    ['a baseline without scores', /^uniform average +–$/],
-    ['why', /^not measurable: uniform average: linear: `w`: the result overflows$/],
-    ['why, at the end', /^not measurable: uniform average, held-out: linear: `w`: the result overflows$/],
-    ['best of generation 0', /^best of generation 0 +0\.600$/],
+    ['champion', /^Champion, polished +0\.720 +0\.700 +0\.380 +1\.500 +0\.500 +1\.250 +1\.000$/],
+    ['the best single merge', /^Best single merge: Task arithmetic, λ 0\.7 +0\.600 +0\.690 +0\.500 +2\.500/],
+    ['another merge', /^TIES, λ 1\.5 +0\.600 +0\.610 +0\.500 +2\.500/],
+    ['the champion without its polish', /^Champion without polish +– +0\.680 +0\.360 +1\.400/],
+    [
+      'fresh problems',
+      /^The champion's fitness: 0\.720 in the search \(2 of 3 finalists\) → 0\.710 on fresh problems \(1 of 3\) → 0\.700 held-out$/,
+    ],
+    ['basis', /^Task vectors: decoupled, .+SWUDI/],
+    ['parent', /^Best parent: Parent a +0\.600 +0\.650 +0\.550 +3\.250 +0\.500 +1\.250 +1\.000$/],
+    ['a baseline without scores', /^Uniform average +–$/],
+    ['why', /^not measurable: Uniform average: linear: `w`: the result overflows$/],
+    ['why, at the end', /^not measurable: Uniform average, held-out: linear: `w`: the result overflows$/],
+    ['best of generation 0', /^Best of generation 0 +0\.600$/],
     ['a path without a barrier', /^a +b +–$/],
     ['why there is none', /^between a and b: linear: `w`: the result overflows$/],
     ['candidates without scores', /^3 candidates could not be merged or measured: fitness 0/],

@@ -1,5 +1,5 @@
+import { isParent } from '../../../openapi/rivals.ts';
 import type { EvoMergeReport } from '../api/schema.ts';
-import { isParent } from './baselines.ts';
 
 export type Barrier = EvoMergeReport['barriers'][number];
 export type Path = Barrier['before'];

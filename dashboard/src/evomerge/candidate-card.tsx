@@ -5,6 +5,7 @@ import { type Slot, shortName } from './board.ts';
 import classes from './candidate-card.module.css';
 import { contributions } from './contributions.ts';
 import { FAULTS, faultText } from './faults.ts';
+import { PartialMark } from './partial-mark.tsx';
 import { RoleMark } from './role-mark.tsx';
 
 interface CandidateCardProps {
@@ -47,6 +48,7 @@ export function CandidateCard({ candidate, rank, ranked, isChampion, weights, on
         <RoleMark role={role} />
         {isChampion && <Mark tone="ember">champion</Mark>}
         {fault && <Mark tone="bad">no scores</Mark>}
+        {fitness.partial && <PartialMark fitness={fitness} />}
         {candidate.cached && <Mark tone="idle">same bytes as before</Mark>}
       </span>
       {fault ? (
@@ -56,7 +58,10 @@ export function CandidateCard({ candidate, rank, ranked, isChampion, weights, on
         </span>
       ) : (
         <>
-          <span className={classes.total}>{figure(fitness.total)}</span>
+          <span className={classes.total} data-partial={fitness.partial || undefined}>
+            {fitness.partial && '≈ '}
+            {figure(fitness.total)}
+          </span>
           <FitnessBar fitness={fitness} weights={weights} />
           <span className={classes.figures}>
             <span>accuracy {percent(fitness.accuracy, 1)}</span>
@@ -93,7 +98,7 @@ export function EmptyCard({ slot, generation }: { slot: Slot; generation: number
 function FitnessBar({ fitness, weights }: { fitness: Fitness; weights: EvoMergeSettings['fitness'] }) {
   const parts = contributions(fitness, weights);
   return (
-    <span className={classes.bar} aria-hidden>
+    <span className={classes.bar} data-partial={fitness.partial || undefined} aria-hidden>
       {parts.map(({ name, part }, index) => (
         <i
           key={name}

@@ -9,11 +9,14 @@ import { ModelName } from '../models/model-name.tsx';
 import { RecipeTree } from '../models/recipe-tree.tsx';
 import { Verify } from '../models/verify.tsx';
 import { stageName } from '../runs/status.ts';
+import { Explained } from '../shell/explained.tsx';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Mark } from '../shell/mark.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { rankOf, shortName } from './board.ts';
 import { FAULTS, faultText } from './faults.ts';
+import { partialText } from './partial.ts';
+import { PartialMark } from './partial-mark.tsx';
 import { RoleMark } from './role-mark.tsx';
 
 interface CandidateDrawerProps {
@@ -60,6 +63,12 @@ function Details({ candidate, generation, isChampion }: DetailsProps) {
       <Group gap={6}>
         <RoleMark role={candidate.role} />
         {isChampion && <Mark tone="ember">champion</Mark>}
+        {candidate.polished && candidate.role !== 'polished' && (
+          <Explained meaning="Polished weights: it descends from a candidate whose weights were improved by gradient on training problems.">
+            <Mark tone="polish">polished weights</Mark>
+          </Explained>
+        )}
+        {fitness.partial && <PartialMark fitness={fitness} />}
         {candidate.cached && <Mark tone="idle">same bytes as before, scores taken from there</Mark>}
       </Group>
       {candidate.fault && (
@@ -85,8 +94,14 @@ function Details({ candidate, generation, isChampion }: DetailsProps) {
               label="Fitness"
               note={rank === null ? undefined : `${ordinal(rank)} of ${generation?.ranked.length} by fitness`}
             >
+              {fitness.partial && '≈ '}
               {figure(fitness.total)}
             </Fact>
+            {fitness.problems != null && (
+              <Fact label="Problems" note={fitness.partial ? partialText(fitness) : 'over all data sets'}>
+                {count(fitness.problems)}
+              </Fact>
+            )}
             <Fact label="Likelihood" note="exp(−loss)">
               {figure(fitness.likelihood)}
             </Fact>

@@ -3,33 +3,35 @@ import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 import { hasEnded } from '../../../openapi/realtime.ts';
 import { report } from '../api/queries.ts';
-import { count, figure } from '../format/number.ts';
+import type { EvoMergeReport } from '../api/schema.ts';
+import { count } from '../format/number.ts';
 import { useCandidate, useGeneration } from '../live/candidates.ts';
 import { useProgress, useRun } from '../live/hooks.ts';
 import type { RunView } from '../live/topic.ts';
 import { RunCommands } from '../runs/commands.tsx';
 import { RunProgress } from '../runs/progress.tsx';
 import { RunFailure, RunLead } from '../runs/run-head.tsx';
-
+import { stageName } from '../runs/status.ts';
 import { Fact, Facts } from '../shell/fact.tsx';
 import { Page } from '../shell/page.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { ProblemNote } from '../shell/problem.tsx';
 import { Waiting } from '../shell/waiting.tsx';
 import { BarrierPaths } from './barrier-paths.tsx';
-import { bestHeldout, bestParent } from './baselines.ts';
 import { positionOf } from './board.ts';
 import { CandidateDrawer } from './candidate-drawer.tsx';
-import { compare, VERDICTS } from './comparison.ts';
+import { BASES } from './comparison.ts';
 import { Faulted } from './faulted.tsx';
 import { FitnessChart } from './fitness-chart.tsx';
 import { GenerationBoard } from './generation-board.tsx';
 import { Outcome } from './outcome.tsx';
 import { ParetoFront } from './pareto-front.tsx';
 import { STRATEGIES } from './strategies.ts';
+import { VerdictPanel } from './verdict-panel.tsx';
 
-/** What the backend calls the stage after the last generation. */
-const HELD_OUT = 'held-out evaluation';
+/** What the backend calls the stages after the last generation. */
+const FINAL_STAGES = ['finalists', 'held-out evaluation'];
+const NO_BASELINES: EvoMergeReport['baselines'] = [];
 
 export default function EvoMergeRunPage({ id }: { id: string }) {
   const { view, problem } = useRun(id);
@@ -46,10 +48,6 @@ function EvoMergeRun({ view }: { view: RunView }) {
   );
   const found = useQuery(report(run.id));
   const outcome = found.data?.kind === 'evomerge' ? found.data : undefined;
-  const parent = outcome ? bestParent(outcome) : null;
-  const heldout = outcome?.champion_heldout;
-  const now = outcome?.champion ? compare(outcome.champion.fitness, parent?.selection ?? null) : null;
-  const end = heldout && outcome ? compare(heldout, bestHeldout(outcome)) : null;
   const [query, setQuery] = useSearchParams();
   const open = useCandidate(view, query.get('candidate'));
   const show = (candidate: string | null) => setQuery(candidate ? { candidate } : {}, { replace: true });
@@ -58,40 +56,30 @@ function EvoMergeRun({ view }: { view: RunView }) {
   const settings = run.evomerge ?? run.settings;
   const planned = settings?.generations ?? 0;
   const { stage } = useProgress(run);
-  const bred = hasEnded(run.status) || stage === HELD_OUT;
+  const bred = hasEnded(run.status) || FINAL_STAGES.includes(stage);
   const position = useMemo(
     () => positionOf(candidates, generations, planned, bred),
     [candidates, generations, planned, bred],
   );
   const generation = picked ?? position.complete ?? position.newest;
   const shown = useGeneration(view, generation);
+  const verdict = outcome && <VerdictPanel report={outcome} run={run} onOpen={show} />;
   return (
     <Page title={run.name} lead={<RunLead run={run} here="live" />} actions={<RunCommands run={run} />}>
       <RunFailure run={run} />
+      {hasEnded(run.status) && verdict}
       <Panel>
         <RunProgress run={run} />
       </Panel>
+      {!hasEnded(run.status) && verdict}
       <Panel>
         <Facts wide>
-          <Fact label="Champion’s fitness" note={<Lines of={now?.lines} />} tone={now?.tone}>
-            {run.champion_fitness === null ? '–' : figure(run.champion_fitness)}
-          </Fact>
-          <Fact
-            label="Best parent"
-            note={<Lines of={parent ? compare(parent.selection, null).lines : ['measured at the start']} />}
-          >
-            {parent ? figure(parent.selection.total) : '–'}
-          </Fact>
-          {heldout && outcome && (
-            <Fact
-              label="Held-out fitness"
-              note={<Lines of={end?.lines} />}
-              tone={VERDICTS[outcome.verdict.level].tone}
-            >
-              {figure(heldout.total)}
+          {settings?.strategy && <Fact label="Strategy">{STRATEGIES[settings.strategy]}</Fact>}
+          {outcome?.basis && (
+            <Fact label="Task vectors" note={BASES[outcome.basis]}>
+              {stageName(outcome.basis)}
             </Fact>
           )}
-          {settings?.strategy && <Fact label="Strategy">{STRATEGIES[settings.strategy]}</Fact>}
           <Fact label="Complete generations" note={planned > 0 ? `of ${count(planned)}` : undefined}>
             {count(generations.length)}
           </Fact>
@@ -110,7 +98,7 @@ function EvoMergeRun({ view }: { view: RunView }) {
         <>
           <FitnessChart
             generations={generations}
-            parent={parent}
+            baselines={outcome?.baselines ?? NO_BASELINES}
             generation={generation}
             newest={position.newest}
             onPick={(index) => setPicked(index)}
@@ -155,12 +143,4 @@ function EvoMergeRun({ view }: { view: RunView }) {
       />
     </Page>
   );
-}
-
-function Lines({ of = [] }: { of: readonly string[] | undefined }) {
-  return of.map((line) => (
-    <span key={line} style={{ display: 'block' }}>
-      {line}
-    </span>
-  ));
 }

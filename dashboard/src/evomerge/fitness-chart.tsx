@@ -1,5 +1,6 @@
 import { SimpleGrid, Text } from '@mantine/core';
 import { useMemo } from 'react';
+import { rivalsOf } from '../../../openapi/rivals.ts';
 import type { EvoMergeReport, Generation } from '../api/schema.ts';
 import { type Line, LineChart } from '../charts/line-chart.tsx';
 import { bytes } from '../format/number.ts';
@@ -8,37 +9,36 @@ import classes from './fitness-chart.module.css';
 
 interface FitnessChartProps {
   generations: readonly Generation[];
-  parent: EvoMergeReport['baselines'][number] | null;
+  baselines: EvoMergeReport['baselines'];
   generation: number;
   /** The axis reaches it, complete or not. */
   newest: number;
   onPick: (generation: number) => void;
 }
 
-/** Best, mean and worst of each generation beside the line that has to be beaten; diversity and size below. */
-export function FitnessChart({ generations, parent, generation, newest, onPick }: FitnessChartProps) {
+/** Best, mean and worst of each generation beside the lines that have to be beaten; diversity and size below. */
+export function FitnessChart({ generations, baselines, generation, newest, onPick }: FitnessChartProps) {
   const x = useMemo(() => generations.map(({ index }) => index), [generations]);
   const lines = useMemo<Line[]>(() => {
     // a generation in which nothing could be measured has no figures: 0 would be an invention
     const scored = (of: (generation: Generation) => number) =>
       generations.map((g) => (g.ranked.length > 0 ? of(g) : null));
+    const level = (label: string, color: string, { selection }: EvoMergeReport['baselines'][number]) => ({
+      label,
+      color,
+      values: generations.map(() => selection.total),
+      dash: true,
+    });
+    const { merge, parent } = rivalsOf(baselines, 'selection');
     return [
       { label: 'Champion', color: '--series-1', values: generations.map((g) => g.champion_fitness) },
       { label: 'Best', color: '--series-2', values: scored((g) => g.best), thin: true },
       { label: 'Mean', color: '--series-3', values: scored((g) => g.mean), thin: true },
       { label: 'Worst', color: '--idle', values: scored((g) => g.worst), thin: true },
-      ...(parent
-        ? [
-            {
-              label: 'Best parent',
-              color: '--series-4',
-              values: generations.map(() => parent.selection.total),
-              dash: true,
-            },
-          ]
-        : []),
+      ...(merge ? [level('Best single merge', '--series-5', merge)] : []),
+      ...(parent ? [level('Best parent', '--series-4', parent)] : []),
     ];
-  }, [generations, parent]);
+  }, [generations, baselines]);
   const diversity = useMemo<Line[]>(
     () => [{ label: 'Diversity', color: '--series-6', values: generations.map((g) => g.diversity) }],
     [generations],

@@ -131,6 +131,8 @@ export function GenerationBoard(props: GenerationBoardProps) {
         The bar’s parts, each as it counts in the fitness: <Key color="--series-1">likelihood</Key>{' '}
         <Key color="--series-2">accuracy</Key> <Key color="--series-3">compute</Key>{' '}
         <Key color="--series-4">memory</Key>
+        {slots?.some(({ candidate }) => candidate?.fitness.partial) &&
+          '· ≈ and paler: stopped early, on fewer problems, and so less certain'}
       </Text>
     </Panel>
   );

@@ -1,3 +1,4 @@
+import type { Candidate } from '../api/schema.ts';
 import { figure } from '../format/number.ts';
 import { type Slot, shortName } from './board.ts';
 import classes from './next-generation.module.css';
@@ -13,6 +14,9 @@ const EMPTY: Record<Exclude<Slot['state'], 'evaluated'>, string> = {
   'not yet': 'not yet',
   never: 'never made',
 };
+
+const scoreText = ({ fault, fitness }: Candidate): string =>
+  fault ? 'no scores' : `${fitness.partial ? '≈ ' : ''}${figure(fitness.total)}`;
 
 /** The generation that is being filled, one line above the last complete one, which stays in sight until it is. */
 export function NextGeneration({ index, slots, onOpen }: NextGenerationProps) {
@@ -33,7 +37,7 @@ export function NextGeneration({ index, slots, onOpen }: NextGenerationProps) {
                 onClick={() => onOpen(candidate.id)}
               >
                 <span>{shortName(candidate.id)}</span>
-                <b>{candidate.fault ? 'no scores' : figure(candidate.fitness.total)}</b>
+                <b>{scoreText(candidate)}</b>
               </button>
             ) : (
               <div className={classes.slot} data-state={state}>

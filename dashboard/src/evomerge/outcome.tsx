@@ -1,5 +1,6 @@
 import { Anchor, Stack, Table, Text } from '@mantine/core';
 import { Link } from 'wouter';
+import { baselineName, rivalsOf } from '../../../openapi/rivals.ts';
 import type { EvoMergeReport, Fitness, Run } from '../api/schema.ts';
 import { bytes, count, figure, percent } from '../format/number.ts';
 import { duration } from '../format/time.ts';
@@ -7,9 +8,7 @@ import { ModelName } from '../models/model-name.tsx';
 import { Verify } from '../models/verify.tsx';
 import { Panel } from '../shell/panel.tsx';
 import { Wide } from '../shell/scroll-frame.tsx';
-import { baselineName } from './baselines.ts';
 import { faultText } from './faults.ts';
-import { VerdictNote } from './verdict-note.tsx';
 
 const STOPPED: Record<NonNullable<EvoMergeReport['stopped_by']>, string> = {
   generations: 'all generations bred',
@@ -17,13 +16,13 @@ const STOPPED: Record<NonNullable<EvoMergeReport['stopped_by']>, string> = {
   cancelled: 'cancelled',
 };
 
-/** The champion beside everything that it is compared with, and where the time went. */
+/** Every score of the champion and of all that it is compared with, and where the time went. */
 export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
-  const { champion, champion_heldout, baselines, timings, stopped_by } = report;
+  const { champion, champion_heldout, timings, stopped_by } = report;
+  const { merge, parent, others } = rivalsOf(report.baselines, champion_heldout ? 'heldout' : 'selection');
   return (
-    <Panel title="Champion and baselines" note={stopped_by ? STOPPED[stopped_by] : 'so far'}>
+    <Panel title="All baselines" note={stopped_by ? STOPPED[stopped_by] : 'so far'}>
       <Stack gap="md">
-        <VerdictNote verdict={report.verdict} />
         <Wide label="Table of the champion and its baselines" min={960}>
           <Table fz="sm">
             <Table.Thead>
@@ -40,6 +39,7 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
+              {merge && <BaselineRow baseline={merge} />}
               {champion && (
                 <Row
                   name="Champion"
@@ -52,17 +52,8 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
                   strong
                 />
               )}
-              {baselines.map((baseline) => (
-                <Row
-                  key={baseline.name}
-                  name={baselineName(baseline)}
-                  modelId={baseline.model_id}
-                  parameters={baseline.parameters}
-                  size={baseline.bytes}
-                  selection={baseline.selection}
-                  heldout={baseline.heldout}
-                  faults={[baseline.fault, baseline.heldout_fault]}
-                />
+              {[...(parent ? [parent] : []), ...others].map((baseline) => (
+                <BaselineRow key={baseline.name} baseline={baseline} />
               ))}
             </Table.Tbody>
           </Table>
@@ -78,6 +69,20 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
         )}
       </Stack>
     </Panel>
+  );
+}
+
+function BaselineRow({ baseline }: { baseline: EvoMergeReport['baselines'][number] }) {
+  return (
+    <Row
+      name={baselineName(baseline)}
+      modelId={baseline.model_id}
+      parameters={baseline.parameters}
+      size={baseline.bytes}
+      selection={baseline.selection}
+      heldout={baseline.heldout}
+      faults={[baseline.fault, baseline.heldout_fault]}
+    />
   );
 }
 

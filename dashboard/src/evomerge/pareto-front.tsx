@@ -1,10 +1,10 @@
 import { Anchor, Group, NativeSelect, Stack, Table } from '@mantine/core';
 import { useMemo, useState } from 'react';
+import { baselineName, isParent } from '../../../openapi/rivals.ts';
 import type { Candidate, EvoMergeReport } from '../api/schema.ts';
 import { count } from '../format/number.ts';
 import { Panel } from '../shell/panel.tsx';
 import { ScrollFrame } from '../shell/scroll-frame.tsx';
-import { baselineName, isParent } from './baselines.ts';
 import { shortName } from './board.ts';
 import { measured } from './faults.ts';
 import { type Dot, FrontChart } from './front-chart.tsx';

@@ -26,7 +26,7 @@ export const ROLES: Record<Candidate['role'], RoleText> = {
     meaning: 'Reseed: made from the parents again, because the generation before had become too uniform.',
   },
   polished: {
-    tone: 'ember',
+    tone: 'polish',
     meaning: 'Polished: the champion so far, its weights improved by gradient on training problems.',
   },
   asked: {

@@ -1,9 +1,9 @@
 import { Anchor, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
+import { rivalsOf } from '../../../openapi/rivals.ts';
 import { model as modelOf, report } from '../api/queries.ts';
 import type { EvoMergeReport, Fitness, Run, RunsSummary } from '../api/schema.ts';
-import { bestParent } from '../evomerge/baselines.ts';
 import { compare, VERDICTS } from '../evomerge/comparison.ts';
 import { VerdictNote } from '../evomerge/verdict-note.tsx';
 import { bytes, count, figure, gain, percent } from '../format/number.ts';
@@ -40,7 +40,7 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
   const modelId = run.champion_model_id;
   const model = useQuery({ ...modelOf(modelId ?? ''), enabled: modelId !== null });
   const outcome = found.data?.kind === 'evomerge' ? found.data : undefined;
-  const parent = outcome && bestParent(outcome);
+  const parent = outcome && rivalsOf(outcome.baselines, 'selection').parent;
   const heldout = run.champion_heldout ?? outcome?.champion_heldout;
   return (
     <Panel
@@ -55,13 +55,14 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
       }
     >
       <Stack gap="md">
+        {outcome?.champion && <VerdictNote verdict={outcome.verdict} />}
         <Facts wide>
           {heldout && <HeldOut heldout={heldout} verdict={outcome?.verdict} />}
           <Fact
             label={heldout ? 'Selection fitness' : 'Fitness'}
             note={
               outcome?.champion
-                ? compare(outcome.champion.fitness, parent?.selection ?? null).lines.join(', ')
+                ? compare(outcome.champion.fitness, parent?.selection ?? null).join(', ')
                 : 'selection problems'
             }
           >
@@ -73,7 +74,6 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
             </Fact>
           )}
         </Facts>
-        {outcome?.champion && <VerdictNote verdict={outcome.verdict} />}
         {model.data ? (
           <Stack gap="xs">
             <Text size="sm" component="div">
@@ -100,31 +100,48 @@ function Champion({ run, fitness }: { run: Run; fitness: number }) {
 
 type Verdict = EvoMergeReport['verdict'];
 
-/** Fitness and what it hides: a champion may be fitter because it is faster, and solve fewer problems. */
+/** Fitness and what it hides, beside the best single merge and the best parent: a champion may be fitter because it is faster, and solve fewer problems. */
 function HeldOut({ heldout, verdict }: { heldout: Fitness; verdict: Verdict | undefined }) {
-  const parent = verdict?.best_parent;
-  const tone = verdict && VERDICTS[verdict.level].tone;
+  const against = (text: (of: Rival) => string) => (
+    <Lines
+      of={[
+        ...(verdict?.best_merge ? [`${text(verdict.best_merge)} the best single merge`] : []),
+        ...(verdict?.best_parent ? [`${text(verdict.best_parent)} the best parent`] : []),
+      ]}
+    />
+  );
+  const tone = verdict && VERDICTS[verdict.level];
   return (
     <>
       <Fact
         label="Held-out fitness"
-        note={parent ? `${gain(heldout.total, parent.fitness)} vs the best parent there` : undefined}
+        note={against(({ fitness }) => `${gain(heldout.total, fitness) ?? '–'} vs`)}
         tone={tone}
       >
         {figure(heldout.total)}
       </Fact>
       <Fact
         label="Held-out accuracy"
-        note={parent ? `${percent(parent.accuracy, 1)} of that parent` : undefined}
+        note={against(({ accuracy }) => `${percent(accuracy, 1)} of`)}
         tone={tone === 'good' ? undefined : tone}
       >
         {percent(heldout.accuracy, 1)}
       </Fact>
-      <Fact label="Mean depth" note={parent ? `${depth(parent.mean_depth)} of that parent` : undefined}>
+      <Fact label="Mean depth" note={against(({ mean_depth }) => `${depth(mean_depth)} of`)}>
         {depth(heldout.mean_depth)}
       </Fact>
     </>
   );
+}
+
+type Rival = NonNullable<Verdict['best_parent']>;
+
+function Lines({ of }: { of: readonly string[] }) {
+  return of.map((line) => (
+    <span key={line} style={{ display: 'block' }}>
+      {line}
+    </span>
+  ));
 }
 
 const depth = (blocks: number | null): string => (blocks === null ? '–' : blocks.toFixed(2));

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import type { RunStatus } from '../api/schema.ts';
 import classes from './mark.module.css';
 
-export type Tone = 'good' | 'bad' | 'warn' | 'info' | 'ember' | 'idle';
+export type Tone = 'good' | 'bad' | 'warn' | 'info' | 'ember' | 'polish' | 'idle';
 
 /** A small coloured word. The word carries the meaning; the colour repeats it. */
 export function Mark({ tone, children, busy = false }: { tone: Tone; children: ReactNode; busy?: boolean }) {

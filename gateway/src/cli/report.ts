@@ -11,7 +11,13 @@ export type Report = {
   /** Whether breeding was worth it, as the backend says; null where nothing was bred. */
   verdict: S['Verdict'] | null;
   champion: Champion | null;
+  /** The best candidate without polished weights, where the champion's are polished. */
+  unpolished: { candidate: string; heldout: S['Fitness'] } | null;
   baselines: S['Baseline'][];
+  /** The task vectors that recipes combined; null where that was not decided, or nothing was bred. */
+  basis: S['EvoMergeReport']['basis'];
+  /** The fittest on fresh problems first. */
+  finalists: S['Finalist'][];
   /** Id of the model that the parents' units were matched to; null where they were left as they are. */
   aligned_to: string | null;
   barriers: S['MergeBarrier'][];
@@ -51,6 +57,8 @@ export type Champion = ModelLine & {
   candidate: string;
   generation: number;
   op: string;
+  /** Whether weights in its recipe were improved by gradient. */
+  polished: boolean;
   fitness: S['Fitness'];
   heldout: S['Fitness'] | null;
   /** Why it has no held-out scores, where these were to be measured. */
@@ -92,12 +100,19 @@ export async function makeReport(
             candidate: bred.champion.id,
             generation: bred.champion.generation,
             op: bred.champion.op,
+            polished: bred.champion.polished,
             fitness: bred.champion.fitness,
             heldout: bred.champion_heldout,
             heldout_fault: bred.champion_heldout_fault,
           }
         : null,
+    unpolished:
+      bred?.champion?.polished && bred.unpolished_id && bred.unpolished_heldout
+        ? { candidate: bred.unpolished_id, heldout: bred.unpolished_heldout }
+        : null,
     baselines: bred?.baselines ?? [],
+    basis: bred?.basis ?? null,
+    finalists: bred?.finalists ?? [],
     aligned_to: bred?.aligned_to ?? null,
     barriers: bred?.barriers ?? [],
     fitness_history: (bred?.generations ?? []).map(({ index, best, mean, worst, diversity, faulted }) => ({

@@ -1,3 +1,4 @@
+import { baselineName, places, rivalsOf } from '../../../openapi/rivals.js';
 import type { S } from './contract.js';
 import { bytes, count, figure, seconds, sparkline, table } from './format.js';
 import type { Champion, Report } from './report.js';
@@ -8,11 +9,11 @@ const DIGEST_CHARACTERS = 12;
 export function reportText(report: Report, width: number): string {
   const sections = [
     report.verdict ? [report.verdict.sentence] : [],
+    fitnessLines(report),
     runLines(report),
     modelLines(report),
     heldoutLines(report),
     barrierLines(report),
-    fitnessLines(report),
     historyLines(report, width),
     report.champion ? championLines(report.champion) : [],
     proofLines(report),
@@ -87,39 +88,67 @@ function barrierLines({ barriers, aligned_to, models }: Report): string[] {
   ];
 }
 
-function fitnessLines({ champion, baselines }: Report): string[] {
+/** The hardest to beat first: the best single merge, the champion without its polish and with it, the best parent. */
+function fitnessLines({ champion, unpolished, baselines, finalists, basis }: Report): string[] {
+  const { merge, parent, others } = rivalsOf(baselines, champion?.heldout ? 'heldout' : 'selection');
+  const baselineRow = (one: S['Baseline'], title = '') =>
+    fitnessRow(title + baselineName(one), one.selection, one.fault, one.heldout);
   const rows = [
-    ...(champion ? [fitnessRow('champion', champion.fitness, null, champion.heldout)] : []),
-    ...baselines.map(({ name, selection, fault, heldout }) =>
-      fitnessRow(baselineName(name), selection, fault, heldout),
-    ),
+    ...(merge ? [baselineRow(merge, 'Best single merge: ')] : []),
+    ...(unpolished ? [fitnessRow('Champion without polish', null, null, unpolished.heldout)] : []),
+    ...(champion
+      ? [
+          fitnessRow(
+            champion.polished ? 'Champion, polished' : 'Champion',
+            champion.fitness,
+            null,
+            champion.heldout,
+          ),
+        ]
+      : []),
+    ...(parent ? [baselineRow(parent, 'Best parent: ')] : []),
+    ...others.map((one) => baselineRow(one)),
   ];
   if (rows.length === 0) return [];
   const head = ['', 'selection', 'held-out', 'accuracy', 'depth', 'likelihood', 'compute', 'memory'];
   const faults = [
-    ...(champion?.heldout_fault ? [`champion, held-out: ${champion.heldout_fault.message}`] : []),
-    ...baselines.flatMap(({ name, fault, heldout_fault }) => [
-      ...(fault ? [`${baselineName(name)}: ${fault.message}`] : []),
-      ...(heldout_fault ? [`${baselineName(name)}, held-out: ${heldout_fault.message}`] : []),
+    ...(champion?.heldout_fault ? [`Champion, held-out: ${champion.heldout_fault.message}`] : []),
+    ...baselines.flatMap((one) => [
+      ...(one.fault ? [`${baselineName(one)}: ${one.fault.message}`] : []),
+      ...(one.heldout_fault ? [`${baselineName(one)}, held-out: ${one.heldout_fault.message}`] : []),
     ]),
   ];
   return [
     'Fitness and its held-out components',
     ...table([head, ...rows], [1, 2, 3, 4, 5, 6, 7]),
     ...faults.map((line) => `not measurable: ${line}`),
+    ...(champion ? fresherLine(champion, finalists) : []),
+    ...(basis ? [BASES[basis]] : []),
   ];
 }
 
-const BASELINES: Record<string, string> = {
-  uniform_average: 'uniform average',
-  best_generation_0: 'best of generation 0',
-};
+/** What is left of the champion's fitness on problems that did not choose it. */
+function fresherLine(champion: Champion, finalists: S['Finalist'][]): string[] {
+  const final = places(finalists, champion.candidate);
+  if (!final) return [];
+  const { fresh, of, place, placeInSearch } = final;
+  const steps = [
+    `${figure(champion.fitness.total)} in the search (${placeInSearch} of ${of} finalists)`,
+    `${figure(fresh.total)} on fresh problems (${place} of ${of})`,
+    ...(champion.heldout ? [`${figure(champion.heldout.total)} held-out`] : []),
+  ];
+  return [`The champion's fitness: ${steps.join(' → ')}`];
+}
 
-const baselineName = (name: string) => BASELINES[name] ?? name;
+const BASES: Record<NonNullable<Report['basis']>, string> = {
+  raw: 'Task vectors: raw, each parent less what they started from',
+  decoupled:
+    "Task vectors: decoupled, of each parent's change what interferes least with the others' (SWUDI)",
+};
 
 function fitnessRow(
   name: string,
-  selection: S['Fitness'],
+  selection: S['Fitness'] | null,
   fault: S['Fault'] | null,
   heldout: S['Fitness'] | null,
 ): string[] {
@@ -133,7 +162,7 @@ function fitnessRow(
         heldout.memory,
       ]
     : [];
-  return [name, fault ? '–' : figure(selection.total), ...parts.map(figure)];
+  return [name, fault ? '–' : figure(selection?.total ?? null), ...parts.map(figure)];
 }
 
 function historyLines({ fitness_history: history }: Report, width: number): string[] {

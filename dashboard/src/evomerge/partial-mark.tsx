@@ -1,0 +1,13 @@
+import type { Fitness } from '../api/schema.ts';
+import { Explained } from '../shell/explained.tsx';
+import { Mark } from '../shell/mark.tsx';
+import { partialText } from './partial.ts';
+
+/** On a candidate that has seen fewer problems than the others. */
+export function PartialMark({ fitness }: { fitness: Fitness }) {
+  return (
+    <Explained meaning={`${partialText(fitness)} Others saw more: this fitness is less certain.`}>
+      <Mark tone="idle">stopped early</Mark>
+    </Explained>
+  );
+}

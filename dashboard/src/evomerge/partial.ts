@@ -1,0 +1,6 @@
+import type { Fitness } from '../api/schema.ts';
+import { count } from '../format/number.ts';
+
+/** Why a candidate was not measured to the end. */
+export const partialText = ({ problems }: Pick<Fitness, 'problems'>): string =>
+  `Stopped early${problems == null ? '' : ` after ${count(problems)} problems`}: worse than the fourth best.`;
