@@ -1672,6 +1672,11 @@ export interface components {
             run_id: string;
             /** Seconds */
             seconds: number;
+            /**
+             * Stopped Early
+             * @default 0
+             */
+            stopped_early: number;
             /** Worst */
             worst: number;
         };

@@ -123,6 +123,7 @@ export function generation(runId: string, index: number): Generation {
     champion_id: `${runId}.g${index}.s0`,
     champion_fitness: 0.7,
     ranked: [],
+    stopped_early: 0,
     faulted: 0,
     min_bytes: 40,
     max_bytes: 40,

@@ -20,9 +20,9 @@ interface FitnessChartProps {
 export function FitnessChart({ generations, baselines, generation, newest, onPick }: FitnessChartProps) {
   const x = useMemo(() => generations.map(({ index }) => index), [generations]);
   const lines = useMemo<Line[]>(() => {
-    // a generation in which nothing could be measured has no figures: 0 would be an invention
+    // a generation in which nothing was measured on all problems has no figures: 0 would be an invention
     const scored = (of: (generation: Generation) => number) =>
-      generations.map((g) => (g.ranked.length > 0 ? of(g) : null));
+      generations.map((g) => (g.ranked.length > (g.stopped_early ?? 0) ? of(g) : null));
     const level = (label: string, color: string, { selection }: EvoMergeReport['baselines'][number]) => ({
       label,
       color,

@@ -63,9 +63,10 @@ export function GenerationBoard(props: GenerationBoardProps) {
       note={
         summary
           ? [
-              ...(summary.ranked.length > 0
+              ...(summary.ranked.length > (summary.stopped_early ?? 0)
                 ? [`best ${figure(summary.best)}`, `mean ${figure(summary.mean)}`]
                 : []),
+              ...(summary.stopped_early ? [`${summary.stopped_early} stopped early`] : []),
               ...(summary.faulted ? [`${summary.faulted} without scores`] : []),
               duration(summary.seconds),
             ].join(' · ')

@@ -32,7 +32,11 @@ export function ParetoFront({ report, candidates, championId, onOpen }: ParetoFr
       })),
     [pareto_front, byId],
   );
-  const scored = useMemo(() => candidates.filter(measured), [candidates]);
+  // those that stopped early saw other problems
+  const scored = useMemo(
+    () => candidates.filter((one) => measured(one) && !one.fitness.partial),
+    [candidates],
+  );
   const best = championId === null ? undefined : (byId.get(championId) ?? report.champion);
   const parents = useMemo<Dot[]>(
     () =>

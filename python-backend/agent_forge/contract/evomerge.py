@@ -208,7 +208,7 @@ class Generation(Resource):
     run_id: str
     index: Count
     best: float
-    """Of the candidates that were measured, as `mean` and `worst` are; 0 where none was."""
+    """Of the candidates that were measured on all problems, as `mean` and `worst` are; 0 where none was."""
     mean: float
     worst: float
     diversity: float
@@ -217,7 +217,9 @@ class Generation(Resource):
     """Best candidate of the run so far; null where none was measured yet."""
     champion_fitness: float | None
     ranked: list[str]
-    """Ids of the candidates that were measured, best first."""
+    """Ids of the candidates that were measured, best first; behind them those that stopped early."""
+    stopped_early: Count = 0
+    """Candidates that saw fewer problems than the others: their fitness is not comparable."""
     faulted: Count = 0
     """Candidates that could not be merged or measured."""
     min_bytes: Count

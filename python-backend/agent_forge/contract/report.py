@@ -166,7 +166,8 @@ class EvoMergeReport(Resource):
     """In the order of the parents; empty where none were asked for."""
     generations: list[Generation]
     pareto_front: list[ParetoPoint]
-    """Over all candidates that were measured, the fittest first; of those with the same objectives the fittest."""
+    """Over all candidates that were measured on all problems, the fittest first; of those with the same objectives the
+    fittest."""
     stopped_by: StoppedBy | None
     candidates: Count
     timings: Timings

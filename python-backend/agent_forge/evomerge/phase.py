@@ -164,7 +164,7 @@ class _Evolution:
         )
 
     def _tell(self, candidates: Sequence[Candidate], spread: float) -> None:
-        best = max(candidate.fitness.total for candidate in candidates)
+        best = max((one.fitness.total for one in _whole(candidates)), default=NOT_MEASURED.total)
         self.gains = self.gains.after(best, self.config.min_delta)
         self.strategy.tell(candidates, spread)
 
@@ -176,7 +176,8 @@ class _Evolution:
 
     def _summary(self, index: int, candidates: Sequence[Candidate], spread: float, seconds: float) -> Generation:
         ranked = _ranked(candidates)
-        totals = [candidate.fitness.total for candidate in ranked] or [NOT_MEASURED.total]
+        whole = _whole(ranked)
+        totals = [candidate.fitness.total for candidate in whole] or [NOT_MEASURED.total]
         sizes = [candidate.bytes for candidate in candidates]
         return Generation(
             run_id=self.job.run_id,
@@ -188,6 +189,7 @@ class _Evolution:
             champion_id=self.champion.id if self.champion else None,
             champion_fitness=self.champion.fitness.total if self.champion else None,
             ranked=[one.id for one in ranked],
+            stopped_early=len(ranked) - len(whole),
             faulted=len(candidates) - len(ranked),
             min_bytes=min(sizes),
             max_bytes=max(sizes),
@@ -219,8 +221,15 @@ class _Evolution:
 
 
 def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that were measured, best first; of equals, the earlier slot first."""
-    return sorted((one for one in candidates if one.fault is None), key=lambda one: -one.fitness.total)
+    """Those that were measured, best first, those that stopped early last; of equals, the earlier slot first."""
+    return sorted(
+        (one for one in candidates if one.fault is None), key=lambda one: (one.fitness.partial, -one.fitness.total)
+    )
+
+
+def _whole(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that were measured on all problems: the fitness of others is not comparable, and may well be higher."""
+    return [one for one in candidates if one.fault is None and not one.fitness.partial]
 
 
 def _basis(config: EvoMergeConfig, sums: Mapping[str, Fitness]) -> Basis:

@@ -48,8 +48,14 @@ def test_a_run(job: tuple[MemoryJob, list[str]]) -> None:
     last = ours.generations[3]
     assert (last.champion_id, last.champion_fitness) == (best.id, best.fitness.total)
     for index, generation in ours.generations.items():
-        own = [one.fitness.total for one in candidates[8 * index : 8 * index + 8]]
-        assert min(own) <= generation.worst <= generation.best <= max(own)
+        own = candidates[8 * index : 8 * index + 8]
+        assert generation.ranked == [
+            one.id for one in sorted(own, key=lambda one: (one.fitness.partial, -one.fitness.total))
+        ]
+        # those that stopped early saw other problems
+        totals = [one.fitness.total for one in own if not one.fitness.partial]
+        assert generation.stopped_early == len(own) - len(totals)
+        assert (generation.worst, generation.best) == (min(totals), max(totals))
         assert 0 < generation.diversity <= 2
 
     report = reported(ours)

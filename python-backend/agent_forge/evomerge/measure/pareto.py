@@ -45,11 +45,11 @@ def costs(named: Mapping[str, float]) -> tuple[float, ...]:
 
 
 def pareto_front(candidates: Iterable[Scored]) -> list[ParetoPoint]:
-    """The non-dominated ones of those that were measured, the fittest first. Of those with the same objectives only
-    the fittest, or the first."""
+    """The non-dominated ones of those that were measured on all problems, the fittest first. Of those with the same
+    objectives only the fittest, or the first."""
     named: dict[tuple[float, ...], tuple[Scored, dict[str, float]]] = {}
     for candidate in candidates:
-        if candidate.fault is not None:
+        if candidate.fault is not None or candidate.fitness.partial:
             continue
         own = objectives(candidate)
         key = costs(own)

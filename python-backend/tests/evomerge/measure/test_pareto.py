@@ -61,3 +61,9 @@ def test_the_front_is_the_first_of_non_dominated_sorting(rows: list[tuple[int, .
 def test_a_candidate_without_scores_is_on_no_front() -> None:
     first, second = candidates([(0.5, 10, 0.1), (0.9, 1, 0.9)])
     assert [one.candidate_id for one in pareto_front([first, faulted(second)])] == [first.id]
+
+
+def test_a_candidate_that_stopped_early_is_on_no_front() -> None:
+    first, second = candidates([(0.5, 10, 0.1), (0.9, 1, 0.9)])
+    early = second.model_copy(update={"fitness": second.fitness.model_copy(update={"partial": True})})
+    assert [one.candidate_id for one in pareto_front([first, early])] == [first.id]
