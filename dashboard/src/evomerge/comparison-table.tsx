@@ -59,7 +59,7 @@ export function ComparisonTable({ rows, onOpen }: ComparisonTableProps) {
             {MEASURES.map((measure) => (
               <td key={measure.name}>
                 {row.scores ? measure.format(measure.of(row.scores)) : '–'}
-                <Track rows={rows} row={row} measure={measure} />
+                {rows.length > 1 && <Track rows={rows} row={row} measure={measure} />}
               </td>
             ))}
           </tr>

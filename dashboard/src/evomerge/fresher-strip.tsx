@@ -19,9 +19,11 @@ export function FresherStrip({ steps }: { steps: readonly Step[] }) {
           <li key={problems}>
             <span>{problems}</span>
             <b>{figure(total)}</b>
-            {notes.map((note) => (
-              <span key={note}>{note}</span>
-            ))}
+            <span>
+              {notes.map((note) => (
+                <span key={note}>{note}</span>
+              ))}
+            </span>
           </li>
         ))}
       </ol>

@@ -163,7 +163,7 @@ const words = (name: string): string => name.replaceAll('_', ' ');
 
 /** What leaving the field empty means, in the contract's own words: `… ; null: by preset`, `empty: all that fit`. */
 function emptyMeaning({ description }: Field): string {
-  return /(?:null|empty): ([^;]+)$/.exec(description)?.[1] ?? '';
+  return /(?:null|empty): ([^;]+)$/.exec(description.replaceAll('`', ''))?.[1] ?? '';
 }
 
 function stepFor(value: unknown): number {

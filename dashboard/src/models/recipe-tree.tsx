@@ -70,13 +70,18 @@ function Branch({
   );
 }
 
+/** Their names, where these are few enough to read at a glance. */
+const NAMED = 8;
+const partsText = (names: readonly string[]): string =>
+  names.length > NAMED ? `${names.length} parts` : names.map(words).join(', ');
+
 /** Settings of many parts, one row each; a list is one column for each input, in their order. */
 function Settings({ name, settings }: { name: string; settings: Record<string, unknown> }) {
   return (
     <details className={classes.settings}>
       <summary>
         {words(name)}
-        <span>: {Object.keys(settings).map(words).join(', ')}</span>
+        <span>: {partsText(Object.keys(settings))}</span>
       </summary>
       <table>
         <tbody>
