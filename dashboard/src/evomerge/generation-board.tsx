@@ -133,7 +133,7 @@ export function GenerationBoard(props: GenerationBoardProps) {
         <Key color="--series-2">accuracy</Key> <Key color="--series-3">compute</Key>{' '}
         <Key color="--series-4">memory</Key>
         {slots?.some(({ candidate }) => candidate?.fitness.partial) &&
-          '· ≈ and paler: stopped early, on fewer problems, and so less certain'}
+          '· ≈ and paler: stopped early, on fewer problems, so less certain and not comparable'}
       </Text>
     </Panel>
   );

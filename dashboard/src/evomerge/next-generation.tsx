@@ -16,7 +16,7 @@ const EMPTY: Record<Exclude<Slot['state'], 'evaluated'>, string> = {
 };
 
 const scoreText = ({ fault, fitness }: Candidate): string =>
-  fault ? 'no scores' : `${fitness.partial ? '≈ ' : ''}${figure(fitness.total)}`;
+  fault ? 'no scores' : `${fitness.partial ? '≈\u00a0' : ''}${figure(fitness.total)}`;
 
 /** The generation that is being filled, one line above the last complete one, which stays in sight until it is. */
 export function NextGeneration({ index, slots, onOpen }: NextGenerationProps) {
@@ -37,7 +37,7 @@ export function NextGeneration({ index, slots, onOpen }: NextGenerationProps) {
                 onClick={() => onOpen(candidate.id)}
               >
                 <span>{shortName(candidate.id)}</span>
-                <b>{scoreText(candidate)}</b>
+                <b data-partial={candidate.fitness.partial || undefined}>{scoreText(candidate)}</b>
               </button>
             ) : (
               <div className={classes.slot} data-state={state}>

@@ -3,4 +3,4 @@ import { count } from '../format/number.ts';
 
 /** Why a candidate was not measured to the end. */
 export const partialText = ({ problems }: Pick<Fitness, 'problems'>): string =>
-  `Stopped early${problems == null ? '' : ` after ${count(problems)} problems`}: worse than the fourth best.`;
+  `Stopped early after ${problems == null ? 'some' : count(problems)} problems: on these it was worse than the fourth best.`;

@@ -107,6 +107,10 @@ test('a report from before there were finalists', () => {
 });
 
 test('a candidate that stopped early says when, where that was recorded', () => {
-  expect(partialText({ problems: 48 })).toBe('Stopped early after 48 problems: worse than the fourth best.');
-  expect(partialText({ problems: null })).toBe('Stopped early: worse than the fourth best.');
+  expect(partialText({ problems: 48 })).toBe(
+    'Stopped early after 48 problems: on these it was worse than the fourth best.',
+  );
+  expect(partialText({ problems: null })).toBe(
+    'Stopped early after some problems: on these it was worse than the fourth best.',
+  );
 });
