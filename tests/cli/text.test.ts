@@ -147,8 +147,9 @@ describe('the report for a person', () => {
     ['the champion without its polish', /^Champion without polish +– +0\.680 +0\.360 +1\.400/],
     [
       'fresh problems',
-      /^The champion's fitness: 0\.720 in the search \(2 of 3 finalists\) → 0\.710 on fresh problems \(1 of 3\) → 0\.700 held-out$/,
+      /^The champion's fitness: 0\.720 in the search \(place 2 of 3 finalists\) → 0\.710 on fresh problems \(place 1\) → 0\.700 held-out$/,
     ],
+    ['the same of what nothing chose', /^The best parent's: 0\.600 → 0\.650 held-out$/],
     ['basis', /^Task vectors: decoupled, .+SWUDI/],
     ['parent', /^Best parent: Parent a +0\.600 +0\.650 +0\.550 +3\.250 +0\.500 +1\.250 +1\.000$/],
     ['a baseline without scores', /^Uniform average +–$/],

@@ -31,7 +31,7 @@ export function FitnessChart({ generations, baselines, generation, newest, onPic
     });
     const { merge, parent } = rivalsOf(baselines, 'selection');
     return [
-      { label: 'Champion', color: '--series-1', values: generations.map((g) => g.champion_fitness) },
+      { label: 'Best so far', color: '--series-1', values: generations.map((g) => g.champion_fitness) },
       { label: 'Best', color: '--series-2', values: scored((g) => g.best), thin: true },
       { label: 'Mean', color: '--series-3', values: scored((g) => g.mean), thin: true },
       { label: 'Worst', color: '--idle', values: scored((g) => g.worst), thin: true },

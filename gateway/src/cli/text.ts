@@ -122,22 +122,30 @@ function fitnessLines({ champion, unpolished, baselines, finalists, basis }: Rep
     'Fitness and its held-out components',
     ...table([head, ...rows], [1, 2, 3, 4, 5, 6, 7]),
     ...faults.map((line) => `not measurable: ${line}`),
-    ...(champion ? fresherLine(champion, finalists) : []),
+    ...(champion ? fresherLine(champion, finalists, parent) : []),
     ...(basis ? [BASES[basis]] : []),
   ];
 }
 
-/** What is left of the champion's fitness on problems that did not choose it. */
-function fresherLine(champion: Champion, finalists: S['Finalist'][]): string[] {
+/**
+ * What is left of the champion's fitness on problems that did not choose it. Nothing chose the parent: what it gains or
+ * loses is the difficulty of the problems.
+ */
+function fresherLine(champion: Champion, finalists: S['Finalist'][], parent: S['Baseline'] | null): string[] {
   const final = places(finalists, champion.candidate);
   if (!final) return [];
   const { fresh, of, place, placeInSearch } = final;
   const steps = [
-    `${figure(champion.fitness.total)} in the search (${placeInSearch} of ${of} finalists)`,
-    `${figure(fresh.total)} on fresh problems (${place} of ${of})`,
+    `${figure(champion.fitness.total)} in the search (place ${placeInSearch} of ${of} finalists)`,
+    `${figure(fresh.total)} on fresh problems (place ${place})`,
     ...(champion.heldout ? [`${figure(champion.heldout.total)} held-out`] : []),
   ];
-  return [`The champion's fitness: ${steps.join(' → ')}`];
+  return [
+    `The champion's fitness: ${steps.join(' → ')}`,
+    ...(parent?.heldout
+      ? [`The best parent's: ${figure(parent.selection.total)} → ${figure(parent.heldout.total)} held-out`]
+      : []),
+  ];
 }
 
 const BASES: Record<NonNullable<Report['basis']>, string> = {
