@@ -1174,7 +1174,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 96, and 48 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
              */
             eval_problems?: number | null;
             /**
@@ -1253,7 +1253,7 @@ export interface components {
             patience?: number | null;
             /**
              * Polish Steps
-             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every tenth generation; 0: never
+             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every twentieth generation; 0: never
              * @default 80
              */
             polish_steps?: number;
@@ -1265,7 +1265,7 @@ export interface components {
             population?: number;
             /**
              * Racing
-             * @description candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
+             * @description tournament: candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
              * @default true
              */
             racing?: boolean;
@@ -1388,7 +1388,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 96, and 48 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
              */
             eval_problems?: number | null;
             /**
@@ -1462,7 +1462,7 @@ export interface components {
             patience?: number | null;
             /**
              * Polish Steps
-             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every tenth generation; 0: never
+             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every twentieth generation; 0: never
              * @default 80
              */
             polish_steps?: number;
@@ -1474,7 +1474,7 @@ export interface components {
             population?: number;
             /**
              * Racing
-             * @description candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
+             * @description tournament: candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
              * @default true
              */
             racing?: boolean;

@@ -1193,7 +1193,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 96, and 48 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
              */
             eval_problems?: number | null;
             /**
@@ -1272,7 +1272,7 @@ export interface components {
             patience?: number | null;
             /**
              * Polish Steps
-             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every tenth generation; 0: never
+             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every twentieth generation; 0: never
              * @default 80
              */
             polish_steps?: number;
@@ -1284,7 +1284,7 @@ export interface components {
             population?: number;
             /**
              * Racing
-             * @description candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
+             * @description tournament: candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
              * @default true
              */
             racing?: boolean;
@@ -1408,7 +1408,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 96, and 48 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
              */
             eval_problems?: number | null;
             /**
@@ -1482,7 +1482,7 @@ export interface components {
             patience?: number | null;
             /**
              * Polish Steps
-             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every tenth generation; 0: never
+             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every twentieth generation; 0: never
              * @default 80
              */
             polish_steps?: number;
@@ -1494,7 +1494,7 @@ export interface components {
             population?: number;
             /**
              * Racing
-             * @description candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
+             * @description tournament: candidates that a paired test finds worse than the fourth best stop before they have seen all selection problems
              * @default true
              */
             racing?: boolean;

@@ -126,7 +126,7 @@ def breed(seed: int, settings: EvoMergeSettings, parents: list[Model], shelf: Pa
             champion=heldout["total"],
             best_parent=max(line["heldout"]["total"] for line in rivals),
             best_merge=max(before[name] for name in SINGLE_MERGES),
-            unpolished=unpolished["total"],
+            unpolished=(unpolished or heldout)["total"],
             best_baseline=max(before.values()),
             selection=job.reported["champion"]["fitness"]["total"] / max(line["selection"]["total"] for line in rivals),
             accuracy={name: scores["accuracy"] for name, scores in heldout["tasks"].items()},

@@ -35,7 +35,7 @@ DEFAULTS: dict[Preset, PresetDefaults] = {
         batch_tokens=1024,
         eval_interval=75,
         max_length=256,
-        selection_problems=96,
+        selection_problems=64,
         fisher_problems=4,
     ),
     Preset.tinytitan: PresetDefaults(
@@ -45,7 +45,7 @@ DEFAULTS: dict[Preset, PresetDefaults] = {
         batch_tokens=1024,
         eval_interval=80,
         max_length=512,
-        selection_problems=96,
+        selection_problems=64,
         fisher_problems=1,
     ),
     Preset.wide: PresetDefaults(
@@ -54,7 +54,7 @@ DEFAULTS: dict[Preset, PresetDefaults] = {
         batch_tokens=1024,
         eval_interval=80,
         max_length=512,
-        selection_problems=48,
+        selection_problems=32,
         fisher_problems=1,
     ),
 }

@@ -72,7 +72,7 @@ class EvoMergeSettings(Request):
         default=None,
         ge=8,
         le=10_000,
-        description="selection problems per dataset, for each candidate; null: 96, and 48 for `wide`",
+        description="selection problems per dataset, for each candidate; null: 64, and 32 for `wide`",
     )
     heldout_problems: int = Field(
         default=256, ge=8, le=10_000, description="held-out problems per dataset, for parents and champion at the end"
@@ -99,11 +99,11 @@ class EvoMergeSettings(Request):
         ge=0,
         le=10_000,
         description="tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow "
-        "their gradient on training problems, the first time; a quarter of them every tenth generation; 0: never",
+        "their gradient on training problems, the first time; a quarter of them every twentieth generation; 0: never",
     )
     racing: Flag = Field(
         default=True,
-        description="candidates that a paired test finds worse than the fourth best stop before they have seen all "
+        description="tournament: candidates that a paired test finds worse than the fourth best stop before they have seen all "
         "selection problems",
     )
     finalists: int = Field(

@@ -49,7 +49,7 @@ class Candidates:
     """Those of one run, with what earlier attempts recorded."""
 
     def __init__(self, config: EvoMergeConfig, job: Job, bench: Workbench) -> None:
-        self._job, self._bench, self._racing = job, bench, config.racing
+        self._job, self._bench, self._racing = job, bench, races(config)
         self._known = {(one.generation, one.slot): one for one in job.candidates()}
         self._measured: dict[str, Fitness | Fault] = {}
         """By digest, in the order in which they were measured."""
@@ -203,6 +203,11 @@ class Candidates:
                 return None
             self._by_problem[digest] = self._bench.by_problem(answers, tensors, reference)
         return self._by_problem[digest]
+
+
+def races(config: EvoMergeConfig) -> bool:
+    """Optimizers of real numbers are told scores, which those of few problems and those of many must not mix."""
+    return config.racing and config.strategy == "tournament"
 
 
 def same(plan: Plan, recorded: Candidate) -> None:

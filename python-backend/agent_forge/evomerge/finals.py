@@ -61,10 +61,10 @@ def finish(
 ) -> dict[str, Any]:
     """Touch the held-out split once, and register the champion. Gives the report's parts."""
     unpolished: Candidate | None = None
-    for one in recorded:
+    for one in recorded if champion.polished else []:
         if not one.polished:
             unpolished = better(unpolished, one)
-    bred = [champion] + ([unpolished] if unpolished is not None and unpolished.id != champion.id else [])
+    bred = [champion, *([unpolished] if unpolished is not None else [])]
     compared, scored = on_heldout(bench, baselines, [one.recipe for one in bred], job.poll)
     own, other = scored[0], scored[-1] if unpolished is not None else None
     fault = own if isinstance(own, Fault) else None

@@ -22,9 +22,9 @@ from agent_forge.worker.defaults import settled
 @pytest.mark.parametrize(
     ("preset", "given", "expected"),
     [
-        (Preset.nano, None, 96),
-        (Preset.tinytitan, None, 96),
-        (Preset.wide, None, 48),
+        (Preset.nano, None, 64),
+        (Preset.tinytitan, None, 64),
+        (Preset.wide, None, 32),
         (Preset.tinytitan, 100, 100),
     ],
 )

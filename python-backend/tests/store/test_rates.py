@@ -68,7 +68,7 @@ def test_the_newest_five_count(database: Database, make_run: Callable[..., Run])
 
 def test_units_of_a_tournament() -> None:
     settings = EvoMergeSettings(
-        generations=12,
+        generations=22,
         eval_problems=10,
         heldout_problems=100,
         barrier_points=3,

@@ -23,7 +23,7 @@ POPULATIONS: dict[StrategyName, tuple[int, int]] = {
 """The fewest and the most candidates of a generation."""
 
 
-POLISHED_EVERY = 10
+POLISHED_EVERY = 20
 """Generations from one polishing of the tournament's champion to the next."""
 LATER_SHARE = 4
 """A later polishing has so many times fewer steps than the first: it begins from what the last one found."""
