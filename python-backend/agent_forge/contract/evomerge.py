@@ -103,8 +103,8 @@ class EvoMergeSettings(Request):
     )
     racing: Flag = Field(
         default=True,
-        description="tournament: candidates that a paired test finds worse than the fourth best stop before they have seen all "
-        "selection problems",
+        description="tournament: candidates that a paired test finds worse than the fourth best stop before they have "
+        "seen all selection problems",
     )
     finalists: int = Field(
         default=8,
