@@ -1185,7 +1185,7 @@ export interface components {
             final_problems?: number;
             /**
              * Finalists
-             * @description best candidates among which the champion is chosen at the end, on selection problems that the search has not seen; 0: the search's own best is the champion
+             * @description candidates among which the champion is chosen at the end, on selection problems that the search has not seen: the best, the polished, and those that were the best of their time; 0: the search's own best is the champion
              * @default 8
              */
             finalists?: number;
@@ -1399,7 +1399,7 @@ export interface components {
             final_problems?: number;
             /**
              * Finalists
-             * @description best candidates among which the champion is chosen at the end, on selection problems that the search has not seen; 0: the search's own best is the champion
+             * @description candidates among which the champion is chosen at the end, on selection problems that the search has not seen: the best, the polished, and those that were the best of their time; 0: the search's own best is the champion
              * @default 8
              */
             finalists?: number;

@@ -1204,7 +1204,7 @@ export interface components {
             final_problems?: number;
             /**
              * Finalists
-             * @description best candidates among which the champion is chosen at the end, on selection problems that the search has not seen; 0: the search's own best is the champion
+             * @description candidates among which the champion is chosen at the end, on selection problems that the search has not seen: the best, the polished, and those that were the best of their time; 0: the search's own best is the champion
              * @default 8
              */
             finalists?: number;
@@ -1419,7 +1419,7 @@ export interface components {
             final_problems?: number;
             /**
              * Finalists
-             * @description best candidates among which the champion is chosen at the end, on selection problems that the search has not seen; 0: the search's own best is the champion
+             * @description candidates among which the champion is chosen at the end, on selection problems that the search has not seen: the best, the polished, and those that were the best of their time; 0: the search's own best is the champion
              * @default 8
              */
             finalists?: number;

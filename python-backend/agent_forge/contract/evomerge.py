@@ -110,8 +110,9 @@ class EvoMergeSettings(Request):
         default=8,
         ge=0,
         le=64,
-        description="best candidates among which the champion is chosen at the end, on selection problems that the "
-        "search has not seen; 0: the search's own best is the champion",
+        description="candidates among which the champion is chosen at the end, on selection problems that the search "
+        "has not seen: the best, the polished, and those that were the best of their time; 0: the search's own best "
+        "is the champion",
     )
     final_problems: int = Field(
         default=512, ge=8, le=10_000, description="such problems per dataset, for each finalist"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..contract.evomerge import Candidate, EvoMergeConfig, Fitness
+from ..contract.evomerge import Candidate, EvoMergeConfig, Fitness, Role
 from ..contract.fault import Fault
 from ..contract.job import Job
 from ..contract.report import Baseline, Finalist
@@ -22,14 +22,12 @@ def finalists_of(
     reference: Reference,
     poll: Callable[[], None],
 ) -> list[Finalist]:
-    """The best distinct candidates, the fittest on fresh selection problems first; of equals the one that was first.
+    """The fittest on fresh selection problems first; of equals the one that was first.
 
     The best of many noisy scores is too high, most of all that of the winner: so the winner is chosen again, on
     problems that chose nothing yet. poll: called before each evaluation.
     """
-    whole = {one.digest: one for one in reversed(recorded) if one.fault is None and not one.fitness.partial}
-    first_first = list(reversed(whole.values()))
-    chosen = sorted(first_first, key=lambda one: -one.fitness.total)[: config.finalists]
+    chosen = chosen_finalists(recorded, config.finalists)
     found = []
     for one in chosen:
         poll()
@@ -43,6 +41,27 @@ def finalists_of(
             )
         )
     return sorted(found, key=lambda one: -one.fitness.total)
+
+
+def chosen_finalists(recorded: Sequence[Candidate], most: int) -> list[Candidate]:
+    """Distinct candidates that were measured on all problems: half of them the best by the search, then what was
+    polished, then those that were the best of their time, the earlier ones first.
+
+    The best are kin: late children of one lineage, fitted to the same problems further and further. Their ancestors
+    may do better on others.
+    """
+    whole: dict[str | None, Candidate] = {}
+    for one in recorded:
+        if one.fault is None and not one.fitness.partial:
+            whole.setdefault(one.digest, one)
+    ranked = sorted(whole.values(), key=lambda one: -one.fitness.total)
+    records: list[Candidate] = []
+    for one in whole.values():
+        if not records or one.fitness.total > records[-1].fitness.total:
+            records.append(one)
+    polished = [one for one in whole.values() if one.role is Role.polished]
+    wanted = [*ranked[: (most + 1) // 2], *polished, *records, *ranked]
+    return list({one.id: one for one in wanted}.values())[:most]
 
 
 def _fresh(candidate: Candidate, config: EvoMergeConfig, bench: Workbench, reference: Reference) -> Fitness | Fault:
