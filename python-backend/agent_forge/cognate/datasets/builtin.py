@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...contract.cognate import Specialization
 from ..draws import Draws
-from .problem import Problem, Split, split_of
+from .problem import Problem, Split, different, split_of
 
 Generator = Callable[[Draws, int, int], Problem]
 """(draws, difficulty 1 to 5, attention window in tokens) → a problem."""
@@ -33,10 +33,4 @@ class Builtin:
     def problems(self, split: Split, count: int) -> list[Problem]:
         """Different problems as far as the generator has that many; small spaces repeat after 20 tries each."""
         draws = Draws("problems", self.name, self.difficulty, self.window, split)
-        found: dict[str, Problem] = {}
-        for _ in range(20 * count):
-            problem = self.draw(draws, split)
-            found.setdefault(problem.prompt, problem)
-            if len(found) == count:
-                break
-        return list(found.values())
+        return different(lambda: self.draw(draws, split), count)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..draws import Draws
 from ..errors import InvalidSetting
-from .problem import Problem, Split, split_of
+from .problem import Problem, Split, different, split_of
 
 PREFIX = "gym:"
 PACKAGE = "reasoning-gym"
@@ -76,13 +76,7 @@ class GymDataset:
     def problems(self, split: Split, count: int) -> list[Problem]:
         """Different problems as far as the task has that many; small spaces repeat after 20 tries each."""
         draws = Draws("problems", self.name, split)
-        found: dict[str, Problem] = {}
-        for _ in range(20 * count):
-            problem = self.draw(draws, split)
-            found.setdefault(problem.prompt, problem)
-            if len(found) == count:
-                break
-        return list(found.values())
+        return different(lambda: self.draw(draws, split), count)
 
     def _problem(self, number: int) -> Problem | None:
         """None where there is no answer in words, or the task's own verifier does not accept it fully."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
@@ -48,6 +49,17 @@ class Dataset(Protocol):
 
     def problems(self, split: Split, count: int) -> list[Problem]:
         """The first `count` problems of a split, always the same; fewer where the dataset is smaller."""
+
+
+def different(draw: Callable[[], Problem], count: int) -> list[Problem]:
+    """As many different problems as were drawn by then; small spaces repeat after 20 tries each."""
+    found: dict[str, Problem] = {}
+    for _ in range(20 * count):
+        problem = draw()
+        found.setdefault(problem.prompt, problem)
+        if len(found) == count:
+            break
+    return list(found.values())
 
 
 def split_of(text: str) -> Split:
