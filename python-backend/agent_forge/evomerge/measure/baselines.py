@@ -86,7 +86,7 @@ def merges_measured(bench: Workbench, reference: Reference, poll: Poll) -> tuple
         for name, scales in SCALES.items()
     }
     poll()
-    decoupled = bench.decouple(poll)
+    fault = bench.decouple(poll)
     swudi = bench.sum_of(bench.decoupled)
     found = [
         measured("uniform_average", bench.average()),
@@ -98,7 +98,7 @@ def merges_measured(bench: Workbench, reference: Reference, poll: Poll) -> tuple
             node("swudi", bench.raw.parents, bench.raw.origin),
             None,
             bench.outline(bench.average()),
-            decoupled if isinstance(decoupled, Fault) else _scored(bench, swudi, reference),
+            fault or _scored(bench, swudi, reference),
         ),
     ]
     if bench.foundation is not None:

@@ -86,8 +86,8 @@ class Workbench:
             self._job.log(f"parents aligned to {self.reference_model.model_id} by weight matching in {seconds:.1f} s")
         self.base = self.make(self.raw.origin)
 
-    def decouple(self, poll: Callable[[], None]) -> Tensors | Fault:
-        """Make the decoupled parents, and their plain sum. poll: called before each."""
+    def decouple(self, poll: Callable[[], None]) -> Fault | None:
+        """Make the decoupled parents, or say why they can't be. poll: called before each."""
         start = time.perf_counter()
         for recipe in self.decoupled.parents:
             poll()
@@ -95,7 +95,7 @@ class Workbench:
             if isinstance(made, Fault):
                 return made
         self._job.timing("decouple", time.perf_counter() - start)
-        return self.attempt(self.sum_of(self.decoupled))
+        return None
 
     def settle(self, basis: Basis) -> None:
         """What candidates are made from. The other parents are let go."""
