@@ -13,7 +13,7 @@ from torch import Tensor
 from agent_forge.cognate.batch import Encoded, collate
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture
-from agent_forge.cognate.model import TinyTitan
+from agent_forge.cognate.model import TinyTitanModel
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import Trainer
 from agent_forge.contract.architecture import Architecture
@@ -27,7 +27,7 @@ _PROBLEMS_PER_CALL = 16
 @dataclass(frozen=True)
 class Peer:
     name: str
-    kind: type[TinyTitan]
+    kind: type[TinyTitanModel]
     arch: Architecture
 
     def first_weights(self, seed: int) -> dict[str, Tensor]:
@@ -35,12 +35,12 @@ class Peer:
 
 
 def peers(arch: Architecture) -> tuple[Peer, Peer]:
-    return Peer("TinyTitan", TinyTitan, arch), Peer("plain transformer", PlainTransformer, matched(arch))
+    return Peer("TinyTitan", TinyTitanModel, arch), Peer("plain transformer", PlainTransformer, matched(arch))
 
 
 @dataclass(frozen=True)
 class Trained:
-    model: TinyTitan
+    model: TinyTitanModel
     seconds: float
     tokens: int
 
@@ -80,7 +80,7 @@ class Answers:
     """Mean number of blocks that a token passed."""
 
 
-def answer(model: TinyTitan, problems: Sequence[Encoded], *, memory: bool = True) -> Answers:
+def answer(model: TinyTitanModel, problems: Sequence[Encoded], *, memory: bool = True) -> Answers:
     right = labels = depth = tokens = 0
     with torch.inference_mode():
         for start in range(0, len(problems), _PROBLEMS_PER_CALL):

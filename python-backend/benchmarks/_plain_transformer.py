@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from agent_forge.cognate.attention import rotate
 from agent_forge.cognate.initialization import draw
-from agent_forge.cognate.model import Dropout, Layout, Reading, TinyTitan, unit_rms
+from agent_forge.cognate.model import Dropout, Layout, Reading, TinyTitanModel, unit_rms
 from agent_forge.contract.architecture import Architecture, parameter_count
 
 
-class PlainTransformer(TinyTitan):
+class PlainTransformer(TinyTitanModel):
     """Bound, trained and evaluated as a TinyTitan is; `arch` as `matched` makes it, its window plays no part."""
 
     def __init__(self, arch: Architecture) -> None:

@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.initialization import draw_all
-from agent_forge.cognate.model import TinyTitan
+from agent_forge.cognate.model import TinyTitanModel
 from agent_forge.cognate.phase import TrainingBench
 from agent_forge.cognate.plan import stages
 from agent_forge.cognate.presets import architecture, resolve
@@ -85,7 +85,7 @@ def measure(name: str, work: Callable[[], int], repeats: int) -> Row:
 
 def plain(trainer: Trainer) -> Callable[[], int]:
     """A step of the foundation as it is written down first."""
-    model = TinyTitan(trainer.model.arch).bind(trainer.tensors()).requires_grad_()
+    model = TinyTitanModel(trainer.model.arch).bind(trainer.tensors()).requires_grad_()
     named = dict(model.named_parameters())
     matrices = [p for n, p in named.items() if n.startswith("transformer_blocks.") and p.ndim == 2]
     others = [p for p in named.values() if not any(p is matrix for matrix in matrices)]

@@ -24,7 +24,7 @@ from .datasets.problem import Dataset, Split
 from .datasets.registry import load_datasets
 from .draws import Draws
 from .grams import grams
-from .model import TinyTitan
+from .model import TinyTitanModel
 from .presets import DEFAULTS
 from .scoring import Answers, Counts, Evaluation, counted, spans
 from .tokenizer import Tokenizer, load_tokenizer
@@ -77,7 +77,7 @@ class Evaluator:
         roots: Sequence[Path] = (),
         device: torch.device | str = "cpu",
         precision: Literal["auto", "bf16", "fp32"] = "auto",
-        model: type[TinyTitan] = TinyTitan,
+        model: type[TinyTitanModel] = TinyTitanModel,
     ) -> None:
         """`model`: what tensors are bound to; benchmarks evaluate a peer."""
         self.architecture = architecture
@@ -86,7 +86,7 @@ class Evaluator:
         self._sets = {Split.selection: selection, Split.heldout: heldout}
         self._bf16 = uses_bf16(precision, architecture.preset, self.device)
         self._model = model
-        self._models: dict[int, TinyTitan] = {}
+        self._models: dict[int, TinyTitanModel] = {}
         """Depth → what the tensors of a model are bound to."""
         self._loaded: dict[ProblemSet, list[Dataset]] = {}
         self._prepared: dict[tuple[ProblemSet, Split, int, int], _Prepared] = {}
@@ -161,7 +161,7 @@ class Evaluator:
             parts.append([encode(one, tokenizer, dataset.by_character, limit) for one in drawn])
         asked = _laid_out(names, parts, tokenizer.pad, self.device)
         own = {name: t.detach().to(self.device, torch.float32) for name, t in tensors.items()}
-        model = TinyTitan(self._of(tensors)).bind(own).requires_grad_()
+        model = TinyTitanModel(self._of(tensors)).bind(own).requires_grad_()
         _descend(model, asked, ponder_cost, lambda: autocast(self._bf16, self.device))
         return {
             name: torch.zeros_like(parameter, device="cpu") if parameter.grad is None else parameter.grad.cpu()
@@ -201,7 +201,7 @@ class Evaluator:
         """The architecture at the depth of these tensors; itself where they are none of it."""
         return fitted(self.architecture, shapes_of(tensors)) or self.architecture
 
-    def _bound(self, tensors: Mapping[str, Tensor]) -> TinyTitan:
+    def _bound(self, tensors: Mapping[str, Tensor]) -> TinyTitanModel:
         arch = self._of(tensors)
         if arch.n_layers not in self._models:
             self._models[arch.n_layers] = self._model(arch).requires_grad_(False)
@@ -256,7 +256,7 @@ def _scored(part: Sequence[Encoded], pad: int) -> Batch:
     return batch.relabelled(batch.scored)
 
 
-def _answered(model: TinyTitan, asked: _Prepared, memory: bool, skip: bool) -> Answers:
+def _answered(model: TinyTitanModel, asked: _Prepared, memory: bool, skip: bool) -> Answers:
     count = len(asked.dataset)
     losses = np.zeros(count)
     labels, wrong, depths, tokens = np.zeros((4, count), dtype=np.int64)
@@ -291,7 +291,7 @@ def _require_finite(logits: Tensor, losses: Tensor, dataset: Counts, names: Sequ
 
 
 def _descend(
-    model: TinyTitan, asked: _Prepared, ponder_cost: float, casting: Callable[[], AbstractContextManager[Any]]
+    model: TinyTitanModel, asked: _Prepared, ponder_cost: float, casting: Callable[[], AbstractContextManager[Any]]
 ) -> None:
     """Leave the gradient in the model's parameters. Raises NotMeasurable."""
     owners = [asked.dataset[places][batch.problems.cpu().numpy()] for places, batch in asked.batches]
@@ -311,7 +311,7 @@ def _fisher(
     arch: Architecture, tensors: Mapping[str, Tensor], problems: Sequence[Encoded], pad: int
 ) -> dict[str, Tensor]:
     own = {name: tensor.detach().to("cpu", torch.float32) for name, tensor in tensors.items()}
-    model = TinyTitan(arch).bind(own).requires_grad_()
+    model = TinyTitanModel(arch).bind(own).requires_grad_()
     total: dict[str, Tensor] = {}
 
     def square(name: str, parameter: Tensor) -> None:

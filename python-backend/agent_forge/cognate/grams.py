@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..contract.architecture import Architecture
 from .batch import Batch, Encoded, collate
-from .model import TinyTitan
+from .model import TinyTitanModel
 
 _GATE = "memory_gate.weight"
 _LEFT_OUT = ("embedding.weight", "act_halting.weight")
@@ -29,7 +29,7 @@ def grams(
     """
     # copies: blocks of a stack may be one tensor, and inputs are told apart by where their matrix lies
     own = {name: tensor.detach().to("cpu", torch.float32, copy=True) for name, tensor in tensors.items()}
-    model = TinyTitan(arch, gather_below=1.0).bind(own).requires_grad_(False)
+    model = TinyTitanModel(arch, gather_below=1.0).bind(own).requires_grad_(False)
     reading = _Reading(own, arch)
     with torch.inference_mode(), reading:
         for problem in problems:

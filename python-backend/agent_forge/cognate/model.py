@@ -83,7 +83,7 @@ class SelfAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """Holds parameters; `TinyTitan` computes, since the memory gate is shared between blocks."""
+    """Holds parameters; `TinyTitanModel` computes, since the memory gate is shared between blocks."""
 
     def __init__(self, d_model: int, d_ff: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(d_model)
 
 
-class TinyTitan(nn.Module):
+class TinyTitanModel(nn.Module):
     """`state_dict` names and shapes are exactly those of `tensor_shapes(arch)`; parameters are float32.
 
     Built on the meta device: load tensors with `bind`, which copies nothing. gather_below: share of active tokens below
@@ -118,7 +118,7 @@ class TinyTitan(nn.Module):
         if shapes != tensor_shapes(arch):
             raise AssertionError("the module's tensors are not those of the contract")
 
-    def bind(self, tensors: Mapping[str, Tensor]) -> TinyTitan:
+    def bind(self, tensors: Mapping[str, Tensor]) -> TinyTitanModel:
         """Use these tensors as the parameters, without a copy. Raises RuntimeError on a wrong name or shape."""
         self.load_state_dict(dict(tensors), strict=True, assign=True)
         return self

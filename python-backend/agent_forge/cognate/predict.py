@@ -14,7 +14,7 @@ from ..contract.architecture import Architecture
 from ..contract.model import PredictedToken, Prediction
 from .batch import Encoded, collate
 from .errors import InvalidSetting
-from .model import TinyTitan
+from .model import TinyTitanModel
 from .presets import DEFAULTS
 from .tokenizer import load_tokenizer
 
@@ -43,7 +43,7 @@ def predict(
     if not ids:
         raise InvalidSetting("prompt", prompt, "has no tokens", "at least one token")
     limit = 4 * DEFAULTS[arch.preset].max_length
-    model = TinyTitan(arch).requires_grad_(False).bind(tensors).to(device)
+    model = TinyTitanModel(arch).requires_grad_(False).bind(tensors).to(device)
     answer: list[int] = []
     tokens: list[PredictedToken] = []
     fault: str | None = None

@@ -18,7 +18,7 @@ from .answers import answer_loss
 from .draws import seed_of
 from .errors import TrainingDiverged
 from .mixture import Lesson, Mixture
-from .model import Dropout, TinyTitan
+from .model import Dropout, TinyTitanModel
 from .muon import Muon
 
 # Learning rates fall linearly to this share of their peak.
@@ -113,7 +113,7 @@ class Trainer:
         ponder_cost: float = 0.0,
         regime: Regime = FROM_SCRATCH,
         teacher: Mapping[str, Tensor] | None = None,
-        model: type[TinyTitan] = TinyTitan,
+        model: type[TinyTitanModel] = TinyTitanModel,
     ) -> None:
         """`config` resolved; `tensors` are copied. `teacher`: of the same shapes, left unchanged; what it says to
         the problems that the mixture rehearses is kept (Li & Hoiem 2016, Learning without Forgetting). `model`: what

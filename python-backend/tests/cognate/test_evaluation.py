@@ -12,7 +12,7 @@ from agent_forge.cognate.datasets.problem import Split
 from agent_forge.cognate.datasets.registry import builtin
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.flops import flops_per_token
-from agent_forge.cognate.model import TinyTitan
+from agent_forge.cognate.model import TinyTitanModel
 from agent_forge.cognate.predict import predict
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.contract.architecture import block_of, tensor_shapes
@@ -29,7 +29,7 @@ def evaluator() -> Evaluator:
 def test_scores_equal_one_problem_at_a_time(evaluator: Evaluator) -> None:
     tensors = weights()
     found = evaluator.evaluate(tensors, "heldout")
-    codec, titan = ByteTokenizer(), TinyTitan(TINY).bind(tensors).requires_grad_(False)
+    codec, titan = ByteTokenizer(), TinyTitanModel(TINY).bind(tensors).requires_grad_(False)
     depth = tokens = 0
     for name, task in zip(NAMES, found.tasks, strict=True):
         losses, solved = [], 0
@@ -86,7 +86,7 @@ def test_fisher_is_the_mean_squared_gradient(evaluator: Evaluator) -> None:
     codec, expected = ByteTokenizer(), 0.0
     for problem in builtin("arithmetic", 1, TINY.window).problems(Split.train, 3):
         batch = collate([encode(problem, codec, True, 256)], codec.pad)
-        titan = TinyTitan(TINY).bind({n: t.clone() for n, t in tensors.items()}).requires_grad_()
+        titan = TinyTitanModel(TINY).bind({n: t.clone() for n, t in tensors.items()}).requires_grad_()
         output = titan(batch.tokens, batch.layout, batch.labels)
         torch.nn.functional.cross_entropy(output.logits, batch.targets).backward()
         gradient = titan.output_layer.weight.grad
@@ -105,7 +105,7 @@ def test_grams_are_of_what_each_matrix_reads(evaluator: Evaluator, halting: floa
     tensors = weights(halting=halting)
     calibration = dict(evaluator.calibration) | {"datasets": ["arithmetic", "recall"], "problems": 3}
     found = evaluator.grams(tensors, calibration)
-    titan, inputs = TinyTitan(TINY).bind(tensors).requires_grad_(False), dict[str, list[torch.Tensor]]()
+    titan, inputs = TinyTitanModel(TINY).bind(tensors).requires_grad_(False), dict[str, list[torch.Tensor]]()
     for name, module in titan.named_modules():
         if isinstance(module, torch.nn.Linear):
             inputs[name] = []
@@ -189,7 +189,7 @@ def test_a_prediction_tells_what_the_model_did(halting: float) -> None:
     tensors, prompt = weights(halting=halting), "what follows this?"
     found = predict("m", TINY, tensors, prompt, 6)
     assert found == predict("m", TINY, tensors, prompt, 6).model_copy(update={"seconds": found.seconds})
-    titan = TinyTitan(TINY).bind(tensors).requires_grad_(False)
+    titan = TinyTitanModel(TINY).bind(tensors).requires_grad_(False)
     ids, chosen = list(prompt.encode()), list[int]()
     for _ in found.tokens:
         text = [*ids, *chosen]

@@ -5,7 +5,7 @@ import torch
 from tiny import TINY, logits, model, rows, weights
 
 from agent_forge.cognate.initialization import draw_all
-from agent_forge.cognate.model import TinyTitan
+from agent_forge.cognate.model import TinyTitanModel
 from agent_forge.contract.architecture import ARCHITECTURES, Preset, tensor_shapes
 
 TEXT = "the quick brown fox jumps over it"  # 33 tokens: four windows and one
@@ -15,7 +15,7 @@ TEXT = "the quick brown fox jumps over it"  # 33 tokens: four windows and one
     ("preset", "count"), [(Preset.nano, 877_577), (Preset.tinytitan, 58_282_241), (Preset.wide, 134_539_346)]
 )
 def test_parameter_counts(preset: Preset, count: int) -> None:
-    titan = TinyTitan(ARCHITECTURES[preset])
+    titan = TinyTitanModel(ARCHITECTURES[preset])
     assert sum(p.numel() for p in titan.parameters()) == count
     assert {n: tuple(t.shape) for n, t in titan.state_dict().items()} == tensor_shapes(ARCHITECTURES[preset])
 
@@ -98,11 +98,11 @@ def test_gate_opens_between_zero_and_one() -> None:
 def test_wrong_tensors_are_refused() -> None:
     tensors = weights()
     with pytest.raises(RuntimeError, match="Missing key"):
-        TinyTitan(TINY).bind({name: t for name, t in tensors.items() if name != "output_layer.bias"})
+        TinyTitanModel(TINY).bind({name: t for name, t in tensors.items() if name != "output_layer.bias"})
     with pytest.raises(RuntimeError, match="size mismatch"):
-        TinyTitan(TINY).bind(tensors | {"memory_gate.bias": torch.zeros(3)})
+        TinyTitanModel(TINY).bind(tensors | {"memory_gate.bias": torch.zeros(3)})
     with pytest.raises(ValueError, match="no even multiple"):
-        TinyTitan(TINY.model_copy(update={"n_heads": 5}))
+        TinyTitanModel(TINY.model_copy(update={"n_heads": 5}))
 
 
 def test_drawing_depends_on_seed_and_name_alone() -> None:

@@ -15,7 +15,7 @@ from agent_forge.cognate.datasets.registry import builtin
 from agent_forge.cognate.evaluation import Evaluation, Evaluator, ProblemSet
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.mixture import Mixture
-from agent_forge.cognate.model import TinyTitan
+from agent_forge.cognate.model import TinyTitanModel
 from agent_forge.cognate.presets import resolve
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import Trainer
@@ -74,7 +74,7 @@ def test_hard_problems_take_more_depth(costly: Trained) -> None:
 
 def test_early_exit_gives_the_same_answers_for_fewer_operations(costly: Trained) -> None:
     batch = _recall_batch()
-    model = TinyTitan(ARCH).bind(costly.tensors).requires_grad_(False)
+    model = TinyTitanModel(ARCH).bind(costly.tensors).requires_grad_(False)
     answers, operations = [], []
     for skip in (False, True):
         with FlopCounterMode(display=False) as counter:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from agent_forge.cognate.batch import Batch, Encoded, collate
 from agent_forge.cognate.initialization import draw_all
-from agent_forge.cognate.model import TinyTitan
+from agent_forge.cognate.model import TinyTitanModel
 from agent_forge.contract.architecture import Architecture, Preset
 
 TINY = Architecture(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=3, n_heads=2, d_ff=64, window=8)
@@ -23,8 +23,8 @@ def weights(
     return tensors
 
 
-def model(arch: Architecture = TINY, **options: float) -> TinyTitan:
-    return TinyTitan(arch).bind(weights(arch, **options)).requires_grad_(False)  # type: ignore[arg-type]
+def model(arch: Architecture = TINY, **options: float) -> TinyTitanModel:
+    return TinyTitanModel(arch).bind(weights(arch, **options)).requires_grad_(False)  # type: ignore[arg-type]
 
 
 def rows(*texts: str) -> Batch:
@@ -33,7 +33,7 @@ def rows(*texts: str) -> Batch:
     return collate(encoded, 256)
 
 
-def logits(titan: TinyTitan, text: str, **options: bool) -> Tensor:
+def logits(titan: TinyTitanModel, text: str, **options: bool) -> Tensor:
     """[length, vocabulary]"""
     batch = rows(text)
     return titan(batch.tokens, batch.layout, batch.labels, **options).logits

@@ -10,7 +10,7 @@ from evomerge.scrambled import permuted, scrambled
 from torch import Tensor
 
 from agent_forge.cognate.batch import Encoded, collate
-from agent_forge.cognate.model import Output, TinyTitan
+from agent_forge.cognate.model import Output, TinyTitanModel
 from agent_forge.contract.architecture import ARCHITECTURES, Preset, tensor_shapes
 from agent_forge.evomerge.errors import BadParameter
 from agent_forge.evomerge.ops.registry import StateDict, merge_op_named
@@ -33,7 +33,7 @@ def drawn(seed: int) -> StateDict:
 def output(tensors: Mapping[str, Tensor], *, memory: bool = True) -> Output:
     batch = collate([Encoded(list(TEXT.encode()), list(range(len(TEXT))), [65] * len(TEXT), [True] * len(TEXT))], 256)
     with torch.no_grad():
-        return TinyTitan(ARCH).bind(tensors)(batch.tokens, batch.layout, batch.labels, memory=memory)
+        return TinyTitanModel(ARCH).bind(tensors)(batch.tokens, batch.layout, batch.labels, memory=memory)
 
 
 def logits(tensors: Mapping[str, Tensor]) -> Tensor:
