@@ -651,37 +651,6 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * Architecture
-         * @description Everything that fixes the shape of a model's tensors, and how it reads them.
-         */
-        Architecture: {
-            /**
-             * D Ff
-             * @description width of the feed-forward layer
-             */
-            d_ff: number;
-            /**
-             * D Model
-             * @description width of the residual stream
-             */
-            d_model: number;
-            /** N Heads */
-            n_heads: number;
-            /**
-             * N Layers
-             * @description transformer blocks
-             */
-            n_layers: number;
-            preset: components["schemas"]["Preset"];
-            /** Vocab Size */
-            vocab_size: number;
-            /**
-             * Window
-             * @description sliding attention window, tokens; what is older is read from memory
-             */
-            window: number;
-        };
-        /**
          * BackendReadiness
          * @description Whether a run that is started now would be worked on.
          */
@@ -801,6 +770,37 @@ export interface components {
             items: components["schemas"]["Candidate"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * CausalLM
+         * @description A causal language model of the Hugging Face kind, as its own `config.json` describes it.
+         */
+        CausalLM: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Dtype */
+            dtype: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "causal_lm";
+            /** Layers */
+            layers: number;
+            /**
+             * Model Type
+             * @description the family, as transformers names it: llama, gpt2, …
+             */
+            model_type: string;
+            /** Tied */
+            tied: boolean;
+            /**
+             * Vocab Size
+             * @description rows of the embedding, which may be more than the tokenizer has tokens
+             */
+            vocab_size: number;
         };
         /** Check */
         Check: {
@@ -1881,7 +1881,8 @@ export interface components {
         };
         /** Model */
         Model: {
-            architecture: components["schemas"]["Architecture"] | null;
+            /** Architecture */
+            architecture: (components["schemas"]["TinyTitan"] | components["schemas"]["CausalLM"]) | null;
             /** Bytes */
             bytes: number;
             /** Created At */
@@ -1943,7 +1944,8 @@ export interface components {
         };
         /** ModelDetail */
         ModelDetail: {
-            architecture: components["schemas"]["Architecture"] | null;
+            /** Architecture */
+            architecture: (components["schemas"]["TinyTitan"] | components["schemas"]["CausalLM"]) | null;
             /** Bytes */
             bytes: number;
             /** Created At */
@@ -2226,7 +2228,7 @@ export interface components {
          * @description A preset with its exact size, known before anything is made.
          */
         PresetInfo: {
-            architecture: components["schemas"]["Architecture"];
+            architecture: components["schemas"]["TinyTitan"];
             /** Bytes */
             bytes: number;
             /** Description */
@@ -2496,6 +2498,42 @@ export interface components {
             /** Total */
             total: number;
         };
+        /**
+         * TinyTitan
+         * @description Everything that fixes the shape of a TinyTitan's tensors, and how it reads them.
+         */
+        TinyTitan: {
+            /**
+             * D Ff
+             * @description width of the feed-forward layer
+             */
+            d_ff: number;
+            /**
+             * D Model
+             * @description width of the residual stream
+             */
+            d_model: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "tinytitan";
+            /** N Heads */
+            n_heads: number;
+            /**
+             * N Layers
+             * @description transformer blocks
+             */
+            n_layers: number;
+            preset: components["schemas"]["Preset"];
+            /** Vocab Size */
+            vocab_size: number;
+            /**
+             * Window
+             * @description sliding attention window, tokens; what is older is read from memory
+             */
+            window: number;
+        };
         /** TrainingEvaluated */
         TrainingEvaluated: {
             /** Epoch */
@@ -2544,7 +2582,7 @@ export interface components {
          * @description How a trained model came to be: enough to train it again.
          */
         TrainingOrigin: {
-            architecture: components["schemas"]["Architecture"];
+            architecture: components["schemas"]["TinyTitan"];
             /** Config */
             config: {
                 [key: string]: unknown;
@@ -2665,13 +2703,13 @@ export interface components {
     headers: never;
     pathItems: never;
 }
-export type Architecture = components['schemas']['Architecture'];
 export type BackendReadiness = components['schemas']['BackendReadiness'];
 export type Baseline = components['schemas']['Baseline'];
 export type Calibration = components['schemas']['Calibration'];
 export type Candidate = components['schemas']['Candidate'];
 export type CandidateEvaluated = components['schemas']['CandidateEvaluated'];
 export type CandidatePage = components['schemas']['CandidatePage'];
+export type CausalLm = components['schemas']['CausalLM'];
 export type Check = components['schemas']['Check'];
 export type CognateConfig = components['schemas']['CognateConfig'];
 export type CognateForecast = components['schemas']['CognateForecast'];
@@ -2745,6 +2783,7 @@ export type Specialization = components['schemas']['Specialization'];
 export type System = components['schemas']['System'];
 export type TaskScore = components['schemas']['TaskScore'];
 export type Timings = components['schemas']['Timings'];
+export type TinyTitan = components['schemas']['TinyTitan'];
 export type TrainingEvaluated = components['schemas']['TrainingEvaluated'];
 export type TrainingEvaluation = components['schemas']['TrainingEvaluation'];
 export type TrainingOrigin = components['schemas']['TrainingOrigin'];

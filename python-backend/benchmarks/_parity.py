@@ -66,7 +66,7 @@ def run(config: CognateConfig, steps: int, problems: int, *, longest: int = 16) 
     lines = [
         f"Parity: trained on 1 to {longest} bits, {steps} steps, asked up to {2 * longest}; held-out, chance 0.5:",
         "",
-        f"| bits | problems | TinyTitanModel | depth, of {arch.n_layers} | plain transformer |",
+        f"| bits | problems | TinyTitan | depth, of {arch.n_layers} | plain transformer |",
         "|--:|--:|--:|--:|--:|",
     ]
     titan, plain = (

@@ -16,7 +16,7 @@ from agent_forge.cognate.mixture import Mixture
 from agent_forge.cognate.model import TinyTitanModel
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import Trainer
-from agent_forge.contract.architecture import Architecture
+from agent_forge.contract.architecture import TinyTitan
 from agent_forge.contract.cognate import CognateConfig
 
 from ._plain_transformer import PlainTransformer, first_weights, matched
@@ -28,13 +28,13 @@ _PROBLEMS_PER_CALL = 16
 class Peer:
     name: str
     kind: type[TinyTitanModel]
-    arch: Architecture
+    arch: TinyTitan
 
     def first_weights(self, seed: int) -> dict[str, Tensor]:
         return first_weights(self.arch, seed) if self.kind is PlainTransformer else draw_all(self.arch, seed)
 
 
-def peers(arch: Architecture) -> tuple[Peer, Peer]:
+def peers(arch: TinyTitan) -> tuple[Peer, Peer]:
     return Peer("TinyTitan", TinyTitanModel, arch), Peer("plain transformer", PlainTransformer, matched(arch))
 
 

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from agent_forge.cognate.attention import rotate
 from agent_forge.cognate.initialization import draw
 from agent_forge.cognate.model import Dropout, Layout, Reading, TinyTitanModel, unit_rms
-from agent_forge.contract.architecture import Architecture, parameter_count
+from agent_forge.contract.architecture import TinyTitan, parameter_count
 
 
 class PlainTransformer(TinyTitanModel):
     """Bound, trained and evaluated as a TinyTitan is; `arch` as `matched` makes it, its window plays no part."""
 
-    def __init__(self, arch: Architecture) -> None:
+    def __init__(self, arch: TinyTitan) -> None:
         super().__init__(arch)
         del self.act_halting, self.memory_gate
 
@@ -53,13 +53,13 @@ class PlainTransformer(TinyTitanModel):
         return Reading(unit_rms(x), x.new_zeros(tokens.shape[0]), depth, None)
 
 
-def matched(arch: Architecture) -> Architecture:
+def matched(arch: TinyTitan) -> TinyTitan:
     """With the feed-forward width that brings the transformer's parameters closest to those of a TinyTitan."""
     spare = arch.d_model**2 + 2 * arch.d_model + 1
     return arch.model_copy(update={"d_ff": arch.d_ff + round(spare / (arch.n_layers * (2 * arch.d_model + 1)))})
 
 
-def first_weights(arch: Architecture, seed: int) -> dict[str, Tensor]:
+def first_weights(arch: TinyTitan, seed: int) -> dict[str, Tensor]:
     """Each tensor as TinyTitan's of the same seed and name."""
     tensors = {name: torch.empty(tensor.shape) for name, tensor in PlainTransformer(arch).state_dict().items()}
     for name, tensor in tensors.items():
@@ -67,7 +67,7 @@ def first_weights(arch: Architecture, seed: int) -> dict[str, Tensor]:
     return tensors
 
 
-def surplus(arch: Architecture) -> float:
+def surplus(arch: TinyTitan) -> float:
     """Parameters more than those of the TinyTitan that it is compared with, as a share."""
     plain = sum(tensor.numel() for tensor in PlainTransformer(matched(arch)).state_dict().values())
     return float(plain / parameter_count(arch) - 1)

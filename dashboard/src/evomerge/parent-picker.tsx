@@ -71,8 +71,10 @@ export function ParentPicker({ chosen, onChange }: ParentPickerProps) {
 }
 
 function sameArchitecture({ architecture: a }: Model, { architecture: b }: Model): boolean {
-  if (!a || !b) return false;
-  const fields = Object.keys(a) as (keyof typeof a)[];
+  if (a?.kind === 'causal_lm' || b?.kind === 'causal_lm' || !a || !b) return false;
+  // Models of the time before there were kinds name none.
+  const { kind: _, ...shape } = a;
+  const fields = Object.keys(shape) as (keyof typeof shape)[];
   return fields.every((field) => a[field] === b[field]);
 }
 

@@ -17,6 +17,7 @@ import { Downloads } from './download.tsx';
 import { Metadata, Metrics, ModuleTable } from './model-tables.tsx';
 import { Playground } from './playground.tsx';
 import { RecipeTree } from './recipe-tree.tsx';
+import { ShapeFacts } from './shape-facts.tsx';
 import { VerifiedMark, Verify } from './verify.tsx';
 
 const LineageGraph = loadable('the lineage graph', () => import('./lineage-graph.tsx'));
@@ -71,14 +72,7 @@ function Detail({ model }: { model: ModelDetail }) {
           <Fact label="File" note={`${count(model.bytes)} bytes`}>
             {bytes(model.bytes)}
           </Fact>
-          {model.architecture && (
-            <Fact
-              label="Shape"
-              note={`${model.architecture.n_heads} heads, window ${model.architecture.window}`}
-            >
-              {model.architecture.n_layers} × {model.architecture.d_model}
-            </Fact>
-          )}
+          <ShapeFacts architecture={model.architecture} />
           <Fact label="Proof" note={model.verified_at && stamp(model.verified_at)}>
             <VerifiedMark verified={model.verified} />
           </Fact>

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..contract.architecture import Architecture, tensor_shapes
+from ..contract.architecture import TinyTitan, tensor_shapes
 from ..contract.job import Job
 from ..contract.model import Model
 from ..registry.store import drawing
@@ -45,7 +45,7 @@ def create(stages: Sequence[Stage], drafts: Drafts, job: Job) -> list[Model]:
 class _Plain(nn.Module):
     """The same parameters from the framework's own layers, at their own initial values."""
 
-    def __init__(self, arch: Architecture) -> None:
+    def __init__(self, arch: TinyTitan) -> None:
         super().__init__()
         d = arch.d_model
         self.embedding = nn.Embedding(arch.vocab_size, d)
@@ -59,7 +59,7 @@ class _Plain(nn.Module):
         self.output_layer = nn.Linear(d, arch.vocab_size)
 
 
-def plain_seconds(stages: Sequence[Stage], arch: Architecture, directory: Path) -> float:
+def plain_seconds(stages: Sequence[Stage], arch: TinyTitan, directory: Path) -> float:
     """Time to construct as many modules of that size with their framework defaults and `torch.save` each, synced by
     nobody. Files go to a temporary directory below `directory`. The caller's random state is left as it was."""
     with tempfile.TemporaryDirectory(dir=directory) as place, torch.random.fork_rng(devices=[]):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..contract.architecture import Architecture, fitted
+from ..contract.architecture import TinyTitan, fitted
 from ..contract.cognate import DatasetChoice
 from ..contract.errors import NotMeasurable
 from ..contract.fault import Fault
@@ -34,7 +34,7 @@ from .training import autocast, for_reading, uses_bf16
 _TOKENS_PER_CALL = 2048
 
 
-_Measure = Callable[[Architecture, Mapping[str, Tensor], Sequence[Encoded], int], dict[str, Tensor]]
+_Measure = Callable[[TinyTitan, Mapping[str, Tensor], Sequence[Encoded], int], dict[str, Tensor]]
 """(architecture, tensors, problems, padding) → what was found out about the tensors, by name."""
 
 
@@ -70,7 +70,7 @@ class Evaluator:
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: TinyTitan,
         selection: ProblemSet,
         heldout: ProblemSet,
         *,
@@ -96,7 +96,8 @@ class Evaluator:
             "problems": DEFAULTS[architecture.preset].fisher_problems,
             "tokenizer": selection.tokenizer,
             "split": Split.train.value,
-            "architecture": architecture.model_dump(mode="json"),
+            # without its kind, as recipes were written before there was another
+            "architecture": architecture.model_dump(mode="json", exclude={"kind"}),
         }
 
     @property
@@ -197,7 +198,7 @@ class Evaluator:
         finally:
             torch.set_num_threads(threads)
 
-    def _of(self, tensors: Mapping[str, Tensor]) -> Architecture:
+    def _of(self, tensors: Mapping[str, Tensor]) -> TinyTitan:
         """The architecture at the depth of these tensors; itself where they are none of it."""
         return fitted(self.architecture, shapes_of(tensors)) or self.architecture
 
@@ -307,9 +308,7 @@ def _descend(
         torch.autograd.backward(cost)
 
 
-def _fisher(
-    arch: Architecture, tensors: Mapping[str, Tensor], problems: Sequence[Encoded], pad: int
-) -> dict[str, Tensor]:
+def _fisher(arch: TinyTitan, tensors: Mapping[str, Tensor], problems: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     own = {name: tensor.detach().to("cpu", torch.float32) for name, tensor in tensors.items()}
     model = TinyTitanModel(arch).bind(own).requires_grad_()
     total: dict[str, Tensor] = {}

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..contract.architecture import Architecture
+from ..contract.architecture import TinyTitan
 from .batch import Batch, Encoded, collate
 from .model import TinyTitanModel
 
@@ -18,9 +18,7 @@ _GATE = "memory_gate.weight"
 _LEFT_OUT = ("embedding.weight", "act_halting.weight")
 
 
-def grams(
-    arch: Architecture, tensors: Mapping[str, Tensor], problems: Sequence[Encoded], pad: int
-) -> dict[str, Tensor]:
+def grams(arch: TinyTitan, tensors: Mapping[str, Tensor], problems: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     """Σ xᵀx over the inputs x of each matrix, by its name, float64 (in, in); zeros where it reads nothing.
 
     Padding is left out, and tokens that have halted, but for the keys and values that others read of them: with these
@@ -44,7 +42,7 @@ class _Reading(TorchFunctionMode):
     batch: Batch
     """What the model reads now."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], arch: Architecture) -> None:
+    def __init__(self, tensors: Mapping[str, Tensor], arch: TinyTitan) -> None:
         super().__init__()
         self._window = arch.window
         matrices = {name: tensor for name, tensor in tensors.items() if tensor.dim() == 2 and name not in _LEFT_OUT}

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..contract.architecture import Architecture, tensor_shapes
+from ..contract.architecture import TinyTitan, tensor_shapes
 from .draws import seed_of
 
 # sigmoid(−3) = 0.05: at first a token passes nearly all blocks, and learns to halt from there.
@@ -32,7 +32,7 @@ def draw(shape: tuple[int, ...], seed: int, name: str, out: Tensor, n_layers: in
     out.normal_(0.0, sigma, generator=torch.Generator().manual_seed(seed_of("initialization", seed, name)))
 
 
-def draw_all(arch: Architecture, seed: int) -> dict[str, Tensor]:
+def draw_all(arch: TinyTitan, seed: int) -> dict[str, Tensor]:
     """Every tensor of a model, in memory."""
     tensors = {}
     for name, shape in tensor_shapes(arch).items():

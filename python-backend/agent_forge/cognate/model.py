@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..contract.architecture import Architecture, tensor_shapes
+from ..contract.architecture import TinyTitan, tensor_shapes
 from .attention import half_predecessors, memory_read, predecessors, rotate, window_attention
 from .halting import Halting
 
@@ -101,7 +101,7 @@ class TinyTitanModel(nn.Module):
     which they alone are computed. Raises ValueError where the width is no even multiple of the heads.
     """
 
-    def __init__(self, arch: Architecture, *, gather_below: float = _GATHER_BELOW) -> None:
+    def __init__(self, arch: TinyTitan, *, gather_below: float = _GATHER_BELOW) -> None:
         super().__init__()
         if arch.d_model % (2 * arch.n_heads):
             raise ValueError(f"d_model {arch.d_model} is no even multiple of n_heads {arch.n_heads}")

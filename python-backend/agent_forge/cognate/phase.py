@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contract.architecture import Architecture
+from ..contract.architecture import TinyTitan
 from ..contract.cognate import CognateConfig, Specialization, TrainingEvaluation, TrainingStep
 from ..contract.errors import NotMeasurable
 from ..contract.job import Job
@@ -101,7 +101,7 @@ def _create(plan: list[Stage], drafts: Drafts, job: Job) -> None:
 class TrainingBench:
     """What all stages of a run share, loaded once."""
 
-    def __init__(self, config: CognateConfig, arch: Architecture, roots: Sequence[Path]) -> None:
+    def __init__(self, config: CognateConfig, arch: TinyTitan, roots: Sequence[Path]) -> None:
         self.config = config
         self.arch = arch
         self.device = device_of(config)
@@ -148,7 +148,7 @@ class _Training:
     def __init__(
         self,
         config: CognateConfig,
-        arch: Architecture,
+        arch: TinyTitan,
         job: Job,
         drafts: Drafts,
         plan: list[Stage],

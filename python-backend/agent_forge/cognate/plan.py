@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ..contract.architecture import Architecture
+from ..contract.architecture import TinyTitan
 from ..contract.cognate import CognateConfig, Specialization
 from ..contract.job import ModelDraft
 from ..contract.model import ModelKind
@@ -45,7 +45,7 @@ class Drafts:
     run_id: str
     created_at: datetime
     config: CognateConfig
-    architecture: Architecture
+    architecture: TinyTitan
 
     @property
     def session_id(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..contract.architecture import Architecture
+from ..contract.architecture import TinyTitan
 from ..contract.model import PredictedToken, Prediction
 from .batch import Encoded, collate
 from .errors import InvalidSetting
@@ -21,7 +21,7 @@ from .tokenizer import load_tokenizer
 
 def predict(
     model_id: str,
-    arch: Architecture,
+    arch: TinyTitan,
     tensors: Mapping[str, Tensor],
     prompt: str,
     max_tokens: int,

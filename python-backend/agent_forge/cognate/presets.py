@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract.architecture import ARCHITECTURES, Architecture, Preset
+from ..contract.architecture import ARCHITECTURES, Preset, TinyTitan
 from ..contract.cognate import CognateConfig, Specialization
 from .datasets.registry import check_datasets, check_tokenizer
 from .errors import InvalidSetting
@@ -110,7 +110,7 @@ def check(config: CognateConfig, roots: Sequence[Path]) -> CognateConfig:
     return resolved
 
 
-def architecture(config: CognateConfig) -> Architecture:
+def architecture(config: CognateConfig) -> TinyTitan:
     """The preset's architecture with the configuration's own window."""
     arch = ARCHITECTURES[config.preset]
     return arch if config.window is None else arch.model_copy(update={"window": config.window})

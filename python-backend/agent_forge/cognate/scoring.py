@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..contract.architecture import Architecture
+from ..contract.architecture import TinyTitan
 from ..contract.cognate import TaskScore
 from .flops import flops_per_token
 
@@ -34,7 +34,7 @@ class Answers:
     """Problem by problem, in the order that they were posed: every array has one entry a problem."""
 
     datasets: tuple[str, ...]
-    architecture: Architecture
+    architecture: TinyTitan
     """At the depth of the model that answered."""
     dataset: Counts
     """Index of the problem's dataset."""

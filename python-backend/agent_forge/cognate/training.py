@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from ..contract.architecture import Architecture, Preset
+from ..contract.architecture import Preset, TinyTitan
 from ..contract.cognate import CognateConfig
 from .answers import answer_loss
 from .draws import seed_of
@@ -101,7 +101,7 @@ class Trainer:
 
     def __init__(
         self,
-        arch: Architecture,
+        arch: TinyTitan,
         tensors: Mapping[str, Tensor],
         config: CognateConfig,
         mixture: Mixture,

@@ -1,13 +1,13 @@
-"""Shapes of the TinyTitan family, as numbers: presets, parameter tables, sizes. Free of torch."""
+"""What a model is, as numbers: the TinyTitan family with its presets and sizes, and any causal LM. Free of torch."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from .base import Count, Resource
 
@@ -21,9 +21,10 @@ class Preset(StrEnum):
     wide = "wide"
 
 
-class Architecture(Resource):
-    """Everything that fixes the shape of a model's tensors, and how it reads them."""
+class TinyTitan(Resource):
+    """Everything that fixes the shape of a TinyTitan's tensors, and how it reads them."""
 
+    kind: Literal["tinytitan"] = "tinytitan"
     preset: Preset
     vocab_size: int = Field(ge=2)
     d_model: int = Field(ge=1, description="width of the residual stream")
@@ -40,6 +41,34 @@ class Architecture(Resource):
         return self
 
 
+class CausalLM(Resource):
+    """A causal language model of the Hugging Face kind, as its own `config.json` describes it."""
+
+    kind: Literal["causal_lm"] = "causal_lm"
+    model_type: str = Field(max_length=64, description="the family, as transformers names it: llama, gpt2, …")
+    config: dict[str, Any]
+    """Contents of `config.json`, as they came."""
+    layers: Count
+    """Numbered decoder layers, counted in the tensors."""
+    vocab_size: int = Field(ge=1, description="rows of the embedding, which may be more than the tokenizer has tokens")
+    tied: bool
+    """Whether the head is the embedding, so that the files hold it once."""
+    dtype: str
+    """Of most parameters, as safetensors names it: BF16, F32, …"""
+
+
+def _as_before_the_union(value: Any) -> Any:
+    """Rows, recipes and file headers of the time when there were TinyTitans alone name no kind."""
+    if isinstance(value, Mapping) and "kind" not in value:
+        return {"kind": "tinytitan", **value}
+    return value
+
+
+Architecture = Annotated[
+    Annotated[TinyTitan | CausalLM, Field(discriminator="kind")], BeforeValidator(_as_before_the_union)
+]
+
+
 class ModuleParameters(Resource):
     module: str
     shape: str
@@ -47,20 +76,18 @@ class ModuleParameters(Resource):
     parameters: Count
 
 
-ARCHITECTURES: dict[Preset, Architecture] = {
-    Preset.nano: Architecture(
-        preset=Preset.nano, vocab_size=264, d_model=128, n_layers=4, n_heads=4, d_ff=512, window=32
-    ),
-    Preset.tinytitan: Architecture(
+ARCHITECTURES: dict[Preset, TinyTitan] = {
+    Preset.nano: TinyTitan(preset=Preset.nano, vocab_size=264, d_model=128, n_layers=4, n_heads=4, d_ff=512, window=32),
+    Preset.tinytitan: TinyTitan(
         preset=Preset.tinytitan, vocab_size=32000, d_model=512, n_layers=8, n_heads=8, d_ff=2048, window=128
     ),
-    Preset.wide: Architecture(
+    Preset.wide: TinyTitan(
         preset=Preset.wide, vocab_size=50257, d_model=768, n_layers=8, n_heads=12, d_ff=3072, window=128
     ),
 }
 
 
-def tensor_shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(arch: TinyTitan) -> dict[str, tuple[int, ...]]:
     """Name → shape of every parameter, in `state_dict` order. All are float32."""
     d, ff, vocab = arch.d_model, arch.d_ff, arch.vocab_size
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (vocab, d)}
@@ -101,7 +128,7 @@ def depth_of(names: Iterable[str]) -> int:
     return max((block[0] + 1 for block in map(block_of, names) if block), default=0)
 
 
-def fitted(arch: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
+def fitted(arch: TinyTitan, shapes: Mapping[str, tuple[int, ...]]) -> TinyTitan | None:
     """The architecture with as many blocks as there are: stacks of blocks are merges too.
 
     None where tensors of these names and shapes are of another architecture altogether.
@@ -133,7 +160,7 @@ def parameter_table(shapes: dict[str, tuple[int, ...]]) -> list[ModuleParameters
     ]
 
 
-def parameter_count(arch: Architecture) -> int:
+def parameter_count(arch: TinyTitan) -> int:
     return sum(row.parameters for row in parameter_table(tensor_shapes(arch)))
 
 
@@ -141,7 +168,7 @@ class PresetInfo(Resource):
     """A preset with its exact size, known before anything is made."""
 
     preset: Preset
-    architecture: Architecture
+    architecture: TinyTitan
     parameters: Count
     bytes: Count
     """Tensor bytes in float32, without the file's header."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .architecture import Architecture
+from .architecture import TinyTitan
 from .base import Digest, Resource, Seed
 
 
@@ -48,7 +48,7 @@ class TrainingOrigin(Resource):
     """`foundation`, or the specialization."""
     seed: Seed
     steps: int
-    architecture: Architecture
+    architecture: TinyTitan
     config: dict[str, Any]
     """The run's whole cognate configuration, defaults filled in."""
     initial: Leaf | None = None

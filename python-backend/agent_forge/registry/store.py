@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..contract.architecture import Architecture, tensor_shapes
+from ..contract.architecture import TinyTitan, tensor_shapes
 from ..contract.job import ModelDraft
 from ..contract.model import Model
 from . import placement, tensors
@@ -49,7 +49,7 @@ def store(
 
 
 @contextmanager
-def drawing(path: Path, architecture: Architecture) -> Iterator[dict[str, Tensor]]:
+def drawing(path: Path, architecture: TinyTitan) -> Iterator[dict[str, Tensor]]:
     """Yield the float32 tensors of a new model, all zero, to be filled in place; then the file is at `path`.
 
     `path` must be in the scratch directory: hand it to `store`, which makes it durable.

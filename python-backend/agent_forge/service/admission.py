@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ..cognate.datasets.registry import check_datasets
 from ..cognate.errors import InvalidSetting
 from ..cognate.presets import check
-from ..contract.architecture import tensor_shapes
+from ..contract.architecture import Architecture, TinyTitan, tensor_shapes
 from ..contract.cognate import CognateConfig, Resources
 from ..contract.evomerge import EvoMergeConfig, EvoMergeSettings
 from ..contract.model import Model
@@ -99,10 +99,10 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
             )
         parents.append(found[model_id])
     first = parents[0]
+    shape = _bred(first.architecture, "parents.0", first.id)
     for index, parent in enumerate(parents):
-        if parent.architecture is None or first.architecture is None:
-            raise invalid(f"parents.{index}", parent.id, "is of an unknown architecture", "models of a known preset")
-        if tensor_shapes(parent.architecture) != tensor_shapes(first.architecture):
+        own_shape = _bred(parent.architecture, f"parents.{index}", parent.id)
+        if tensor_shapes(own_shape) != tensor_shapes(shape):
             raise invalid(
                 f"parents.{index}",
                 parent.id,
@@ -110,8 +110,8 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
                 "models whose tensors have the same names and shapes",
             )
         # Shapes do not show heads or window: models that differ in them would be merged, and run with the wrong ones.
-        for name, value in first.architecture:
-            own = getattr(parent.architecture, name)
+        for name, value in shape:
+            own = getattr(own_shape, name)
             if own != value:
                 raise invalid(
                     f"parents.{index}",
@@ -120,6 +120,13 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
                     f"models of {name} {value}",
                 )
     return parents
+
+
+def _bred(architecture: Architecture | None, field: str, model_id: str) -> TinyTitan:
+    if isinstance(architecture, TinyTitan):
+        return architecture
+    found = "is of an unknown architecture" if architecture is None else f"is a {architecture.model_type} model"
+    raise invalid(field, model_id, found, "models of the TinyTitan family")
 
 
 def admit_files(parents: Sequence[Model], prove: Callable[[Model], object]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from ..cognate.flops import flops_per_token, step_flops
 from ..cognate.presets import architecture, total_steps
-from ..contract.architecture import Architecture, Preset, parameter_count, parameter_table, tensor_shapes
+from ..contract.architecture import Preset, TinyTitan, parameter_count, parameter_table, tensor_shapes
 from ..contract.cognate import CognateConfig, CognateForecast, Resources, SecondsFrom, SizeForecast
 from ..contract.evomerge import EvoMergeForecast, EvoMergeSettings
 from ..contract.run import PipelineConfig, PipelineForecast
@@ -85,7 +85,7 @@ def evomerge(
     settings: Settings,
     connection: Connection,
     config: EvoMergeSettings,
-    parents: Sequence[Architecture],
+    parents: Sequence[TinyTitan],
     datasets: int,
     calibration: Calibration | None,
     *,
@@ -140,7 +140,7 @@ def pipeline(
 
 
 def _training_seconds(
-    connection: Connection, config: CognateConfig, arch: Architecture, calibration: Calibration | None
+    connection: Connection, config: CognateConfig, arch: TinyTitan, calibration: Calibration | None
 ) -> Expected:
     units = rates.training_units(config)
     steps = total_steps(config)
@@ -157,7 +157,7 @@ def _training_seconds(
 
 
 def _breeding_seconds(
-    connection: Connection, arch: Architecture, units: Mapping[Part, float], calibration: Calibration | None
+    connection: Connection, arch: TinyTitan, units: Mapping[Part, float], calibration: Calibration | None
 ) -> Expected:
     timed = rates.seconds_per_unit(connection, arch.preset, units)
     if timed is not None:
@@ -171,12 +171,12 @@ def _breeding_seconds(
     return merging + working / (calibration.matmul_gflops * 1e9 * ANSWER_SHARE), "machine"
 
 
-def _align_flops(arch: Architecture) -> float:
+def _align_flops(arch: TinyTitan) -> float:
     """The costly part of aligning: residual channels are matched twice, each block's units once, as at nano."""
     products = 2 * arch.d_model * parameter_count(arch) + arch.n_layers * arch.d_ff * 2 * arch.d_model * arch.d_ff
     # two operations a product, in float64 at half the rate that is measured
     return 4 * products
 
 
-def _answer_flops(arch: Architecture) -> float:
+def _answer_flops(arch: TinyTitan) -> float:
     return PROBLEM_TOKENS * flops_per_token(arch, arch.n_layers)

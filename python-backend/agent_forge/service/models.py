@@ -9,7 +9,7 @@ from typing import Literal
 
 from starlette.concurrency import run_in_threadpool
 
-from ..contract.architecture import ModuleParameters, parameter_table, tensor_shapes
+from ..contract.architecture import ModuleParameters, TinyTitan, parameter_table, tensor_shapes
 from ..contract.base import now
 from ..contract.evomerge import Candidate
 from ..contract.model import (
@@ -71,7 +71,7 @@ class ModelService:
 
     def get(self, model_id: str) -> ModelDetail:
         model = self._found(model_id)
-        if model.architecture is not None:
+        if isinstance(model.architecture, TinyTitan):
             table = parameter_table(tensor_shapes(model.architecture))
         else:
             table = self._modules(model)

@@ -17,6 +17,7 @@ from ulid import ULID
 
 from .. import __version__
 from ..cognate.presets import total_steps
+from ..contract.architecture import TinyTitan
 from ..contract.base import now
 from ..contract.cognate import CognateConfig, CognateForecast, TaskScore, TrainingEvaluation
 from ..contract.evomerge import Candidate, EvoMergeConfig, EvoMergeForecast, EvoMergeSettings, Generation
@@ -290,7 +291,7 @@ class RunService:
         """The configuration with every default filled in, and what it needs."""
         parents = admission.admit_parents(connection, config)
         admission.admit_problems(parents, config, self._settings.dataset_roots)
-        shapes = [parent.architecture for parent in parents if parent.architecture is not None]
+        shapes = [parent.architecture for parent in parents if isinstance(parent.architecture, TinyTitan)]
         config = settled(config, shapes[0].preset)
         datasets = len(config.datasets) if config.datasets is not None else _dataset_count(parents)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from ..cognate.presets import filled, total_steps
-from ..contract.architecture import Preset
+from ..contract.architecture import Preset, TinyTitan
 from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeSettings
 from ..contract.run import Run
@@ -93,7 +93,7 @@ def record(tx: Transaction, run: Run) -> None:
         rest = Part.check
     elif run.evomerge is not None:
         parents = model_rows.find_many(tx.connection, run.evomerge.parents).values()
-        shapes = [parent.architecture for parent in parents if parent.architecture is not None]
+        shapes = [parent.architecture for parent in parents if isinstance(parent.architecture, TinyTitan)]
         done = [c for c in result_rows.candidates_of(tx.connection, run.id) if not c.cached]
         if not shapes or not done:
             return

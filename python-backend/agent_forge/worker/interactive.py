@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from .. import logs
 from ..cognate.errors import InvalidSetting
-from ..contract.architecture import fitted
+from ..contract.architecture import TinyTitan, fitted
 from ..contract.base import now
 from ..contract.evomerge import Candidate
 from ..contract.job import ModelDraft
@@ -126,7 +126,9 @@ class Interactive:
             directory=f"evomerge/{candidate.run_id}",
             kind=ModelKind.merged,
             specialization=None,
-            architecture=fitted(first.architecture, shapes_of(tensors)) if first and first.architecture else None,
+            architecture=fitted(first.architecture, shapes_of(tensors))
+            if first is not None and isinstance(first.architecture, TinyTitan)
+            else None,
             origin=MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe),
             parents=parents,
             metrics={"fitness": candidate.fitness.total},

@@ -13,7 +13,7 @@ from ..cognate.initialization import draw_all
 from ..cognate.phase import device_of
 from ..cognate.predict import predict
 from ..cognate.presets import filled
-from ..contract.architecture import Architecture
+from ..contract.architecture import TinyTitan
 from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeConfig
 from ..contract.job import Job
@@ -50,8 +50,8 @@ def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], settings: S
     own = CognateConfig.model_validate(trained)
     datasets = tuple(choice.name for choice in (config.datasets or own.datasets))
     arch = parents[0].architecture
-    if arch is None:
-        raise ValueError(f"{parents[0].name} is of an unknown architecture")
+    if not isinstance(arch, TinyTitan):
+        raise ValueError(f"{parents[0].name} is not of the TinyTitan family")
 
     config = settled(config, arch.preset)
 
@@ -99,7 +99,7 @@ class _Measuring:
             int(calibration["problems"]),
             str(calibration["tokenizer"]),
         )
-        arch = Architecture.model_validate(calibration["architecture"])
+        arch = TinyTitan.model_validate(calibration["architecture"])
         return Evaluator(arch, named, named, roots=self._roots)
 
 
@@ -128,8 +128,8 @@ def complete(
     model: Model, tensors: Tensors, request: PredictRequest, lookup: Callable[[str], Model | None], settings: Settings
 ) -> Prediction:
     """The model's greedy answer, with the tokenizer that it, or what it was merged from, was trained with."""
-    if model.architecture is None:
-        raise Refusal("not_runnable", f"{model.name} is of an unknown architecture")
+    if not isinstance(model.architecture, TinyTitan):
+        raise Refusal("not_runnable", f"{model.name} is not of the TinyTitan family")
     return predict(
         model.id,
         model.architecture,

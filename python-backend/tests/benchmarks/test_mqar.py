@@ -5,11 +5,11 @@ import torch
 
 from agent_forge.cognate.datasets.problem import Split
 from agent_forge.cognate.draws import Draws
-from agent_forge.contract.architecture import Architecture, Preset
+from agent_forge.contract.architecture import Preset, TinyTitan
 from benchmarks import _mqar as mqar
 from benchmarks._peers import answer, peers
 
-TINY = Architecture(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=2, n_heads=2, d_ff=64, window=8)
+TINY = TinyTitan(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=2, n_heads=2, d_ff=64, window=8)
 
 
 @pytest.mark.parametrize("pairs", [1, 8, 32])

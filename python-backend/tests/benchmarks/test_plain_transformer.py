@@ -7,12 +7,12 @@ from agent_forge.cognate.batch import Encoded, collate
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.phase import TrainingBench
 from agent_forge.cognate.presets import resolve
-from agent_forge.contract.architecture import ARCHITECTURES, Architecture, Preset
+from agent_forge.contract.architecture import ARCHITECTURES, Preset, TinyTitan
 from agent_forge.contract.cognate import CognateConfig
 from benchmarks._peers import Trained, peers, train
 from benchmarks._plain_transformer import PlainTransformer, first_weights, matched, surplus
 
-TINY = Architecture(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=3, n_heads=2, d_ff=64, window=8)
+TINY = TinyTitan(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=3, n_heads=2, d_ff=64, window=8)
 
 
 def logits(*texts: str) -> list[torch.Tensor]:

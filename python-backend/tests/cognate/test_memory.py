@@ -9,10 +9,10 @@ from agent_forge.cognate.mixture import Mixture
 from agent_forge.cognate.presets import resolve
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import Trainer
-from agent_forge.contract.architecture import Architecture, Preset
+from agent_forge.contract.architecture import Preset, TinyTitan
 from agent_forge.contract.cognate import CognateConfig
 
-ARCH = Architecture(preset=Preset.nano, vocab_size=264, d_model=64, n_layers=2, n_heads=2, d_ff=128, window=8)
+ARCH = TinyTitan(preset=Preset.nano, vocab_size=264, d_model=64, n_layers=2, n_heads=2, d_ff=128, window=8)
 
 
 def test_recall_beyond_the_window_comes_from_the_memory() -> None:

@@ -8,14 +8,12 @@ from torch import Tensor
 from agent_forge.cognate.batch import Batch, Encoded, collate
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.model import TinyTitanModel
-from agent_forge.contract.architecture import Architecture, Preset
+from agent_forge.contract.architecture import Preset, TinyTitan
 
-TINY = Architecture(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=3, n_heads=2, d_ff=64, window=8)
+TINY = TinyTitan(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=3, n_heads=2, d_ff=64, window=8)
 
 
-def weights(
-    arch: Architecture = TINY, seed: int = 1, *, scale: float = 3.0, halting: float = -1.0
-) -> dict[str, Tensor]:
+def weights(arch: TinyTitan = TINY, seed: int = 1, *, scale: float = 3.0, halting: float = -1.0) -> dict[str, Tensor]:
     """Larger than at the start of training, so that every mechanism has a visible effect; tokens halt early."""
     tensors = {name: tensor * scale if tensor.dim() == 2 else tensor for name, tensor in draw_all(arch, seed).items()}
     tensors["act_halting.bias"] = torch.full((1,), halting)
@@ -23,7 +21,7 @@ def weights(
     return tensors
 
 
-def model(arch: Architecture = TINY, **options: float) -> TinyTitanModel:
+def model(arch: TinyTitan = TINY, **options: float) -> TinyTitanModel:
     return TinyTitanModel(arch).bind(weights(arch, **options)).requires_grad_(False)  # type: ignore[arg-type]
 
 

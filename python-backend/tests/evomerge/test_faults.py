@@ -23,7 +23,7 @@ from agent_forge.cognate.mixture import Mixture
 from agent_forge.cognate.presets import resolve
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import FROM_SCRATCH, Trainer
-from agent_forge.contract.architecture import Architecture, Preset
+from agent_forge.contract.architecture import Preset, TinyTitan
 from agent_forge.contract.cognate import CognateConfig
 from agent_forge.contract.errors import NotMeasurable
 from agent_forge.contract.evomerge import Candidate, EvoMergeConfig, Role
@@ -37,7 +37,7 @@ from agent_forge.evomerge.phase import run
 from agent_forge.registry.tensors import digest_tensors
 
 State = Mapping[str, Tensor]
-ARCH = Architecture(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=2, n_heads=2, d_ff=64, window=8)
+ARCH = TinyTitan(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=2, n_heads=2, d_ff=64, window=8)
 UNUSED = 250
 """A byte that no problem holds."""
 

@@ -16,7 +16,7 @@ from memory_job import MemoryJob
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent_forge.contract.architecture import Architecture, Preset
+from agent_forge.contract.architecture import Preset, TinyTitan
 from agent_forge.contract.cognate import TaskScore
 from agent_forge.contract.errors import NotMeasurable
 from agent_forge.contract.evomerge import EvoMergeConfig
@@ -27,7 +27,7 @@ from agent_forge.contract.recipe import Leaf, TrainingOrigin
 from agent_forge.contract.report import EvoMergeReport, Timings
 from agent_forge.evomerge.measure.report import report_of
 
-ARCHITECTURE = Architecture(preset=Preset.nano, vocab_size=16, d_model=16, n_layers=3, n_heads=1, d_ff=32, window=8)
+ARCHITECTURE = TinyTitan(preset=Preset.nano, vocab_size=16, d_model=16, n_layers=3, n_heads=1, d_ff=32, window=8)
 FAMILIES = {"sum": lambda a, b: (a + b) % 7, "difference": lambda a, b: (a - b) % 7, "greater": torch.maximum}
 SIDE = 7
 FRESH = 5
@@ -102,7 +102,7 @@ def family_of_four() -> tuple[State, tuple[State, ...]]:
 
 @dataclass
 class TinyEvaluator:
-    architecture: Architecture = ARCHITECTURE
+    architecture: TinyTitan = ARCHITECTURE
     evaluations: int = 0
     splits: tuple[str, ...] = ()
 

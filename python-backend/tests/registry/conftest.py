@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agent_forge.contract.architecture import Architecture, Preset, tensor_shapes
+from agent_forge.contract.architecture import Preset, TinyTitan, tensor_shapes
 from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import Model, ModelKind
 from agent_forge.contract.recipe import ImportOrigin, Leaf, MergeNode, MergeOrigin, Origin, TrainingOrigin
@@ -18,10 +18,10 @@ from agent_forge.registry.files import ModelFiles
 from agent_forge.registry.store import store
 
 TIME = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-TINY = Architecture(preset=Preset.nano, vocab_size=16, d_model=8, n_layers=2, n_heads=2, d_ff=16, window=8)
+TINY = TinyTitan(preset=Preset.nano, vocab_size=16, d_model=8, n_layers=2, n_heads=2, d_ff=16, window=8)
 
 
-def drawn(seed: int, architecture: Architecture = TINY) -> dict[str, Tensor]:
+def drawn(seed: int, architecture: TinyTitan = TINY) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return {name: torch.randn(shape, generator=generator) for name, shape in tensor_shapes(architecture).items()}
 

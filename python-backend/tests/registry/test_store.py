@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from agent_forge.contract.architecture import ARCHITECTURES, Architecture, Preset, parameter_count, tensor_shapes
+from agent_forge.contract.architecture import ARCHITECTURES, Preset, TinyTitan, parameter_count, tensor_shapes
 from agent_forge.registry.architecture import forecast_bytes, modules, recognise
 from agent_forge.registry.errors import FileMissingError, NameTakenError, WrongShapeError
 from agent_forge.registry.files import ModelFiles
@@ -137,7 +137,7 @@ def test_the_tinytitan_s_size() -> None:
     assert parameter_count(ARCHITECTURES[Preset.wide]) == 134_539_346
 
 
-def recognised(architecture: Architecture, metadata: dict[str, str] | None = None, dtype: str | None = None) -> object:
+def recognised(architecture: TinyTitan, metadata: dict[str, str] | None = None, dtype: str | None = None) -> object:
     specs = float32(tensor_shapes(architecture))
     if dtype:
         specs = {name: type(spec)(dtype, spec.shape) for name, spec in specs.items()}

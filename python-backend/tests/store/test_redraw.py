@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from agent_forge.cognate.initialization import draw_all
-from agent_forge.contract.architecture import Architecture, Preset
+from agent_forge.contract.architecture import Preset, TinyTitan
 from agent_forge.contract.recipe import Leaf, TrainingOrigin
 from agent_forge.registry.errors import NotRebuildableError
 from agent_forge.registry.tensors import digest_tensors
 from agent_forge.worker.wiring import redraw
 
-TINY = Architecture(preset=Preset.nano, vocab_size=16, d_model=8, n_layers=2, n_heads=2, d_ff=16, window=8)
+TINY = TinyTitan(preset=Preset.nano, vocab_size=16, d_model=8, n_layers=2, n_heads=2, d_ff=16, window=8)
 UNTRAINED = TrainingOrigin(run_id="r", stage="reasoning", seed=42, steps=0, architecture=TINY, config={})
 
 

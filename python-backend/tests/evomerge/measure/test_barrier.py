@@ -16,7 +16,7 @@ from agent_forge.cognate.mixture import Mixture
 from agent_forge.cognate.presets import resolve
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.cognate.training import FROM_SCRATCH, Trainer
-from agent_forge.contract.architecture import Architecture, Preset
+from agent_forge.contract.architecture import Preset, TinyTitan
 from agent_forge.contract.cognate import CognateConfig
 from agent_forge.contract.fault import Fault
 from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
@@ -25,7 +25,7 @@ from agent_forge.evomerge.recipe.alignment import aligned
 from agent_forge.evomerge.recipe.materialise import materialise
 from agent_forge.registry.tensors import digest_tensors
 
-ARCH = Architecture(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=2, n_heads=2, d_ff=64, window=8)
+ARCH = TinyTitan(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=2, n_heads=2, d_ff=64, window=8)
 
 
 @pytest.mark.parametrize(

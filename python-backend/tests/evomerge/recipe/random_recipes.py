@@ -18,7 +18,7 @@ from torch import Tensor
 
 from agent_forge.cognate.draws import Draws, key_of
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
-from agent_forge.contract.architecture import Architecture, Preset, tensor_shapes
+from agent_forge.contract.architecture import Preset, TinyTitan, tensor_shapes
 from agent_forge.contract.recipe import Leaf, MergeNode, Recipe
 from agent_forge.evomerge.layers import GROUPS
 from agent_forge.evomerge.ops.registry import MergeOp, merge_ops
@@ -26,7 +26,7 @@ from agent_forge.evomerge.recipe.materialise import Recall, materialise
 from agent_forge.evomerge.recipe.tree import nodes
 from agent_forge.registry.tensors import digest_tensors
 
-ARCHITECTURE = Architecture(preset=Preset.nano, vocab_size=8200, d_model=32, n_layers=2, n_heads=2, d_ff=24, window=8)
+ARCHITECTURE = TinyTitan(preset=Preset.nano, vocab_size=8200, d_model=32, n_layers=2, n_heads=2, d_ff=24, window=8)
 PROBLEMS = ProblemSet(datasets=("parity",), difficulty=1, problems=2)
 NAMES = ("foundation", "a", "b", "c")
 DTYPES = (torch.float32, torch.float32, torch.float32, torch.bfloat16, torch.float16, torch.float64)

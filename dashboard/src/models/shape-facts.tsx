@@ -1,0 +1,27 @@
+import type { Model } from '../api/schema.ts';
+import { count } from '../format/number.ts';
+import { Fact } from '../shell/fact.tsx';
+
+/** What the architecture says of a model, of either kind. */
+export function ShapeFacts({ architecture }: Pick<Model, 'architecture'>) {
+  if (!architecture) return null;
+  // A mirror filled before there were kinds holds TinyTitans without one.
+  if (architecture.kind !== 'causal_lm') {
+    return (
+      <Fact label="Shape" note={`${architecture.n_heads} heads, window ${architecture.window}`}>
+        {architecture.n_layers} × {architecture.d_model}
+      </Fact>
+    );
+  }
+  return (
+    <>
+      <Fact label="Family" note={`${architecture.layers} layers`}>
+        {architecture.model_type}
+      </Fact>
+      <Fact label="Vocabulary" note={architecture.tied ? 'head tied to the embedding' : 'head of its own'}>
+        {count(architecture.vocab_size)}
+      </Fact>
+      <Fact label="Type of its entries">{architecture.dtype}</Fact>
+    </>
+  );
+}
