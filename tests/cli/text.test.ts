@@ -107,7 +107,8 @@ const REPORT: Report = {
   ],
   fitness_history: [
     { generation: 0, best: 0.6, mean: 0.5, worst: 0.4, diversity: 0.1, faulted: 3 },
-    { generation: 1, best: 0.7, mean: 0.6, worst: 0.5, diversity: 0.1, faulted: 0 },
+    { generation: 1, best: 0, mean: 0, worst: 0, diversity: 0.1, faulted: 0 },
+    { generation: 2, best: 0.7, mean: 0.6, worst: 0.5, diversity: 0.1, faulted: 0 },
   ],
   heldout: [],
   proof: null,
@@ -158,6 +159,7 @@ describe('the report for a person', () => {
     ['best of generation 0', /^Best of generation 0 +0\.600$/],
     ['a path without a barrier', /^a +b +–$/],
     ['why there is none', /^between a and b: linear: `w`: the result overflows$/],
+    ['generations, but for one without a best', /^▁█ {2}0\.600 → 0\.700$/],
     ['candidates without scores', /^3 candidates could not be merged or measured: fitness 0/],
   ])('%s', (_, wanted) => {
     expect(lines).toContainEqual(expect.stringMatching(wanted));

@@ -174,11 +174,11 @@ function fitnessRow(
 }
 
 function historyLines({ fitness_history: history }: Report, width: number): string[] {
-  const [first] = history;
-  const last = history.at(-1);
-  if (!first || !last) return [];
-  const best = history.map((generation) => generation.best);
-  const ends = `${figure(first.best)} → ${figure(last.best)}`;
+  // A generation whose candidates all failed or stopped early has no best: its 0 is not a fitness.
+  const best = history.map((generation) => generation.best).filter((value) => value > 0);
+  const [first = 0] = best;
+  if (history.length === 0) return [];
+  const ends = `${figure(first)} → ${figure(best.at(-1) ?? 0)}`;
   const faulted = history.reduce((sum, generation) => sum + generation.faulted, 0);
   return [
     `Best fitness over ${history.length} generations`,
