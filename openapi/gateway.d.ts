@@ -728,6 +728,8 @@ export interface components {
             id: string;
             /** Merge Seconds */
             merge_seconds: number;
+            /** Node */
+            node: string | null;
             /** Op */
             op: string;
             /** Parameters */
@@ -1535,7 +1537,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "merge_not_finite" | "merge_refused" | "output_not_finite" | "loss_not_finite" | "measurement_failed";
+            kind: "merge_not_finite" | "merge_refused" | "output_not_finite" | "loss_not_finite" | "measurement_failed" | "task_lost";
             /** Message */
             message: string;
         };

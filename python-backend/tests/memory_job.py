@@ -124,6 +124,9 @@ class MemoryJob:
     def load_model(self, model_id: str) -> tuple[Model, dict[str, Tensor]]:
         return self.models[model_id]
 
+    def model_file(self, model_id: str) -> Path | None:
+        return None
+
     def candidates(self) -> Sequence[Candidate]:
         return sorted(self.found.values(), key=lambda c: (c.generation, c.slot))
 

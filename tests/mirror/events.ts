@@ -109,6 +109,7 @@ export function candidate(runId: string, generation: number, slot: number): Cand
     merge_seconds: 0.1,
     evaluate_seconds: 0.2,
     cached: false,
+    node: null,
   };
 }
 

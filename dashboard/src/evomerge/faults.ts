@@ -9,6 +9,7 @@ export const FAULTS: Record<Fault['kind'], string> = {
   output_not_finite: 'Its outputs are not finite numbers.',
   loss_not_finite: 'Its loss is not a finite number.',
   measurement_failed: 'Its evaluation broke off.',
+  task_lost: 'On a cluster, what worked on it ended three times.',
 };
 
 /** A fault's own message as a sentence of a page; where it begins with a method's name, that stays as it is written. */

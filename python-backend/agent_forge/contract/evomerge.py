@@ -197,10 +197,13 @@ class Candidate(Resource):
     polished: bool = False
     """Whether weights in its recipe were improved by gradient, its own or those of one that it descends from."""
     merge_seconds: float
-    """While the candidate before was evaluated. Includes the measuring of Fisher information, where there is any."""
+    """In process, while the candidate before was evaluated. Includes the measuring of Fisher information, where there
+    is any."""
     evaluate_seconds: float
     cached: bool
     """True where the same digest was evaluated before and the scores were taken from there."""
+    node: str | None = None
+    """Where it was merged and measured; null: on the backend's own machine."""
 
 
 class Generation(Resource):

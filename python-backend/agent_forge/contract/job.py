@@ -84,6 +84,9 @@ class Job(Protocol):
     def load_model(self, model_id: str) -> tuple[Model, dict[str, Tensor]]:
         """A registered model, its tensors memory-mapped and its digest known."""
 
+    def model_file(self, model_id: str) -> Path | None:
+        """The safetensors file of a registered model; None where it lies in none."""
+
     def candidates(self) -> Sequence[Candidate]:
         """Those recorded so far in this run, in (generation, slot) order: for resuming."""
 

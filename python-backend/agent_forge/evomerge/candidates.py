@@ -3,53 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
-
-from torch import Tensor
+from functools import cache
 
 from ..contract.evomerge import Candidate, EvoMergeConfig, Fitness
 from ..contract.fault import Fault
 from ..contract.job import Job
 from ..contract.recipe import MergeNode
-from ..registry.tensors import digest_tensors
-from .ahead import ahead
+from ..execution.executor import Executor, Stream, TaskLost
+from .children import Block, Child, Made, shared, worked_on
 from .errors import OtherSearch
-from .measure.diversity import Sketch, sketch
-from .measure.fitness import NOT_MEASURED, Answers, Floats, Reference
+from .measure.diversity import Sketch
+from .measure.fitness import NOT_MEASURED, Answers, Floats, MakeEvaluator, Reference, by_problem, fitness
 from .measure.racing import RIVAL, ends, worse
-from .measure.workbench import Tensors, Workbench, entries_of, size_of
+from .measure.workbench import Workbench, entries_of, size_of
 from .polish import polished_recipe
 from .recipe.tree import recipe_digest
 from .search.strategy import Plan, root_of
 
 
-@dataclass(frozen=True)
-class Model:
-    tensors: dict[str, Tensor]
-    digest: str
-    sketch: Sketch
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A candidate that is merged and not yet measured."""
-
-    outline: Tensors
-    """Names, shapes and dtypes, whether or not there are tensors."""
-    model: Model | Fault
-    seconds: float
-    fisher_seconds: float
-    """Of these, spent on measuring what was merged."""
-
-
 class Candidates:
     """Those of one run, with what earlier attempts recorded."""
 
-    def __init__(self, config: EvoMergeConfig, job: Job, bench: Workbench) -> None:
-        self._job, self._bench, self._racing = job, bench, races(config)
+    def __init__(
+        self, config: EvoMergeConfig, job: Job, bench: Workbench, make_evaluator: MakeEvaluator, executor: Executor
+    ) -> None:
+        self._job, self._bench, self._racing, self._executor = job, bench, races(config), executor
+        self._shared = cache(lambda: shared(bench, config, make_evaluator))
+        """Once the bench is settled."""
         self._known = {(one.generation, one.slot): one for one in job.candidates()}
         self._measured: dict[str, Fitness | Fault] = {}
         """By digest, in the order in which they were measured."""
@@ -71,14 +53,22 @@ class Candidates:
     ) -> Iterator[tuple[Candidate, Sketch | None]]:
         """Each as soon as it is recorded, with a sketch where it could be measured."""
         asked = [self._polished(index, slot, plan) for slot, plan in enumerate(plans)]
-        work = [partial(self._make, recipe, plan) for recipe, plan in zip(asked, plans, strict=True)]
-        with closing(ahead(work)) as coming:
+        children = [self._child(index, slot, plan, asked[slot]) for slot, plan in enumerate(plans)]
+        with closing(self._executor.map(worked_on, self._shared(), children, self._job.poll)) as coming:
             for slot, plan in enumerate(plans):
                 self._job.poll()
-                made = next(coming)
-                candidate = self._candidate(index, slot, plan, asked[slot], made, reference)
-                measured = isinstance(made.model, Model) and candidate.fault is None
-                yield candidate, made.model.sketch if measured and isinstance(made.model, Model) else None
+                yield self._candidate(index, slot, plan, children[slot].recipe, next(coming), reference)
+
+    def _child(self, generation: int, slot: int, plan: Plan, asked: MergeNode | Fault) -> Child:
+        recorded = (generation, slot) in self._known
+        stops = [] if recorded else ends(self._problems) if self._racing else [self._problems]
+        if isinstance(asked, Fault):
+            return Child(plan.recipe, stops, asked)
+        return Child(asked, stops)
+
+    @property
+    def _problems(self) -> int:
+        return self._bench.evaluator.problems
 
     def _polished(self, generation: int, slot: int, plan: Plan) -> MergeNode | Fault:
         """What shall be made: weights are found where the plan asks for them and none were recorded."""
@@ -94,35 +84,30 @@ class Candidates:
         finally:
             self._job.timing("polish", time.perf_counter() - start)
 
-    def _make(self, recipe: MergeNode | Fault, plan: Plan) -> _Made:
-        start, fisher = time.perf_counter(), self._bench.fisher_seconds
-        tensors = recipe if isinstance(recipe, Fault) else self._bench.attempt(recipe)
-        if isinstance(tensors, Fault):
-            outline = self._bench.outline(plan.recipe)
-            return _Made(outline, tensors, time.perf_counter() - start, self._bench.fisher_seconds - fisher)
-        model = Model(tensors, digest_tensors(tensors), sketch(tensors, self._bench.base))
-        return _Made(tensors, model, time.perf_counter() - start, self._bench.fisher_seconds - fisher)
-
     def _candidate(
         self,
         generation: int,
         slot: int,
         plan: Plan,
-        recipe: MergeNode | Fault,
-        made: _Made,
+        recipe: MergeNode,
+        stream: Stream[Made | Block],
         reference: Reference,
-    ) -> Candidate:
+    ) -> tuple[Candidate, Sketch | None]:
         """Measure what was made, unless it was recorded before a restart."""
+        made = self._made(recipe, stream)
         self._job.timing("merge", made.seconds - made.fisher_seconds)
         self._job.timing("fisher", made.fisher_seconds)
+        digest, drawn = (None, None) if isinstance(made.model, Fault) else made.model
         known = self._known.get((generation, slot))
         if known is not None:
-            return known
-        start = time.perf_counter()
-        digest = made.model.digest if isinstance(made.model, Model) else None
+            return known, drawn if known.fault is None else None
         cached = digest in self._measured
-        scored = self._scored(made.model, reference)
+        measuring = _Measuring(stream)
+        scored = self._scored(made, measuring, reference)
         fault = scored if isinstance(scored, Fault) else None
+        if stream.node is not None:
+            # what is measured here is counted where it is
+            self._job.timing("evaluate", measuring.seconds)
         candidate = Candidate(
             id=f"{self._job.run_id}.g{generation}.s{slot}",
             run_id=self._job.run_id,
@@ -131,60 +116,64 @@ class Candidates:
             role=plan.role,
             op=plan.op,
             parents=plan.parents,
-            recipe=plan.recipe if isinstance(recipe, Fault) else recipe,
+            recipe=recipe,
             digest=digest,
-            parameters=entries_of(made.outline),
-            bytes=size_of(made.outline),
+            parameters=made.parameters,
+            bytes=made.bytes,
             fitness=NOT_MEASURED if isinstance(scored, Fault) else scored,
             fault=fault,
             polished=plan.polished,
             merge_seconds=made.seconds,
-            evaluate_seconds=time.perf_counter() - start,
+            evaluate_seconds=measuring.seconds,
             cached=cached,
+            node=stream.node,
         )
         self._job.candidate(candidate)
         self._known[generation, slot] = candidate
         self._note(candidate)
-        return candidate
+        return candidate, drawn if fault is None else None
+
+    def _made(self, recipe: MergeNode, stream: Iterator[Made | Block]) -> Made:
+        try:
+            made = next(stream)
+        except TaskLost as error:
+            outline = self._bench.outline(recipe)
+            return Made(entries_of(outline), size_of(outline), Fault(kind="task_lost", message=str(error)), 0.0, 0.0)
+        assert isinstance(made, Made)  # noqa: S101 - what a child gives first
+        return made
 
     def _note(self, candidate: Candidate) -> None:
-        if candidate.digest is not None:
+        lost = candidate.fault is not None and candidate.fault.kind == "task_lost"
+        if candidate.digest is not None and not lost:
             self._measured.setdefault(candidate.digest, candidate.fault or candidate.fitness)
             self._recipes.setdefault(candidate.digest, root_of(candidate))
 
-    def _scored(self, model: Model | Fault, reference: Reference) -> Fitness | Fault:
+    def _scored(self, made: Made, measuring: Iterable[Answers | Fault], reference: Reference) -> Fitness | Fault:
         """Each set of tensors is measured once."""
-        if isinstance(model, Fault):
-            return model
-        if model.digest not in self._measured:
-            return self._raced(model, reference)
-        return self._measured[model.digest]
+        if isinstance(made.model, Fault):
+            return made.model
+        digest, _ = made.model
+        if digest not in self._measured:
+            return self._raced(digest, made.bytes, measuring, reference)
+        return self._measured[digest]
 
-    def _raced(self, model: Model, reference: Reference) -> Fitness | Fault:
-        """Block after block, until there are no more problems or it is worse than the fourth best."""
+    def _raced(
+        self, digest: str, size: int, measuring: Iterable[Answers | Fault], reference: Reference
+    ) -> Fitness | Fault:
+        """Block after block, until there are no more problems or it is worse than the fourth best.
+
+        The rival is that of the candidates before it, in their order, whichever of them was measured first.
+        """
         rival = self._rival(reference) if self._racing else None
-        for answers in self._answers(model.tensors):
+        for answers in measuring:
             if isinstance(answers, Fault):
                 return answers
-            own = self._bench.by_problem(answers, model.tensors, reference)
-            scored = self._bench.fitness(answers.scores(), model.tensors, reference)
+            own = by_problem(answers, size, reference, self._bench.weights)
+            scored = fitness(answers.scores(), size, reference, self._bench.weights)
             if rival is not None and len(own) < len(rival) and worse(own, rival):
                 return scored.model_copy(update={"partial": True})
-        self._by_problem[model.digest] = own
+        self._by_problem[digest] = own
         return scored
-
-    def _answers(self, tensors: Tensors) -> Iterator[Answers | Fault]:
-        """All so far, after each block; the same blocks whenever they are measured, so that no last bit differs."""
-        problems, found = self._bench.evaluator.problems, None
-        stops = ends(problems) if self._racing else [problems]
-        for start, stop in zip([0, *stops], stops, strict=False):
-            more = self._bench.answers(tensors, "selection", start, stop)
-            if isinstance(more, Fault):
-                yield more
-                return
-            if len(more):
-                found = more if found is None else found.joined(more)
-                yield found
 
     def _rival(self, reference: Reference) -> Floats | None:
         """Problem by problem the fitness of the fourth best so far, measured again where another process did it."""
@@ -197,12 +186,37 @@ class Candidates:
             return None
         digest = sorted(whole, key=lambda one: -one[1].total)[RIVAL - 1][0]
         if digest not in self._by_problem:
-            tensors = self._bench.make(self._recipes[digest])
-            *_, answers = self._answers(tensors)
+            again = worked_on(self._bench, Child(self._recipes[digest], ends(self._problems)))
+            made = self._made(self._recipes[digest], again)
+            *_, answers = _Measuring(again)
             if isinstance(answers, Fault):
                 return None
-            self._by_problem[digest] = self._bench.by_problem(answers, tensors, reference)
+            self._by_problem[digest] = by_problem(answers, made.bytes, reference, self._bench.weights)
         return self._by_problem[digest]
+
+
+class _Measuring:
+    """All answers of one candidate so far, after each block; the same blocks whenever they are measured, so that no
+    last bit differs."""
+
+    def __init__(self, stream: Iterator[Made | Block]) -> None:
+        self._stream = stream
+        self.seconds = 0.0
+        """Spent on them."""
+
+    def __iter__(self) -> Iterator[Answers | Fault]:
+        found: Answers | None = None
+        try:
+            for block in self._stream:
+                assert isinstance(block, Block)  # noqa: S101 - what a child gives after the first
+                self.seconds += block.seconds
+                if isinstance(block.answers, Fault):
+                    yield block.answers
+                elif len(block.answers):
+                    found = block.answers if found is None else found.joined(block.answers)
+                    yield found
+        except TaskLost as error:
+            yield Fault(kind="task_lost", message=str(error))
 
 
 def races(config: EvoMergeConfig) -> bool:

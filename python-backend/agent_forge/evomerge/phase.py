@@ -12,6 +12,8 @@ from ..contract.errors import Cancelled
 from ..contract.evomerge import Candidate, EvoMergeConfig, Fitness, Generation
 from ..contract.job import Job
 from ..contract.report import Baseline, Basis, MergeBarrier, StoppedBy
+from ..execution.executor import Executor
+from ..execution.in_process import InProcess
 from .candidates import Candidates, same
 from .champion import better, register
 from .errors import NoChampion
@@ -42,13 +44,15 @@ class _State(BaseModel):
     """Of the first pairs of parents; the rest are still to be measured."""
 
 
-def run(config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None:
+def run(config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator, executor: Executor | None = None) -> None:
     """Breed, measure, and register the best. Resumes from the last checkpoint and the candidates recorded since.
 
     Raises `Paused` and `Cancelled` as `job.poll` does; a cancelled run registers its champion so far. Raises
     `MergeRefused` where the parents can't be merged or measured, or no candidate can.
+
+    executor: where candidates are made and measured; None: in this process.
     """
-    evolution = _Evolution(config, job, make_evaluator)
+    evolution = _Evolution(config, job, make_evaluator, executor or InProcess())
     try:
         evolution.breed()
     except Cancelled:
@@ -58,14 +62,14 @@ def run(config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None
 
 
 class _Evolution:
-    def __init__(self, config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None:
+    def __init__(self, config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator, executor: Executor) -> None:
         self.config, self.job = config, job
         self.total = config.generations * config.population
         self.bench = Workbench(config, job, make_evaluator)
         # again once the basis is known; here, so that what it refuses is refused before anything is measured
         self.strategy = strategy_of(config, self.bench.frame)
         self.gains = Gains()
-        self.candidates = Candidates(config, job, self.bench)
+        self.candidates = Candidates(config, job, self.bench, make_evaluator, executor)
         self.champion: Candidate | None = None
         for one in self.candidates.recorded():
             self.champion = better(self.champion, one)

@@ -16,6 +16,7 @@ from ..contract.evomerge import EvoMergeForecast, EvoMergeSettings
 from ..contract.run import PipelineConfig, PipelineForecast
 from ..contract.system import Calibration
 from ..evomerge.recipe.alignment import aligns
+from ..evomerge.resources import MODELS_AT_WORK, PROCESS_BYTES
 from ..registry.architecture import forecast_bytes
 from ..settings import Settings
 from ..store import rates
@@ -24,8 +25,6 @@ from ..store.rates import Part
 Expected = tuple[float, SecondsFrom] | tuple[None, None]
 """Seconds, and what the estimate rests on."""
 
-PROCESS_BYTES = 450 * 1024**2
-"""Resident memory of a worker with torch loaded and no model, measured."""
 TRAIN_SHARE = {Preset.nano: 0.3, Preset.tinytitan: 1.2, Preset.wide: 1.2}
 """Share of the machine's float32 matmul rate that a training step reaches where no run of the preset was timed yet.
 Measured on two cores with AVX-512; above 1 where steps run in bfloat16."""
@@ -100,7 +99,7 @@ def evomerge(
     copies = len(parents) if aligns(config.align, founded=founded) else 0
     # In memory: parents, those aligned, those decoupled and the foundation, the population, and what one merge and one
     # evaluation, or a polishing with its gradient, hold.
-    memory = PROCESS_BYTES + (2 * len(parents) + copies + 1 + config.population + 4) * size
+    memory = PROCESS_BYTES + (2 * len(parents) + copies + 1 + config.population + MODELS_AT_WORK) * size
     units = rates.breeding_units(config, datasets, len(parents), candidates, aligned=copies > 0)
     seconds, seconds_from = _breeding_seconds(connection, arch, units, calibration)
     return EvoMergeForecast(

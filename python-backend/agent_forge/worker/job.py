@@ -191,6 +191,11 @@ class DatabaseJob:
             raise LookupError(f"model {model_id} is not registered")
         return model, load_tensors(self._proving.tensors(model))
 
+    def model_file(self, model_id: str) -> Path | None:
+        with self._database.read() as connection:
+            model = model_rows.find(connection, model_id)
+        return None if model is None else self._files.tensors(model)
+
     def candidates(self) -> Sequence[Candidate]:
         with self._database.read() as connection:
             return result_rows.candidates_of(connection, self.run_id)

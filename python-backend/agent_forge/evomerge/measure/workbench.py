@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from ...contract.architecture import depth_of
 from ...contract.errors import NotMeasurable
 from ...contract.evomerge import EvoMergeConfig, Fitness
 from ...contract.fault import Fault
-from ...contract.job import Job
+from ...contract.model import Model
 from ...contract.recipe import Leaf, MergeNode, Recipe
 from ...contract.report import Basis
 from ..errors import LeafChanged, MergeRefused, NonFinite, WrongInputs
@@ -25,25 +26,40 @@ from ..recipe.foundation import common_foundation
 from ..recipe.frame import Frame
 from ..recipe.materialise import Measure, Recall, materialise
 from ..recipe.tree import node, recipe_digest
-from .fitness import Answers, Evaluator, Floats, MakeEvaluator, Reference, Scores, Split, by_problem, fitness
+from .fitness import Answers, Evaluator, MakeEvaluator, Reference, Scores, Split, fitness
 
 Tensors = Mapping[str, Tensor]
+
+
+class BenchJob(Protocol):
+    """What a workbench needs of a `Job`."""
+
+    def load_model(self, model_id: str) -> tuple[Model, dict[str, Tensor]]: ...
+
+    def model_file(self, model_id: str) -> Path | None: ...
+
+    def log(self, message: str) -> None: ...
+
+    def timing(self, part: str, seconds: float) -> None: ...
 
 
 class Workbench:
     """Raises `MergeRefused` where the parents can't be merged."""
 
-    def __init__(self, config: EvoMergeConfig, job: Job, make_evaluator: MakeEvaluator) -> None:
+    def __init__(self, config: EvoMergeConfig, job: BenchJob, make_evaluator: MakeEvaluator) -> None:
         self._job, self.weights = job, config.fitness
         loaded = [job.load_model(parent) for parent in config.parents]
         self.parents = [model for model, _ in loaded]
-        self._leaves: dict[str, tuple[str, Tensors]] = {model.id: (model.digest, tensors) for model, tensors in loaded}
-        if len(self._leaves) < len(loaded):
+        self.models = {model.id: model for model in self.parents}
+        """By id: parents, and those that their foundation was looked up through."""
+        self.leaves: dict[str, tuple[str, Tensors]] = {model.id: (model.digest, tensors) for model, tensors in loaded}
+        """Digest and tensors by id: parents, and the foundation once it was asked for."""
+        if len(self.leaves) < len(loaded):
             raise WrongInputs("the same parent is named twice")
         same_shapes([tensors for _, tensors in loaded])
         for model, tensors in loaded:
             refuse_non_finite(tensors, f"model {model.id}")
-        foundation = common_foundation(self.parents, lambda model_id: job.load_model(model_id)[0])
+        foundation = common_foundation(self.parents, lambda model_id: self._loaded(model_id)[0])
         self.evaluator: Evaluator = make_evaluator(config, self.parents)
         self.registered = [Leaf(model_id=model.id, digest=model.digest) for model in self.parents]
         self.reference_model = reference_of(config.align, self.registered, foundation)
@@ -103,6 +119,19 @@ class Workbench:
         if basis == "raw":
             self._recall.forget(self.decoupled.parents)
 
+    def lasting(self) -> dict[str, Tensors]:
+        """What is made once a run and was made so far, by its recipe's digest."""
+        return dict(self._recall.made)
+
+    def take(self, lasting: Mapping[str, Tensors]) -> None:
+        """What another bench of this run has made once. Its tensors stay as they are."""
+        self._recall.made |= {key: dict(tensors) for key, tensors in lasting.items()}
+        self.base = self.make(self.raw.origin)
+
+    def file_of(self, model_id: str) -> Path | None:
+        """A leaf's file, by its path here."""
+        return self._job.model_file(model_id)
+
     def sum_of(self, frame: Frame) -> MergeNode:
         """Of the plain sum of task vectors."""
         return node("task_arithmetic", frame.parents, frame.origin)
@@ -127,7 +156,7 @@ class Workbench:
         return Demand(recipe, self._known, recipe_digest, ()).outline(recipe)
 
     def parent_tensors(self) -> list[Tensors]:
-        return [self._leaves[model.id][1] for model in self.parents]
+        return [self.leaves[model.id][1] for model in self.parents]
 
     def average(self) -> MergeNode:
         """The plain mean of the parents, aligned where they are."""
@@ -172,9 +201,6 @@ class Workbench:
     def fitness(self, scores: Scores, tensors: Tensors, reference: Reference) -> Fitness:
         return fitness(scores, size_of(tensors), reference, self.weights)
 
-    def by_problem(self, answers: Answers, tensors: Tensors, reference: Reference) -> Floats:
-        return by_problem(answers, size_of(tensors), reference, self.weights)
-
     def reference(self, scores: Sequence[Scores]) -> Reference:
         """scores: of the parents that were measured."""
         return Reference(
@@ -182,14 +208,19 @@ class Workbench:
             bytes=sum(map(size_of, self.parent_tensors())) / len(self.parents),
         )
 
+    def _loaded(self, model_id: str) -> tuple[Model, Tensors]:
+        model, tensors = self._job.load_model(model_id)
+        self.models[model_id] = model
+        return model, tensors
+
     def _known(self, recipe: Recipe) -> Tensors | None:
         return self._leaf(recipe) if isinstance(recipe, Leaf) else None
 
     def _leaf(self, leaf: Leaf) -> Tensors:
-        if leaf.model_id not in self._leaves:
-            model, loaded = self._job.load_model(leaf.model_id)
-            self._leaves[leaf.model_id] = (model.digest, loaded)
-        digest, tensors = self._leaves[leaf.model_id]
+        if leaf.model_id not in self.leaves:
+            model, loaded = self._loaded(leaf.model_id)
+            self.leaves[leaf.model_id] = (model.digest, loaded)
+        digest, tensors = self.leaves[leaf.model_id]
         if digest != leaf.digest:
             raise LeafChanged(f"{leaf.model_id} has digest {digest}, the recipe was made from {leaf.digest}")
         return tensors
