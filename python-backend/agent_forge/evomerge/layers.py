@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from ..contract.architecture import block_of
+from ..registry.families.family import Role
+from ..registry.families.layout import Layout
 
 GROUPS = ("embedding", "early", "middle", "late", "heads", "output")
-"""Blocks fall into thirds by depth; `heads` is what is neither a block, the embedding nor the output layer."""
+"""Layers fall into thirds by depth; `output` is what projects to the vocabulary, `heads` all that is left."""
+
+_OUTSIDE = {Role.embedding: "embedding", Role.position: "embedding", Role.head: "output"}
 
 
-def group_of(name: str, depth: int) -> str:
-    block = block_of(name)
-    if block:
-        return ("early", "middle", "late")[block[0] * 3 // depth]
-    if name.startswith("embedding."):
-        return "embedding"
-    return "output" if name.startswith("output_layer.") else "heads"
+def group_of(name: str, layout: Layout) -> str:
+    place = layout.place(name)
+    if place.layer is not None:
+        return ("early", "middle", "late")[place.layer * 3 // layout.depth]
+    return _OUTSIDE.get(place.role, "heads")

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ...contract.architecture import depth_of
 from ...contract.errors import NotMeasurable
 from ...contract.evomerge import EvoMergeConfig, Fitness
 from ...contract.fault import Fault
 from ...contract.model import Model
 from ...contract.recipe import Leaf, MergeNode, Recipe
 from ...contract.report import Basis
+from ...registry.families.layout import layout_of
 from ..errors import LeafChanged, MergeRefused, NonFinite, WrongInputs
 from ..ops.registry import refuse_non_finite, same_shapes
 from ..recipe.alignment import aligned, reference_of
@@ -70,7 +70,7 @@ class Workbench:
             parents=raw,
             origin=origin(raw, foundation),
             basis="raw",
-            depth=depth_of(loaded[0][1]),
+            depth=layout_of(loaded[0][1]).depth,
             calibration=dict(self.evaluator.calibration),
             mutation_rate=config.mutation_rate,
             mutation_sigma=config.mutation_sigma,

@@ -5,7 +5,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from ...contract.architecture import MAX_LAYERS, block_of, depth_of
+from ...contract.architecture import MAX_LAYERS
+from ...registry.families.family import Role
+from ...registry.families.layout import layout_of
 from ..errors import BadParameter
 from .registry import Models, StateDict, merge_op
 
@@ -38,7 +40,8 @@ def frankenmerge(
 
     mergekit: `passthrough` over slices, whose `scale` is not here.
     """
-    depth = depth_of(models[0])
+    layout = layout_of(models[0])
+    depth = layout.depth
     blocks = stack or list(zip(layer_sources or [0] * depth, range(depth), strict=False))
     if not stack and layer_sources and len(layer_sources) != depth:
         raise BadParameter(f"layer_sources: {len(layer_sources)} given for {depth} blocks")
@@ -50,10 +53,10 @@ def frankenmerge(
     before: StateDict = {}
     after: dict[str, Tensor] = {}
     for name in models[0]:
-        block = block_of(name)
-        if block:
-            by_layer.setdefault(block[0], []).append(block[1])
-        elif name.startswith("embedding."):
+        place = layout.place(name)
+        if place.layer is not None:
+            by_layer.setdefault(place.layer, []).append(place.rest)
+        elif place.role in (Role.embedding, Role.position):
             before[name] = models[embedding_source][name]
         else:
             after[name] = models[output_source][name]
@@ -61,7 +64,7 @@ def frankenmerge(
         if layer not in by_layer:
             raise BadParameter(f"frankenmerge: there is no block {layer}; the inputs have {len(by_layer)}")
     middle = {
-        f"transformer_blocks.{position}.{part}": models[source][f"transformer_blocks.{layer}.{part}"]
+        layout.named(position, part): models[source][layout.named(layer, part)]
         for position, (source, layer) in enumerate(blocks)
         for part in by_layer[layer]
     }

@@ -28,8 +28,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from torch import Tensor
 
-from ...contract.architecture import depth_of
 from ...contract.model import MergeMethod
+from ...registry.families.layout import Layout, layout_of
 from ..errors import BadParameter, NonFinite, ShapesDiffer, UnknownOp, UnsupportedDtype, WrongInputs
 from ..layers import GROUPS, group_of
 from .draw import Draw
@@ -131,7 +131,7 @@ class MergeOp:
         seed: int = 0,
         statistics: Callable[[str], StatisticsCache] = lambda name: nothing_cached,
         known_finite: bool = False,
-        depth: int | None = None,
+        layout: Layout | None = None,
         **settings: Any,
     ) -> StateDict:
         """Merge models of one shape into a new one.
@@ -141,7 +141,7 @@ class MergeOp:
         numbers.
         statistics: tensor name → the statistics that the caller keeps.
         known_finite: the caller has looked, so that NaN and infinities need not be sought again.
-        depth: number of blocks, where the models given are parts of whole ones.
+        layout: of the whole models, where those given are parts of them.
 
         The result may share memory with the inputs, which are left unchanged.
         Raises `MergeRefused` (see errors.py) instead of making something wrong.
@@ -160,13 +160,13 @@ class MergeOp:
         if self.whole:
             merged: StateDict = self.function(models, *([grams] if "grams" in self.needs else []), **checked)
             return merged
-        depth = depth_of(models[0]) if depth is None else depth
+        layout = layout_of(models[0]) if layout is None else layout
         out: StateDict = {}
         for name, first in models[0].items():
             if first.numel() == 0:
                 out[name] = first
                 continue
-            tensors, group = [model[name] for model in models], group_of(name, depth)
+            tensors, group = [model[name] for model in models], group_of(name, layout)
             values = {
                 key: _weights(value, name, group, len(models)) if key in self.resolved else value
                 for key, value in checked.items()

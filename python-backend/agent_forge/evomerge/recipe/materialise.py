@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ...contract.architecture import depth_of
 from ...contract.recipe import Leaf, MergeNode, Recipe
+from ...registry.families.layout import layout_of
 from ..errors import WrongInputs
 from ..ops.registry import Grams, StateDict, merge_op_named, refuse_non_finite
 from ..ops.statistics_cache import Statistic, StatisticsCache
@@ -136,7 +136,7 @@ class _Work:
             seed=node.seed,
             statistics=lambda name: self._known(node, name),
             known_finite=True,
-            depth=depth_of(self._demand.outline(node)),
+            layout=layout_of(self._demand.outline(node)),
             **node.parameters,
         )
 
