@@ -768,11 +768,8 @@ export interface components {
              */
             type: "candidate.evaluated";
         };
-        /** CandidatePage */
         CandidatePage: {
-            /** Items */
             items: components["schemas"]["Candidate"][];
-            /** Next Cursor */
             next_cursor: string | null;
         };
         CandidatePageView: components["schemas"]["CandidatePage"] & components["schemas"]["Stale"];

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from run_reads import events_of, run_of
 
 PATIENCE_SECONDS = 900.0
 """A limit on hanging, not on speed: a busy machine may take a hundred times as long as a quiet one."""
@@ -86,7 +87,7 @@ class Server:
     def wait(self, run_id: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            run: dict[str, Any] = self.get(f"/v1/runs/{run_id}")
+            run = run_of(self.get, run_id)
             if until(run):
                 return run
             assert run["status"] != "failed", run["failure"]
@@ -94,10 +95,7 @@ class Server:
         raise AssertionError(f"still {run['status']} at {run['progress']}")
 
     def events(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        while page := self.get(f"/v1/events?limit=5000&after={len(found)}")["events"]:
-            found += page
-        return found
+        return events_of(self.get)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -17,7 +17,8 @@ import { snapshotOf } from '../../gateway/src/mirror/snapshot.js';
 import { tableNames, tables } from '../../gateway/src/mirror/tables.js';
 import { topicsOf } from '../../gateway/src/mirror/topic.js';
 import { CursorError, commit } from '../../gateway/src/mirror/transaction.js';
-import type { CandidatePage, Event, Run, RunKind, RunPage } from '../../openapi/backend.js';
+import type { Event, Run, RunKind, RunPage } from '../../openapi/backend.js';
+import type { CandidatePage } from '../../openapi/gateway.js';
 import { options } from '../faults/options.js';
 import {
   anyEvent,

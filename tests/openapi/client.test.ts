@@ -42,7 +42,7 @@ test('path, query, headers, body and token reach the server as the contract writ
         headers: incoming.headers,
         body: Buffer.concat(chunks).toString(),
       });
-      json(outgoing, 202, { id: 'r' }, { location: '/v1/runs/r' });
+      json(outgoing, 202, { id: 'r' }, { 'retry-after': '7' });
     });
   };
   await client.get('/v1/models', { query: { search: 'a b&c', kind: null, limit: 3 } });
@@ -54,7 +54,7 @@ test('path, query, headers, body and token reach the server as the contract writ
     body: { preset: 'nano', seeds: [1, 2, 3] },
     headers: { 'Idempotency-Key': 'k', traceparent: undefined },
   });
-  expect(made).toMatchObject({ status: 202, headers: { location: '/v1/runs/r' }, data: { id: 'r' } });
+  expect(made).toMatchObject({ status: 202, headers: { 'retry-after': '7' }, data: { id: 'r' } });
   expect(JSON.parse(seen.body ?? '')).toEqual({ preset: 'nano', seeds: [1, 2, 3] });
   expect(seen.headers).toMatchObject({ 'idempotency-key': 'k', 'content-type': 'application/json' });
 });

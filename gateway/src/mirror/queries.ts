@@ -1,7 +1,6 @@
 /** What is read from the mirror. Rows are the contract's own JSON, so that nothing is translated on the way out. */
 import type {
   Candidate,
-  CandidatePage,
   Event,
   Generation,
   LogLine,
@@ -17,6 +16,7 @@ import type {
   TrainingEvaluation,
   Verification,
 } from '../../../openapi/backend.js';
+import type { CandidatePage } from '../../../openapi/gateway.js';
 import type { Prisma, PrismaClient } from '../generated/client.js';
 import { decodeKey, encodeKey, InvalidCursorError, keyDate, keyInteger, pageOf } from './keyset.js';
 import { type ModelFilter, selectModels } from './models.js';

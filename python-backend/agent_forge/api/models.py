@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 
-from ..contract.evomerge import Candidate
 from ..contract.model import (
     Lineage,
     Model,
@@ -103,11 +102,6 @@ async def verify_model(model_id: str, services: Injected, options: VerifyRequest
 async def predict(model_id: str, body: PredictRequest, services: Injected) -> Prediction:
     """Try a model: greedy answer with probability, depth and memory gate per token."""
     return await services.models.predict(model_id, body)
-
-
-@router.get("/candidates/{candidate_id}", operation_id="getCandidate", responses=problems(404))
-def get_candidate(candidate_id: str, services: Injected) -> Candidate:
-    return services.runs.candidate(candidate_id)
 
 
 @router.post("/candidates/{candidate_id}/verify", operation_id="verifyCandidate", responses=problems(404, 503))

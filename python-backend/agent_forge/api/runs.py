@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.convertors import Convertor, register_url_convertor
 
-from ..contract.cognate import CognateConfig, CognateForecast, TrainingEvaluation
-from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast, Generation
-from ..contract.pages import CandidatePage, RunPage
+from ..contract.cognate import CognateConfig, CognateForecast
+from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast
+from ..contract.pages import RunPage
 from ..contract.report import CognateReport, EvoMergeReport
-from ..contract.run import LogLine, Pipeline, PipelineConfig, PipelineForecast, Run, RunKind, RunStatus, SeriesPoint
+from ..contract.run import Pipeline, PipelineConfig, PipelineForecast, Run, RunKind, RunStatus, SeriesPoint
 from .dependencies import Cursor, IdempotencyKey, Injected, Limit, problems
 from .tracing import TraceId
 
@@ -22,7 +22,7 @@ Report = Annotated[CognateReport | EvoMergeReport, Field(discriminator="kind")]
 
 
 class _CommandConvertor(Convertor[str]):
-    """The commands alone: `POST /runs/{run_id}/logs` is another resource, which has no such method."""
+    """The commands alone: `POST /runs/{run_id}/report` is another resource, which has no such method."""
 
     regex = "|".join(get_args(Command))
 
@@ -37,13 +37,9 @@ register_url_convertor("command", _CommandConvertor())
 
 
 @router.post("/cognate/runs", operation_id="createCognateRun", status_code=202, responses=problems(409, 503))
-def create_cognate_run(
-    config: CognateConfig, services: Injected, response: Response, trace: TraceId, key: IdempotencyKey = None
-) -> Run:
+def create_cognate_run(config: CognateConfig, services: Injected, trace: TraceId, key: IdempotencyKey = None) -> Run:
     """Create and train the parents."""
-    run = services.runs.create_cognate(config, key=key, trace_id=trace)
-    response.headers["Location"] = f"/v1/runs/{run.id}"
-    return run
+    return services.runs.create_cognate(config, key=key, trace_id=trace)
 
 
 @router.post("/cognate/forecast", operation_id="forecastCognate", responses=problems())
@@ -55,13 +51,9 @@ def forecast_cognate(config: CognateConfig, services: Injected) -> CognateForeca
 @router.post(
     "/evomerge/runs", operation_id="createEvomergeRun", status_code=202, responses=problems(404, 409, 410, 503)
 )
-def create_evomerge_run(
-    config: EvoMergeConfig, services: Injected, response: Response, trace: TraceId, key: IdempotencyKey = None
-) -> Run:
+def create_evomerge_run(config: EvoMergeConfig, services: Injected, trace: TraceId, key: IdempotencyKey = None) -> Run:
     """Breed registered models."""
-    run = services.runs.create_evomerge(config, key=key, trace_id=trace)
-    response.headers["Location"] = f"/v1/runs/{run.id}"
-    return run
+    return services.runs.create_evomerge(config, key=key, trace_id=trace)
 
 
 @router.post("/evomerge/forecast", operation_id="forecastEvomerge", responses=problems(404, 409, 410))
@@ -71,23 +63,14 @@ def forecast_evomerge(config: EvoMergeConfig, services: Injected) -> EvoMergeFor
 
 
 @router.post("/pipelines", operation_id="createPipeline", status_code=202, responses=problems(409, 503))
-def create_pipeline(
-    config: PipelineConfig, services: Injected, response: Response, trace: TraceId, key: IdempotencyKey = None
-) -> Pipeline:
+def create_pipeline(config: PipelineConfig, services: Injected, trace: TraceId, key: IdempotencyKey = None) -> Pipeline:
     """Cognate, then EvoMerge on what it made."""
-    pipeline = services.runs.create_pipeline(config, key=key, trace_id=trace)
-    response.headers["Location"] = f"/v1/pipelines/{pipeline.id}"
-    return pipeline
+    return services.runs.create_pipeline(config, key=key, trace_id=trace)
 
 
 @router.post("/pipelines/forecast", operation_id="forecastPipeline", responses=problems())
 def forecast_pipeline(config: PipelineConfig, services: Injected) -> PipelineForecast:
     return services.runs.forecast_pipeline(config)
-
-
-@router.get("/pipelines/{pipeline_id}", operation_id="getPipeline", responses=problems(404))
-def get_pipeline(pipeline_id: str, services: Injected) -> Pipeline:
-    return services.runs.pipeline(pipeline_id)
 
 
 @router.get("/runs", operation_id="listRuns", responses=problems())
@@ -100,11 +83,6 @@ def list_runs(
 ) -> RunPage:
     """Newest first."""
     return services.runs.page(kind=kind, status=status, cursor=cursor, limit=limit)
-
-
-@router.get("/runs/{run_id}", operation_id="getRun", responses=problems(404))
-def get_run(run_id: str, services: Injected) -> Run:
-    return services.runs.get(run_id)
 
 
 @router.post(
@@ -121,35 +99,7 @@ def get_run_report(run_id: str, services: Injected) -> Report:
     return services.runs.report(run_id)
 
 
-@router.get("/runs/{run_id}/logs", operation_id="getRunLogs", responses=problems(404))
-def get_run_logs(run_id: str, services: Injected, limit: Limit = 200) -> list[LogLine]:
-    """The newest lines, oldest of them first."""
-    return services.runs.logs(run_id, limit=limit)
-
-
 @router.get("/runs/{run_id}/series", operation_id="getRunSeries", responses=problems(404))
 def get_run_series(run_id: str, services: Injected) -> list[SeriesPoint]:
     """Training loss over steps, down-sampled to at most 1,000 points a stage."""
     return services.runs.series(run_id)
-
-
-@router.get("/runs/{run_id}/evaluations", operation_id="getRunEvaluations", responses=problems(404))
-def get_run_evaluations(run_id: str, services: Injected) -> list[TrainingEvaluation]:
-    return services.runs.evaluations(run_id)
-
-
-@router.get("/runs/{run_id}/generations", operation_id="getRunGenerations", responses=problems(404))
-def get_run_generations(run_id: str, services: Injected) -> list[Generation]:
-    return services.runs.generations(run_id)
-
-
-@router.get("/runs/{run_id}/candidates", operation_id="listCandidates", responses=problems(404))
-def list_candidates(
-    run_id: str,
-    services: Injected,
-    generation: Annotated[int | None, Query(ge=0, le=1000)] = None,
-    cursor: Cursor = None,
-    limit: Limit = 100,
-) -> CandidatePage:
-    """In order of generation and slot."""
-    return services.runs.candidates(run_id, generation=generation, cursor=cursor, limit=limit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .base import Resource
-from .evomerge import Candidate
 from .model import Model
 from .run import Run
 
@@ -15,9 +14,4 @@ class RunPage(Resource):
 
 class ModelPage(Resource):
     items: list[Model]
-    next_cursor: str | None
-
-
-class CandidatePage(Resource):
-    items: list[Candidate]
     next_cursor: str | None

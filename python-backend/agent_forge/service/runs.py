@@ -19,14 +19,13 @@ from .. import __version__
 from ..cognate.presets import total_steps
 from ..contract.architecture import TinyTitan
 from ..contract.base import now
-from ..contract.cognate import CognateConfig, CognateForecast, TaskScore, TrainingEvaluation
-from ..contract.evomerge import Candidate, EvoMergeConfig, EvoMergeForecast, EvoMergeSettings, Generation
+from ..contract.cognate import CognateConfig, CognateForecast, TaskScore
+from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast, EvoMergeSettings
 from ..contract.model import Model
-from ..contract.pages import CandidatePage, RunPage
+from ..contract.pages import RunPage
 from ..contract.recipe import TrainingOrigin
 from ..contract.report import CognateReport, CreationTiming, EvoMergeReport, Timings
 from ..contract.run import (
-    LogLine,
     Pipeline,
     PipelineConfig,
     PipelineForecast,
@@ -146,14 +145,6 @@ class RunService:
         more = cursors.encode(rows[limit - 1].id) if len(rows) > limit else None
         return RunPage(items=[run_rows.parse(row.body) for row in rows[:limit]], next_cursor=more)
 
-    def get(self, run_id: str) -> Run:
-        with self._database.read() as connection:
-            return self._found(connection, run_id)
-
-    def pipeline(self, pipeline_id: str) -> Pipeline:
-        with self._database.read() as connection:
-            return _pipeline(connection, pipeline_id)
-
     def command(self, run_id: str, command: Literal["pause", "resume", "cancel", "retry"]) -> Run:
         with self._database.write() as tx:
             run = self._found(tx.connection, run_id)
@@ -187,42 +178,10 @@ class RunService:
                 timings=timings,
             )
 
-    def logs(self, run_id: str, *, limit: int) -> list[LogLine]:
-        with self._reading(run_id) as connection:
-            return result_rows.logs_of(connection, run_id, limit)
-
     def series(self, run_id: str) -> list[SeriesPoint]:
-        with self._reading(run_id) as connection:
-            return result_rows.series_of(connection, run_id)
-
-    def evaluations(self, run_id: str) -> list[TrainingEvaluation]:
-        with self._reading(run_id) as connection:
-            return result_rows.evaluations_of(connection, run_id)
-
-    def generations(self, run_id: str) -> list[Generation]:
-        with self._reading(run_id) as connection:
-            return result_rows.generations_of(connection, run_id)
-
-    def candidates(self, run_id: str, *, generation: int | None, cursor: str | None, limit: int) -> CandidatePage:
-        after = cursors.decode(cursor, int, int) if cursor is not None else None
-        with self._reading(run_id) as connection:
-            found = result_rows.candidates_of(
-                connection,
-                run_id,
-                generation=generation,
-                after=(after[0], after[1]) if after is not None else None,
-                limit=limit + 1,
-            )
-        items = found[:limit]
-        more = cursors.encode(items[-1].generation, items[-1].slot) if len(found) > limit else None
-        return CandidatePage(items=items, next_cursor=more)
-
-    def candidate(self, candidate_id: str) -> Candidate:
         with self._database.read() as connection:
-            found = result_rows.find_candidate(connection, candidate_id)
-        if found is None:
-            raise Refusal("not_found", f"there is no candidate {candidate_id}")
-        return found
+            self._found(connection, run_id)
+            return result_rows.series_of(connection, run_id)
 
     def readiness(self) -> BackendReadiness:
         with self._database.read() as connection:
@@ -323,12 +282,6 @@ class RunService:
         if run is None:
             raise Refusal("not_found", f"there is no run {run_id}")
         return run
-
-    @contextmanager
-    def _reading(self, run_id: str) -> Iterator[Connection]:
-        with self._database.read() as connection:
-            self._found(connection, run_id)
-            yield connection
 
     @contextmanager
     def _creating(self, operation: str, config: BaseModel, key: str | None) -> Iterator[tuple[Transaction, str | None]]:

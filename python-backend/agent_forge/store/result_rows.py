@@ -89,23 +89,10 @@ def generations_of(connection: Connection, run_id: str) -> list[Generation]:
     return [Generation.model_validate_json(body) for body in connection.execute(query).scalars()]
 
 
-def candidates_of(
-    connection: Connection,
-    run_id: str,
-    *,
-    generation: int | None = None,
-    after: tuple[int, int] | None = None,
-    limit: int | None = None,
-) -> list[Candidate]:
-    """In (generation, slot) order, beginning after the given place."""
+def candidates_of(connection: Connection, run_id: str) -> list[Candidate]:
+    """In (generation, slot) order."""
     c = candidates.c
     query = select(c.body).where(c.run_id == run_id).order_by(c.generation, c.slot)
-    if generation is not None:
-        query = query.where(c.generation == generation)
-    if after is not None:
-        query = query.where((c.generation > after[0]) | ((c.generation == after[0]) & (c.slot > after[1])))
-    if limit is not None:
-        query = query.limit(limit)
     return [Candidate.model_validate_json(body) for body in connection.execute(query).scalars()]
 
 

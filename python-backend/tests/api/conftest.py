@@ -26,10 +26,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def pipeline(server: Server) -> dict[str, Any]:
     """A pipeline that nothing disturbed."""
     made = server.post("/v1/pipelines", PIPELINE)
-    server.wait(made["cognate"]["id"], is_status("succeeded"))
-    server.wait(made["evomerge"]["id"], is_status("succeeded"))
-    found: dict[str, Any] = server.get(f"/v1/pipelines/{made['id']}")
-    return found
+    ended = {kind: server.wait(made[kind]["id"], is_status("succeeded")) for kind in ("cognate", "evomerge")}
+    assert {run["pipeline_id"] for run in ended.values()} == {made["id"]}
+    return {**made, **ended}
 
 
 @pytest.fixture

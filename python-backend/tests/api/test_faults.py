@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from forge_server import PATIENCE_SECONDS, PIPELINE, TOKEN, Server, is_status
+from run_reads import candidates_of, run_of
 
 
 @pytest.fixture
@@ -40,8 +41,7 @@ def _digests(server: Server, pipeline: dict[str, Any]) -> list[str]:
     if pipeline["evomerge"] is None:
         return models
     bred = server.wait(pipeline["evomerge"]["id"], is_status("succeeded"))
-    candidates = server.get(f"/v1/runs/{bred['id']}/candidates?limit=500")["items"]
-    return [*models, *(candidate["digest"] for candidate in candidates)]
+    return [*models, *(candidate["digest"] for candidate in candidates_of(server.get, bred["id"]))]
 
 
 def _doing(done: int) -> Any:
@@ -138,7 +138,7 @@ def test_a_worker_killed_while_another_program_holds_the_lock_is_replaced(
         while [w["status"] for w in locked.get("/v1/system")["workers"]] != ["idle"]:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert locked.get(f"/v1/runs/{cognate}")["attempt"] == 1
+        assert run_of(locked.get, cognate)["attempt"] == 1
         other.rollback()
         other.close()
         locked.wait(cognate, lambda run: run["attempt"] == 2)
@@ -169,7 +169,7 @@ def test_on_a_full_disk_runs_wait_with_the_reason_and_go_on_when_there_is_room(
         assert "disk space" in refused.json()["hint"]
         full.unlink()
         assert _digests(server, pipeline) == undisturbed_parents
-        run = server.get(f"/v1/runs/{cognate}")
+        run = run_of(server.get, cognate)
         assert (run["attempt"] > 1, run["failure"]) == (True, None)
         interrupted = [e["payload"] for e in server.events() if e["type"] == "run.interrupted"]
         assert {payload["failure"]["code"] for payload in interrupted} == {"disk_full"}

@@ -58,7 +58,7 @@ def test_readiness_tells_for_how_long_a_run_has_waited(client: TestClient) -> No
 
 @pytest.mark.parametrize("method", ["POST", "OPTIONS"])
 def test_what_may_be_done_with_a_part_of_a_run(client: TestClient, method: str) -> None:
-    for part, allowed in (("logs", "GET"), ("report", "GET"), ("pause", "POST")):
+    for part, allowed in (("series", "GET"), ("report", "GET"), ("pause", "POST")):
         answer = client.request(method, f"/v1/runs/x/{part}")
         assert (answer.status_code, answer.headers.get("allow")) == (
             (404, None) if method == allowed else (405, allowed)
@@ -70,13 +70,14 @@ PROBLEMS: list[tuple[str, str, str, Any, int, str, str | None, str | None]] = [
     ("unknown route", "GET", "/v1/nothing", None, 404, "not_found", None, None),
     ("slash too many", "GET", "/v1/runs/", None, 404, "not_found", None, None),
     ("wrong method", "PUT", "/v1/runs", None, 405, "method_not_allowed", None, None),
-    ("unknown run", "GET", "/v1/runs/x", None, 404, "not_found", None, None),
-    ("unknown run's logs", "GET", "/v1/runs/x/logs", None, 404, "not_found", None, None),
+    ("unknown run", "POST", "/v1/runs/x/pause", None, 404, "not_found", None, None),
+    ("unknown run's report", "GET", "/v1/runs/x/report", None, 404, "not_found", None, None),
+    ("unknown run's series", "GET", "/v1/runs/x/series", None, 404, "not_found", None, None),
     ("unknown model", "GET", "/v1/models/x", None, 404, "not_found", None, None),
-    ("unknown candidate", "GET", "/v1/candidates/x", None, 404, "not_found", None, None),
-    ("unknown pipeline", "GET", "/v1/pipelines/x", None, 404, "not_found", None, None),
+    ("unknown candidate", "POST", "/v1/candidates/x/verify", None, 404, "not_found", None, None),
+    ("candidate to keep", "POST", "/v1/candidates/x/materialize", None, 404, "not_found", None, None),
     ("unknown command", "POST", "/v1/runs/x/explode", None, 404, "not_found", None, None),
-    ("what is no command", "POST", "/v1/runs/x/logs", None, 405, "method_not_allowed", None, None),
+    ("what is no command", "POST", "/v1/runs/x/report", None, 405, "method_not_allowed", None, None),
     ("limit too high", "GET", "/v1/runs?limit=9999", None, 422, "invalid_request", "limit", "integer, 1 to 500"),
     ("bad cursor", "GET", "/v1/runs?cursor=%00", None, 422, "invalid_request", "cursor", None),
     ("foreign cursor", "GET", "/v1/models?cursor=WzEsMl0", None, 422, "invalid_request", "cursor", None),
@@ -229,7 +230,7 @@ def test_a_key_makes_a_repeat_the_same_run(client: TestClient) -> None:
     key = {"Idempotency-Key": "k1"}
     first = client.post("/v1/cognate/runs", json=COGNATE, headers=key)
     assert first.status_code == 202
-    assert first.headers["location"] == f"/v1/runs/{first.json()['id']}"
+    assert client.get("/v1/runs").json()["items"] == [first.json()]
     assert client.post("/v1/cognate/runs", json=COGNATE, headers=key).json() == first.json()
     for path, body in (("/v1/cognate/runs", {"train_steps": 4}), ("/v1/pipelines", {})):
         other = client.post(path, json=body, headers=key)
@@ -252,7 +253,7 @@ def test_a_run_keeps_the_trace_of_its_caller(client: TestClient) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
     assert client.post("/v1/cognate/runs", json=COGNATE, headers=headers).json()["trace_id"] == trace
-    assert client.get("/v1/runs/x", headers=headers).json()["trace_id"] == trace
+    assert client.get("/v1/runs/x/report", headers=headers).json()["trace_id"] == trace
 
 
 def test_what_is_no_model_is_refused_and_nothing_is_left(client: TestClient, settings: Settings) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from forge_server import Server, is_status
+from run_reads import candidates_of
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -65,7 +66,7 @@ def leaf(model: dict[str, Any]) -> Leaf:
 
 def proposed(server: Server, run: dict[str, Any], recipe: Recipe, tensors: dict[str, Tensor]) -> str:
     """A candidate of the run that no search has proposed. Its id."""
-    known = server.get(f"/v1/runs/{run['id']}/candidates?limit=1")["items"][0]
+    known = candidates_of(server.get, run["id"])[0]
     slot = next(slots)
     candidate = Candidate.model_validate(
         known
@@ -264,7 +265,7 @@ def test_a_parent_that_cannot_be_measured_fails_the_run_by_name(server: Server, 
     assert broken["id"] in failure["message"]
     assert "(broken)" in failure["message"]
     assert failure["hint"].startswith("Leave this model out")
-    assert server.get(f"/v1/runs/{run['id']}/candidates")["items"] == []
+    assert candidates_of(server.get, run["id"]) == []
 
 
 def test_merges_that_overflow_end_no_run(server: Server, parents: Any) -> None:
@@ -279,7 +280,7 @@ def test_merges_that_overflow_end_no_run(server: Server, parents: Any) -> None:
         {"parents": ends, "generations": 1, "eval_problems": 8, "heldout_problems": 8, "basis": "raw"},
     )
     server.wait(run["id"], is_status("succeeded"))
-    found = server.get(f"/v1/runs/{run['id']}/candidates")["items"]
+    found = candidates_of(server.get, run["id"])
     faulted = [one for one in found if one["fault"] is not None]
     assert faulted
     assert all(one["digest"] is None and one["fitness"]["total"] == 0 for one in faulted)

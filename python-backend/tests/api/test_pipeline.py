@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from forge_server import PIPELINE, TINY_COGNATE, Server
+from run_reads import candidates_of, payloads_of, run_of, store_of
 
 from agent_forge.contract.event import Event
+from agent_forge.store import result_rows
 
 
 def test_parents_are_made_and_bred(server: Server, pipeline: dict[str, Any]) -> None:
@@ -49,7 +51,7 @@ def test_the_log_tells_everything_in_order_and_without_gap(server: Server, pipel
         assert kinds[0] == "run.created"
         assert kinds.count("run.succeeded") == 1
         last = [event["payload"] for event in own if event["type"].startswith("run.") and event["type"] != "run.log"]
-        assert last[-1] == server.get(f"/v1/runs/{run['id']}")
+        assert last[-1] == run_of(server.get, run["id"])
     kinds = [event["type"] for event in events]
     assert kinds.count("candidate.evaluated") == 16
     assert kinds.count("generation.completed") == 2
@@ -61,9 +63,11 @@ def test_reads_agree_with_each_other(server: Server, pipeline: dict[str, Any]) -
     stages = {"foundation", "reasoning", "memory_integration"}
     assert report["first"].keys() == report["last"].keys() == stages
     assert report["timings"]["parts"]["train"] > 0
-    assert {e["stage"] for e in server.get(f"/v1/runs/{cognate}/evaluations")} == stages
+    evaluations = payloads_of(server.get, cognate, "training.evaluated")
+    assert {e["stage"] for e in evaluations} == stages
+    assert report["last"] == {e["stage"]: e["tasks"] for e in evaluations}
     assert {p["stage"] for p in server.get(f"/v1/runs/{cognate}/series")} == stages
-    assert server.get(f"/v1/runs/{cognate}/logs?limit=2")[-1]["message"]
+    assert payloads_of(server.get, cognate, "run.log")[-1]["message"]
     report = server.get(f"/v1/runs/{bred}/report")
     assert report["candidates"] == 16
     assert 1 <= len(report["pareto_front"]) <= 16
@@ -72,11 +76,14 @@ def test_reads_agree_with_each_other(server: Server, pipeline: dict[str, Any]) -
     assert report["champion_model_id"] == pipeline["evomerge"]["champion_model_id"]
     assert report["stopped_by"] == "generations"
     assert all(baseline["heldout"] for baseline in report["baselines"] if baseline["name"] != "best_generation_0")
-    assert [g["index"] for g in server.get(f"/v1/runs/{bred}/generations")] == [0, 1]
-    page = server.get(f"/v1/runs/{bred}/candidates?limit=10")
-    rest = server.get(f"/v1/runs/{bred}/candidates?limit=10&cursor={page['next_cursor']}")
-    assert len({c["id"] for c in page["items"] + rest["items"]}) == 16
-    assert rest["next_cursor"] is None
+    assert [g["index"] for g in report["generations"]] == [0, 1]
+    assert report["generations"] == payloads_of(server.get, bred, "generation.completed")
+    candidates = candidates_of(server.get, bred)
+    assert len({c["id"] for c in candidates}) == len(candidates) == 16
+    assert report["champion"] in candidates
+    with store_of(server.data) as connection:
+        stored = result_rows.candidates_of(connection, bred)
+    assert [c.model_dump(mode="json") for c in stored] == candidates
 
 
 def test_the_champion_is_proved_and_a_changed_byte_disproves_it(server: Server, pipeline: dict[str, Any]) -> None:
@@ -109,8 +116,7 @@ def test_a_trained_model_is_proved_by_training_it_again(server: Server, pipeline
 
 def test_any_candidate_can_be_proved_and_kept(server: Server, pipeline: dict[str, Any]) -> None:
     run = pipeline["evomerge"]["id"]
-    candidate = server.get(f"/v1/runs/{run}/candidates?limit=1")["items"][0]
-    assert server.get(f"/v1/candidates/{candidate['id']}") == candidate
+    candidate = candidates_of(server.get, run)[0]
     before = server.get("/v1/system")["last_seq"]
     proof = server.post(f"/v1/candidates/{candidate['id']}/verify", status=200)
     assert (proof["ok"], proof["subject"], proof["subject_id"]) == (True, "candidate", candidate["id"])

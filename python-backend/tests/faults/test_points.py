@@ -17,6 +17,9 @@ import httpx
 import pytest
 from faults.conftest import ONLY, POINTS, SEED, SMALLEST
 from forge_server import Server
+from run_reads import candidates_of, events_of, run_of, store_of
+
+from agent_forge.store import result_rows
 
 NEVER = 10**9
 FAULT_SECONDS = 1.5
@@ -98,7 +101,7 @@ class Place:
         runs = [made["cognate"]["id"], made["evomerge"]["id"]]
         deadline = time.monotonic() + SECONDS
         while True:
-            states = [self.get(f"/v1/runs/{run}") for run in runs]
+            states = [run_of(self.get, run) for run in runs]
             if all(run["status"] == "succeeded" for run in states):
                 break
             for run in states:
@@ -118,10 +121,11 @@ def left_of(place: Place, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Digests, scores, series and the log's order: what must be the same whatever befell."""
     cognate, bred = runs
     models = [place.get(f"/v1/models/{model}")["digest"] for run in runs for model in run["model_ids"]]
-    candidates = place.get(f"/v1/runs/{bred['id']}/candidates?limit=500")["items"]
-    events: list[dict[str, Any]] = []
-    while page := place.get(f"/v1/events?limit=5000&after={len(events)}")["events"]:
-        events += page
+    with store_of(place.server.data) as connection:
+        candidates = [one.model_dump(mode="json") for one in result_rows.candidates_of(connection, bred["id"])]
+        evaluations = [one.model_dump(mode="json") for one in result_rows.evaluations_of(connection, cognate["id"])]
+    assert candidates == candidates_of(place.get, bred["id"])
+    events = events_of(place.get)
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     work = []
     for run in runs:
@@ -146,10 +150,7 @@ def left_of(place: Place, runs: list[dict[str, Any]]) -> dict[str, Any]:
         "losses": [
             (point["stage"], point["step"], point["loss"]) for point in place.get(f"/v1/runs/{cognate['id']}/series")
         ],
-        "tasks": [
-            (one["stage"], one["step"], one["train_loss"], one["tasks"])
-            for one in place.get(f"/v1/runs/{cognate['id']}/evaluations")
-        ],
+        "tasks": [(one["stage"], one["step"], one["train_loss"], one["tasks"]) for one in evaluations],
         "work": work,
     }
 

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from faults.conftest import EXAMPLES, SEED, programs
 from forge_server import TOKEN, Server
+from run_reads import candidates_of
 
 ROOT = Path(__file__).resolve().parents[3]
 COVERAGE_FROM = 10
@@ -85,7 +86,7 @@ def explore(specification: str, url: str, token: str, candidate: str, place: Pat
 @pytest.fixture(scope="module")
 def candidate(lived: Server) -> str:
     run = next(run for run in lived.get("/v1/runs")["items"] if run["kind"] == "evomerge")
-    found: str = lived.get(f"/v1/runs/{run['id']}/candidates")["items"][0]["id"]
+    found: str = candidates_of(lived.get, run["id"])[0]["id"]
     return found
 
 
