@@ -31,7 +31,7 @@ class Candidates:
     ) -> None:
         self._job, self._bench, self._racing, self._executor = job, bench, races(config), executor
         self._shared = cache(lambda: shared(bench, config, make_evaluator))
-        """Once the bench is settled."""
+        """Called once the bench is settled."""
         self._known = {(one.generation, one.slot): one for one in job.candidates()}
         self._measured: dict[str, Fitness | Fault] = {}
         """By digest, in the order in which they were measured."""
@@ -71,7 +71,7 @@ class Candidates:
         return self._bench.evaluator.problems
 
     def _polished(self, generation: int, slot: int, plan: Plan) -> MergeNode | Fault:
-        """What shall be made: weights are found where the plan asks for them and none were recorded."""
+        """What is to be made: weights are found where the plan asks for them and none were recorded."""
         known = self._known.get((generation, slot))
         if known is not None:
             same(plan, known)
@@ -106,7 +106,7 @@ class Candidates:
         scored = self._scored(made, measuring, reference)
         fault = scored if isinstance(scored, Fault) else None
         if stream.node is not None:
-            # what is measured here is counted where it is
+            # what is measured in this process is counted where it is measured
             self._job.timing("evaluate", measuring.seconds)
         candidate = Candidate(
             id=f"{self._job.run_id}.g{generation}.s{slot}",
@@ -176,7 +176,7 @@ class Candidates:
         return scored
 
     def _rival(self, reference: Reference) -> Floats | None:
-        """Problem by problem the fitness of the fourth best so far, measured again where another process did it."""
+        """Problem by problem the fitness of the fourth best so far, measured again where another process did so."""
         whole = [
             (digest, scored)
             for digest, scored in self._measured.items()
@@ -220,7 +220,7 @@ class _Measuring:
 
 
 def races(config: EvoMergeConfig) -> bool:
-    """Optimizers of real numbers are told scores, which those of few problems and those of many must not mix."""
+    """Optimizers of real numbers are told scores: those from few problems must not mix with those from many."""
     return config.racing and config.strategy == "tournament"
 
 
@@ -230,6 +230,6 @@ def same(plan: Plan, recorded: Candidate) -> None:
     polished = plan.polish is not None and recorded.fault is None
     if recipe_digest(plan.recipe) != recipe_digest(recipe.inputs[0] if polished else recipe):
         raise OtherSearch(
-            f"{recorded.id} was recorded with another recipe than the search asks for now: another version of this "
-            "program, or of a library that it searches with, began the run. Make a new run"
+            f"{recorded.id} was recorded with a different recipe from the one the search asks for now: the run was "
+            "begun by another version of this program, or of a library that it searches with. Make a new run"
         )

@@ -18,7 +18,7 @@ from .measure.workbench import Workbench
 
 
 def better(known: Candidate | None, other: Candidate) -> Candidate | None:
-    """Of equals the one that was first; never one that could not be measured, or not on all problems."""
+    """Of equals the first; never one that could not be measured, or not on all problems."""
     if other.fault is not None or other.fitness.partial:
         return known
     return other if known is None or other.fitness.total > known.fitness.total else known
@@ -30,7 +30,7 @@ def register(
     """tensors: made from its recipe; `LeafChanged` where they are not those that were measured."""
     start = time.perf_counter()
     if digest_tensors(tensors) != champion.digest:
-        raise LeafChanged(f"{champion.id}, made again from its recipe, has another digest than when it was measured")
+        raise LeafChanged(f"{champion.id}, made again from its recipe, differs in digest from when it was measured")
     metrics = _metrics(champion.fitness, "selection") | (_metrics(heldout, "heldout") if heldout else {})
     model = job.register(
         ModelDraft(

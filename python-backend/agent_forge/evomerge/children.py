@@ -31,7 +31,7 @@ class Child:
     stops: Sequence[int]
     """Selection problems of each dataset after each block; none where it is made and not measured."""
     fault: Fault | None = None
-    """Why it can't even be merged, where that is known: it is outlined then."""
+    """Why it can't even be merged, where that is known: it is then only outlined."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class _Elsewhere:
         self.timings[part] = self.timings.get(part, 0.0) + seconds
 
     def log(self, message: str, level: str = "info") -> None:
-        """The job has said it."""
+        """The job has logged it already."""
 
 
 def _elsewhere(description: Any, tensors: Mapping[str, Mapping[str, Tensor]]) -> Workbench:

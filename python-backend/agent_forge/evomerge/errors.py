@@ -34,7 +34,7 @@ class WrongInputs(MergeRefused):
 
 
 class BadParameter(MergeRefused):
-    """A parameter is unknown, out of range, or without meaning for these inputs."""
+    """A parameter is unknown, out of range, or meaningless for these inputs."""
 
     code = "bad_parameter"
 
@@ -64,6 +64,6 @@ class LeafChanged(MergeRefused):
 
 
 class OtherSearch(MergeRefused):
-    """A resumed search asks for other candidates than were recorded."""
+    """A resumed search asks for candidates other than those recorded."""
 
     code = "other_search"

@@ -22,10 +22,10 @@ def finalists_of(
     reference: Reference,
     poll: Callable[[], None],
 ) -> list[Finalist]:
-    """The fittest on fresh selection problems first; of equals the one that was first.
+    """The fittest on fresh selection problems first; of equals the first.
 
     The best of many noisy scores is too high, most of all that of the winner: so the winner is chosen again, on
-    problems that chose nothing yet. poll: called before each evaluation.
+    problems that have not chosen anything yet. poll: called before each evaluation.
     """
     chosen = chosen_finalists(recorded, config.finalists)
     found = []
@@ -47,7 +47,7 @@ def chosen_finalists(recorded: Sequence[Candidate], most: int) -> list[Candidate
     """Distinct candidates that were measured on all problems: half of them the best by the search, then what was
     polished, then those that were the best of their time, the earlier ones first.
 
-    The best are kin: late children of one lineage, fitted to the same problems further and further. Their ancestors
+    The best are kin: late children of one lineage, fitted ever more closely to the same problems. Their ancestors
     may do better on others.
     """
     whole: dict[str | None, Candidate] = {}
@@ -71,7 +71,7 @@ def _fresh(candidate: Candidate, config: EvoMergeConfig, bench: Workbench, refer
     if isinstance(answers, Fault):
         return answers
     if not len(answers):
-        return Fault(kind="measurement_failed", message="the data sets have no selection problems that were not seen")
+        return Fault(kind="measurement_failed", message="the data sets have no unseen selection problems left")
     return bench.fitness(answers.scores(), tensors, reference)
 
 

@@ -16,15 +16,15 @@ parents' common foundation as the base; where a recipe names none it is the inpu
 
 For every op:
 
-- Inputs and base have the same tensors: names, shapes, and one type of float16, bfloat16, float32 and float64. All
+- Inputs and base have the same tensors: names, shapes, and one type out of float16, bfloat16, float32 and float64. All
   arithmetic is in float64; the result is rounded once, to that type. Tensors without entries stay as they are.
-- Refused instead of made wrong: NaN and infinities in inputs or base, results beyond their type, parameters that are
-  unknown or out of range, weights that are not one for each input.
+- Refused, not merged wrongly: NaN and infinities in inputs or base, results beyond their type, parameters that are
+  unknown or out of range, a number of weights other than one per input.
 - `weights` is a list, or such a list for each layer group: `embedding`, the blocks by depth in thirds `early`,
-  `middle`, `late`, then `heads` (what is none of the others) and `output`. Groups that are left out have weights of 1.
-  A list under a tensor's name counts more than its group's.
-- The result depends on nothing but the inputs, the parameters and the seed: not on threads, order of work or machine,
-  but for `dfs`, `fisher`, `regmean` and `regmean_plus_plus`, which measure. Inputs are never written to.
+  `middle`, `late`, then `heads` (everything else) and `output`. Groups that are left out have weights of 1.
+  A list under a tensor's name takes precedence over its group's.
+- The result depends only on the inputs, the parameters and the seed: not on threads, order of work or machine,
+  except for `dfs`, `fisher`, `regmean` and `regmean_plus_plus`, which measure the inputs. Inputs are never written to.
 - "mergekit" is version 0.1.5, see [merge.py](../../../benchmarks/merge.py), which compares every op with it.
 """
 _TYPES = {"integer": "whole number", "number": "number", "object": "object", "array": "list"}

@@ -1,4 +1,4 @@
-"""The merge methods, for whoever must not load torch: read from what `export` wrote."""
+"""The merge methods, for code that must not load torch: read from what `export` wrote."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def merge_method(name: str) -> MergeMethod:
     """Raises `UnknownOp`."""
     found = {method.name: method for method in merge_methods()}
     if name not in found:
-        raise UnknownOp(f"`{name}` is no merge method; there are {', '.join(found)}")
+        raise UnknownOp(f"`{name}` is not a merge method; the methods are {', '.join(found)}")
     return found[name]
 
 

@@ -135,7 +135,7 @@ class _Evolution:
         return state
 
     def _survey(self, state: _State) -> _State:
-        """Measure what parts the parents, each pair once, however often the run is resumed."""
+        """Measure the barriers between the parents, each pair once, however often the run is resumed."""
         for found in survey(self.bench, state.baselines, len(state.barriers), self.config.barrier_points, self.job):
             state = state.model_copy(update={"barriers": [*state.barriers, found]})
             self.job.report({"barriers": _json(state.barriers)})
@@ -217,7 +217,7 @@ class _Evolution:
         self.job.report(found | {"stopped_by": stopped_by})
 
     def keep_champion(self) -> None:
-        """What is there of a run that ends early: the best candidate so far, if any, without held-out scores."""
+        """What a run that ends early has found: the best candidate so far, if any, without held-out scores."""
         if self.champion is not None:
             tensors = self.bench.make(self.champion.recipe)
             model = register(self.champion, self.bench, self.job, None, tensors)
@@ -237,7 +237,7 @@ def _whole(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _basis(config: EvoMergeConfig, sums: Mapping[str, Fitness]) -> Basis:
-    """Of `auto` the one whose plain sum is fitter; raw where neither could be measured, or both are as fit."""
+    """Of `auto` the one whose plain sum is fitter; raw where neither could be measured, or both are equally fit."""
     if config.basis != "auto":
         return config.basis
     return "decoupled" if _total(sums.get("decoupled")) > _total(sums.get("raw")) else "raw"

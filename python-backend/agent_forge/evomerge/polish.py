@@ -27,12 +27,12 @@ Gradient = Callable[[Mapping[str, Tensor], int], Mapping[str, Tensor]]
 """(tensors, step) → the loss's gradient by them."""
 
 RATE, LATER_RATE = 0.1, 0.03
-"""Of Adam (Kingma & Ba 2015), at the first step; it falls to 0 along a cosine. Lower where it goes on from weights
-that were found before."""
+"""Learning rates of Adam (Kingma & Ba 2015) at the first step; they fall to 0 along a cosine. The lower one is for
+going on from weights that were found before."""
 BETAS = (0.9, 0.95)
 DECIMALS = 6
 LIMIT = 100.0
-"""Of a weight's size. None came near it; a recipe takes up to 1000."""
+"""Largest size of a weight. None came near it; a recipe accepts up to 1000."""
 
 
 def polished_recipe(bench: Workbench, root: MergeNode, asked: Polish, poll: Callable[[], None]) -> MergeNode | Fault:
@@ -84,7 +84,7 @@ def polish(
 
 
 def ponder_cost(weights: FitnessWeights, layers: int) -> float:
-    """Of a block that a token passes, nats: halving the depth weighs against the loss as fitness weighs `compute`
+    """Cost of a block that a token passes, nats: halving the depth weighs against the loss as fitness weighs `compute`
     against `likelihood` and `accuracy`."""
     answers = weights.likelihood + weights.accuracy
     return 2 * weights.compute / answers / layers if answers > 0 else 0.0

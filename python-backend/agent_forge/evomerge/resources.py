@@ -5,7 +5,7 @@ from __future__ import annotations
 PROCESS_BYTES = 450 * 1024**2
 """Resident memory of a process with torch loaded and no model, measured."""
 MODELS_AT_WORK = 4
-"""Models that one merge and one evaluation hold, beside those that all candidates of a run share."""
+"""Models that one merge and one evaluation hold, besides those that all candidates of a run share."""
 
 
 def child_bytes(size: int) -> int:

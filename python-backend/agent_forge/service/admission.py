@@ -66,7 +66,7 @@ def admit_settings(
             raise invalid(f"{prefix}ops.{index}", op, "is not a merge method", f"one of {', '.join(known)}")
     usable = weighing(parents, parents)
     if settings.strategy != "tournament" and settings.ops and not set(settings.ops) & set(usable):
-        message = f"holds no method that weighs {parents} parents"
+        message = f"contains no method that weights {parents} parents"
         raise invalid(f"{prefix}ops", settings.ops, message, f"at least one of {', '.join(usable)}, or none")
     if settings.datasets is not None:
         try:
@@ -77,12 +77,12 @@ def admit_settings(
             raise invalid(f"{prefix}datasets", [], "is empty", "at least one dataset, or null")
     weights = settings.fitness
     if weights.likelihood + weights.accuracy + weights.compute + weights.memory == 0:
-        raise invalid(f"{prefix}fitness", weights.model_dump(), "weighs nothing", "at least one weight above 0")
+        raise invalid(f"{prefix}fitness", weights.model_dump(), "has no weight above 0", "at least one weight above 0")
     _admit_device(settings.device, devices, prefix)
 
 
 def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]:
-    """The parents in order: at least two different ones that exist and share an architecture."""
+    """The parents in order: at least two different, registered ones of one architecture."""
     seen: set[str] = set()
     found = model_rows.find_many(connection, list(config.parents))
     parents: list[Model] = []
@@ -106,7 +106,7 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
             raise invalid(
                 f"parents.{index}",
                 parent.id,
-                f"has other shapes ({parent.parameters:,} parameters) than {first.id} ({first.parameters:,})",
+                f"differs in shape ({parent.parameters:,} parameters) from {first.id} ({first.parameters:,})",
                 "models whose tensors have the same names and shapes",
             )
         # Shapes do not show heads or window: models that differ in them would be merged, and run with the wrong ones.
@@ -125,7 +125,7 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
 def _bred(architecture: Architecture | None, field: str, model_id: str) -> TinyTitan:
     if isinstance(architecture, TinyTitan):
         return architecture
-    found = "is of an unknown architecture" if architecture is None else f"is a {architecture.model_type} model"
+    found = "has an unknown architecture" if architecture is None else f"is a {architecture.model_type} model"
     raise invalid(field, model_id, found, "models of the TinyTitan family")
 
 
@@ -135,14 +135,14 @@ def admit_files(parents: Sequence[Model], prove: Callable[[Model], object]) -> N
         try:
             prove(parent)
         except (FileMissingError, FileDiffersError) as error:
-            allowed = "models whose files are as they were registered"
+            allowed = "models whose files are unchanged since they were registered"
             fault = FieldError(field=f"parents.{index}", message=str(error), value=parent.id, allowed=allowed)
             raise Refusal(error.code, f"parent {error}", [fault]) from error
 
 
 def admit_problems(parents: Sequence[Model], config: EvoMergeConfig, roots: Sequence[Path]) -> None:
     """What fitness is measured on where the configuration names nothing, and the parents' tokenizer: both are those of
-    the first parent that was trained here (see `engine.make_evaluator`). Raises `Refusal` naming the parent."""
+    the first parent that was trained here (see `worker.wiring.make_evaluator`). Raises `Refusal` naming the parent."""
     for index, parent in enumerate(parents):
         if isinstance(parent.origin, TrainingOrigin):
             trained = CognateConfig.model_validate(parent.origin.config)
@@ -156,7 +156,7 @@ def admit_problems(parents: Sequence[Model], config: EvoMergeConfig, roots: Sequ
 
 
 def admit_resources(needed: Resources) -> None:
-    """Raises `Refusal` with the numbers where the plan needs more than there is."""
+    """Raises `Refusal` with the numbers where the plan needs more than is free."""
     for what, code, need, free in (
         ("disk", "insufficient_disk", needed.disk_needed, needed.disk_free),
         ("memory", "insufficient_memory", needed.memory_needed, needed.memory_free),
@@ -168,7 +168,7 @@ def admit_resources(needed: Resources) -> None:
                 [
                     FieldError(
                         field=f"resources.{what}_needed",
-                        message="is more than there is",
+                        message="exceeds what is free",
                         value=need,
                         allowed=f"0 to {free}",
                     )
@@ -178,4 +178,4 @@ def admit_resources(needed: Resources) -> None:
 
 def _admit_device(device: str, devices: Sequence[str], prefix: str) -> None:
     if device == "cuda" and "cuda" not in devices:
-        raise invalid(f"{prefix}device", device, "is not there", f"one of auto, {', '.join(devices)}")
+        raise invalid(f"{prefix}device", device, "is not available", f"one of auto, {', '.join(devices)}")

@@ -26,18 +26,18 @@ Expected = tuple[float, SecondsFrom] | tuple[None, None]
 """Seconds, and what the estimate rests on."""
 
 TRAIN_SHARE = {Preset.nano: 0.3, Preset.tinytitan: 1.2, Preset.wide: 1.2}
-"""Share of the machine's float32 matmul rate that a training step reaches where no run of the preset was timed yet.
-Measured on two cores with AVX-512; above 1 where steps run in bfloat16."""
+"""Share of the machine's float32 matmul rate that a training step reaches where no run of the preset has been timed
+yet. Measured on two cores with AVX-512; above 1 where steps run in bfloat16."""
 ANSWER_SHARE = 1.0
 """The same for answering problems, on the same cores, at nano."""
 PROBLEM_TOKENS = 64
 """Mean length of a built-in problem, tokens."""
 MERGE_SECONDS = 0.1
-"""What one merge takes beside the reading and writing of its bytes."""
+"""What one merge takes besides reading and writing its bytes."""
 
 
 def resources(settings: Settings, disk: int, memory: int) -> Resources:
-    """What is needed, beside what is free now less the reserves."""
+    """What is needed, beside what is free now minus the reserves."""
     free = shutil.disk_usage(settings.data).free
     return Resources(
         disk_needed=disk,
@@ -164,7 +164,7 @@ def _breeding_seconds(
     if calibration is None:
         return None, None
     merging = units[Part.merge] * (MERGE_SECONDS + 10 * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9))
-    # back takes twice as long as forward
+    # the backward pass takes twice as long as the forward pass
     answering = units[Part.evaluate] + units[Part.frame] + 3 * units[Part.polish]
     working = answering * _answer_flops(arch) + units[Part.align] * _align_flops(arch)
     return merging + working / (calibration.matmul_gflops * 1e9 * ANSWER_SHARE), "machine"
@@ -173,7 +173,7 @@ def _breeding_seconds(
 def _align_flops(arch: TinyTitan) -> float:
     """The costly part of aligning: residual channels are matched twice, each block's units once, as at nano."""
     products = 2 * arch.d_model * parameter_count(arch) + arch.n_layers * arch.d_ff * 2 * arch.d_model * arch.d_ff
-    # two operations a product, in float64 at half the rate that is measured
+    # two operations a product, in float64 at half the measured rate
     return 4 * products
 
 

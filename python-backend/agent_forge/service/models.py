@@ -1,4 +1,4 @@
-"""Models for the API: the registry's files and the shelf's rows together."""
+"""Models for the API: the registry's files and the store's rows together."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class ModelService:
     async def upload(self, name: str, chunks: AsyncIterator[bytes]) -> Model:
         with self._database.read() as connection:
             if model_rows.find(connection, id_of(None, name)) is not None:
-                raise Refusal("name_taken", f"there is an imported model {name} already")
+                raise Refusal("name_taken", f"an imported model named {name} already exists")
         with Upload(self._files, name, limit_bytes=self._settings.max_import_bytes) as upload:
             async for chunk in chunks:
                 if chunk:
@@ -160,7 +160,7 @@ class ModelService:
             return download(self._proving.proofs, model, file_format)
 
     def _modules(self, model: Model) -> list[ModuleParameters]:
-        """None where the file cannot be read: the page must still appear, to say so."""
+        """None where the file cannot be read: the page must still open, and say so."""
         try:
             return modules(read_header(self._files.tensors(model)))
         except (RegistryError, OSError) as error:

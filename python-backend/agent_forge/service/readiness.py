@@ -1,4 +1,4 @@
-"""Whether a run that is started now would be worked on: workers, the queue, and leases."""
+"""Whether a run started now would be worked on: workers, the queue, and leases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..store import run_rows
 def readiness(
     connection: Connection, *, alive: int, wanted: int, faults: list[str], lease_seconds: float
 ) -> BackendReadiness:
-    """`degraded` also where a lease has run out and nobody has ended it: whoever should end it cannot."""
+    """`degraded` also where a lease has expired and was not ended: what should end it cannot."""
     since = run_rows.oldest_queued(connection)
     ends = [until for _, _, until in run_rows.holders(connection)]
     age = max(0.0, run_rows.monotonic() - (min(ends) - lease_seconds)) if ends else None

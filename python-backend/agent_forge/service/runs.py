@@ -151,7 +151,7 @@ class RunService:
             if command == "retry" and run.depends_on is not None:
                 waited = self._found(tx.connection, run.depends_on)
                 if waited.status in (RunStatus.failed, RunStatus.cancelled):
-                    raise Refusal("conflict", f"it waits for run {waited.id}, which is {waited.status}: retry that one")
+                    raise Refusal("conflict", f"it waits for run {waited.id}, which is {waited.status}: retry that run")
             try:
                 run = run_rows.transition(tx, run, Action(command))
             except IllegalTransition as error:
@@ -267,13 +267,13 @@ class RunService:
         return config, plan
 
     def _prove_parents(self, config: EvoMergeConfig) -> None:
-        """Before any transaction: to read gigabytes may take seconds."""
+        """Before any transaction: reading gigabytes may take seconds."""
         with self._database.read() as connection:
             parents = admission.admit_parents(connection, config)
         admission.admit_files(parents, self._proving.tensors)
 
     def _used(self, key: str) -> bool:
-        """A repeat is answered with its run, whatever has become of the parents since."""
+        """A repeat is answered with its run, whatever has happened to the parents since."""
         with self._database.read() as connection:
             return connection.scalar(select(idempotency.c.key).where(idempotency.c.key == key)) is not None
 

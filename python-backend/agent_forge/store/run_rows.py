@@ -240,7 +240,7 @@ def interrupt(
     failure = cause or Failure(
         code="worker_lost",
         message=f"{reason}; {fruitless} starts in a row without progress",
-        hint="See the log lines; memory is the usual cause. A retry goes on from the last checkpoint.",
+        hint="See the log lines; memory is the usual cause. A retry continues from the last checkpoint.",
         log_tail=list(log_tail),
     )
     return transition(tx, run, Action.exhaust, failure)

@@ -17,7 +17,7 @@ _COPY_BYTES = 128 * 1024**2
 def calibrate() -> Calibration:
     """Float32 matrix product (1024³) and copy bandwidth (bytes read and written).
 
-    The fastest of several turns: other work on the machine meanwhile must not lower its recorded speed for ever.
+    The fastest of several turns: other work on the machine meanwhile must not lower its recorded speed permanently.
     """
     a = torch.ones(_SIDE, _SIDE)
     source = torch.ones(_COPY_BYTES // 4)

@@ -17,7 +17,7 @@ _STATE_KEY = "state"
 def save(directory: Path, stem: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Write `<stem>.safetensors`, the state in its header; on disk, name included, when this returns.
 
-    One file and one rename: tensors and state cannot be of different steps.
+    One file and one rename: tensors and state cannot come from different steps.
     """
     from safetensors.torch import save_file
 
@@ -37,7 +37,7 @@ def load(directory: Path, stem: str) -> tuple[dict[str, Tensor], dict[str, Any]]
 
     with safe_open(directory / f"{stem}.safetensors", framework="pt") as file:
         metadata = file.metadata()
-        # Copies: the file is deleted when the next checkpoint stands.
+        # Copies: the file is deleted once the next checkpoint is in place.
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not iterable itself
         return tensors, json.loads(metadata[_STATE_KEY])
 

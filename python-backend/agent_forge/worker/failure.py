@@ -1,4 +1,4 @@
-"""An exception of the engine as a reason that a user can act on."""
+"""An exception from the engine as a reason that a user can act on."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ def _classify(error: BaseException) -> tuple[str, str | None]:
         case RuntimeError() if "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower():
             return "out_of_memory", "Choose a smaller batch_tokens or preset, then make a new run."
         case _:
-            return "internal_error", "See the log. A retry goes on from the last checkpoint."
+            return "internal_error", "See the log. A retry continues from the last checkpoint."

@@ -1,7 +1,7 @@
 """The process behind verify, predict, materialise and `.pt`: torch without waiting for a long run.
 
-Requests come one a line on stdin, `{"id", "op", …}`; answers go up as `{"id", "result"}` or `{"id", "refusal"}`.
-It reads the database and writes model files; rows are the API process's.
+Requests come one per line on stdin, `{"id", "op", …}`; answers go up as `{"id", "result"}` or `{"id", "refusal"}`.
+It reads the database and writes model files; rows belong to the API process.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class Interactive:
-    """One request after another. Ends when idle for long, or when stdin ends."""
+    """One request after another. Ends after a long idle time, or when stdin ends."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -67,7 +67,7 @@ class Interactive:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if self._settings.threads is not None:
             torch.set_num_threads(self._settings.threads)
-        # Nothing half done needs saving: files appear by rename and rows are another process's.
+        # Nothing half done needs saving: files appear by rename and rows belong to another process.
         listen(self._requests.put, lambda: os._exit(0))
         while True:
             try:
@@ -137,7 +137,7 @@ class Interactive:
         if model.digest != candidate.digest:
             self._files.remove(model)
             raise Refusal(
-                "digest_mismatch", f"rebuilt, the candidate has the digest {model.digest}, not {candidate.digest}"
+                "digest_mismatch", f"when rebuilt, the candidate has digest {model.digest}, not {candidate.digest}"
             )
         return model
 

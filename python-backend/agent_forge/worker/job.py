@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 2.0
-"""Between two writes of the progress into the run's row."""
+"""Between two writes of a run's progress to its row."""
 SERIES_POINTS = 1000
-"""Points of a stage that are kept."""
+"""Points kept of each stage."""
 
 
 class DatabaseJob:
@@ -158,7 +158,7 @@ class DatabaseJob:
 
     def save_checkpoint(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         self._saved += 1
-        # The attempt is in the name: a worker that was given up cannot touch its successor's file.
+        # The attempt is in the name: a worker declared dead cannot touch its successor's file.
         stem = f"{self._lease.attempt}-{self._saved}"
         checkpoint.save(self._directory, stem, tensors, state)
         with self._write() as tx:
@@ -206,7 +206,7 @@ class DatabaseJob:
             run = run_rows.held(tx.connection, self._lease)
             changes: dict[str, Any] = {}
             if (heldout := part.get("champion_heldout")) is not None:
-                # Lists of runs compare champions by it, without reading every report.
+                # Lists of runs compare champions by this, without reading every report.
                 changes["champion_heldout"] = Fitness.model_validate(heldout)
             if (champion := part.get("champion")) is not None:
                 # Not always the best of the search: the finalists are compared on fresh problems.
@@ -217,7 +217,7 @@ class DatabaseJob:
                 run_rows.save(tx, changed, "run.updated")
 
     def flush(self) -> None:
-        """Store what is kept only now and then. For the end of the attempt, whatever ended it."""
+        """Store what is otherwise written only now and then. For the end of the attempt, whatever ended it."""
         with self._write() as tx:
             self._flush_into(tx)
 
@@ -225,14 +225,14 @@ class DatabaseJob:
         self._live.close()
 
     def clean(self, *, checkpoints: bool) -> None:
-        """Delete unfinished files; the checkpoint too where it is no longer of use."""
+        """Delete unfinished files; the checkpoint too where it is no longer needed."""
         shutil.rmtree(self._scratch, ignore_errors=True)
         if checkpoints:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     @contextmanager
     def _write(self) -> Iterator[Transaction]:
-        """A write transaction that first makes sure that the run is still this worker's."""
+        """A write transaction that first makes sure that this worker still holds the run."""
         with self._database.write() as tx:
             run_rows.held(tx.connection, self._lease)
             yield tx

@@ -1,4 +1,4 @@
-"""What a worker tells the API process, one JSON object a line: the one place where such a line is read."""
+"""What a worker tells the API process, one JSON object per line: the only place where such a line is read."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Upward:
-    """The worker's end. The process's own stdout is given to stderr, so that a stray print cannot garble the pipe."""
+    """The worker's end. The process's own stdout goes to stderr, so that a stray print cannot garble the pipe."""
 
     def __init__(self) -> None:
         self._out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
@@ -30,7 +30,7 @@ class Upward:
             with self._lock:
                 self._out.write(line)
         except BrokenPipeError:
-            # The parent is gone: stdin's end of file, read by another thread, ends this process.
+            # The parent is gone: end of file on stdin, read by another thread, ends this process.
             return
 
 

@@ -37,9 +37,9 @@ from .pipe import Upward, listen
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0
-"""The queue is looked at so often even without a wake-up: a lost message only delays."""
+"""Between two looks at the queue without a wake-up: a lost message only delays."""
 EXIT_SECONDS = 10.0
-"""Time to stop in good order once the parent is gone; after that the process just ends."""
+"""To stop in good order once the parent is gone; after that the process just ends."""
 
 
 class Worker:
@@ -87,7 +87,7 @@ class Worker:
                 return
 
     def _calibrate(self) -> None:
-        """Measures the machine, once for a database; a later worker does it where the result cannot be stored."""
+        """Measures the machine, once per database; a later worker does it where the result cannot be stored."""
         try:
             if self._database.get_meta("calibration") is None:
                 self._database.set_meta("calibration", calibrate().model_dump_json())
@@ -140,8 +140,8 @@ class Worker:
             except Fenced:
                 log.warning("lease lost", extra={"run_id": lease.run_id})
             except DBAPIError as error:
-                # The parent still hears this worker, and leaves it the run.
-                log.warning("the lease is not renewed: %s", in_short(error), extra={"run_id": lease.run_id})
+                # The parent still hears from this worker, and leaves the run to it.
+                log.warning("the lease could not be renewed: %s", in_short(error), extra={"run_id": lease.run_id})
             # Also the fallback for a command whose wake-up was lost.
             job.control.set()
 
@@ -270,5 +270,5 @@ def main(settings: Settings, name: str) -> None:
         log.critical("this worker cannot go on", exc_info=True)
         logging.shutdown()
         os._exit(threads.EXIT_CODE)
-    # Everything is committed; taking torch apart in good order costs seconds on a busy machine.
+    # Everything is committed; tearing torch down in good order costs seconds on a busy machine.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Live events of one run: at most ten of a kind a second, the latest wins, the last is always sent."""
+"""Live events of one run: at most ten of a kind per second, the latest wins, the last is always sent."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def retrain(origin: TrainingOrigin, initial: Tensors | None, settings: Settings)
 
 
 class _Measuring:
-    """Measures as the calibration of a recipe says, which names all that it takes."""
+    """Measures as a recipe's calibration says, which names everything it needs."""
 
     def __init__(self, settings: Settings) -> None:
         self._roots = settings.dataset_roots
@@ -106,7 +106,7 @@ class _Measuring:
 def materialiser(settings: Settings) -> Materialise:
     """Recipe and leaves' tensors → the tensors that it stands for; inputs are measured where it asks.
 
-    Aligned parents take longest, and all candidates of a run have the same: they are kept from one call to the next.
+    Aligned parents take longest, and all candidates of a run share them: they are kept from one call to the next.
     """
     aligned: dict[str, StateDict] = {}
 

@@ -183,7 +183,7 @@ def test_another_kind_of_file_is_told_what_it_is(server: Server) -> None:
 def test_models_of_another_shape_or_type_are_no_parents(server: Server, parents: Any) -> None:
     shallow = bring(server, "shallow", draw_all(NANO.model_copy(update={"n_layers": 2}), 4))
     halved = bring(server, "halved", {name: tensor.half() for name, tensor in draw_all(NANO, 5).items()})
-    for other, said in ((shallow, "has other shapes"), (halved, "unknown architecture")):
+    for other, said in ((shallow, "differs in shape"), (halved, "unknown architecture")):
         refused = server.post("/v1/evomerge/runs", {"parents": [parents[0]["id"], other["id"]]}, status=422)
         assert (refused["code"], refused["errors"][0]["field"]) == ("invalid_request", "parents.1")
         assert said in refused["detail"]

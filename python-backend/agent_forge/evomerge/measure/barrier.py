@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from .workbench import Workbench
 
 MOST_IN_FULL = 3
-"""Parents of which every two are compared; of more, each with the first: the cost stays linear."""
+"""Up to this many parents every two are compared; of more, each with the first: the cost stays linear."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """Over the datasets, every one counting the same."""
+    """Means over the datasets, each counting the same."""
 
     loss: float
     accuracy: float
 
 
 Score = Callable[[MergeNode], Means | Fault]
-"""Of a recipe's model on the selection problems."""
+"""Means of a recipe's model on the selection problems."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Parent:
 
 
 def survey(bench: Workbench, baselines: Sequence[Baseline], done: int, points: int, job: Job) -> Iterator[MergeBarrier]:
-    """Measure pair after pair, those left out that are done; none where no points are asked for.
+    """Measure pair after pair, leaving out those that are done; none where no points are asked for.
 
     baselines: the parents' first, in order.
     """
@@ -83,7 +83,7 @@ def pairs(parents: int) -> list[tuple[int, int]]:
 
 
 def measure(first: Parent, second: Parent, points: int, score: Score) -> MergeBarrier:
-    """Both paths between two parents, by `points` even steps: as registered and, where one is aligned, as that."""
+    """Both paths between two parents, by `points` even steps: as registered and, where one is aligned, as aligned."""
     inner = [step / (points + 1) for step in range(1, points + 1)]
 
     def walk(start: Recipe, end: Recipe) -> LinearPath:

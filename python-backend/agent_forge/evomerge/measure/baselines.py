@@ -129,7 +129,7 @@ def on_heldout(
     bench: Workbench, baselines: Sequence[Baseline], bred: Sequence[Recipe], poll: Poll
 ) -> tuple[list[Baseline], list[Fitness | Fault]]:
     """Every baseline but the best of generation 0, and what was bred, on the held-out split, against the parents'
-    means there. Whatever an evaluation ends with, it costs no more than that model's scores.
+    means there. However an evaluation ends, it costs no more than that model's scores.
 
     poll: called before each evaluation.
     """
@@ -155,13 +155,13 @@ def _scored(bench: Workbench, recipe: Recipe, reference: Reference) -> Fitness |
 
 
 def _attempted(bench: Workbench, recipe: Recipe, poll: Poll) -> Scores | Fault:
-    """On the held-out split. One model at a time is there."""
+    """On the held-out split. One model at a time is in memory."""
     poll()
     tensors = bench.attempt(recipe)
     try:
         return tensors if isinstance(tensors, Fault) else bench.evaluate(tensors, "heldout")
     except Exception as error:
-        # the search is over, and what it found shall not be lost: the report says what happened
+        # the search is over, and what it found must not be lost: the report says what happened
         return Fault(kind="measurement_failed", message=f"the evaluation failed: {type(error).__name__}: {error}")
 
 

@@ -29,7 +29,7 @@ def sketch(model: Mapping[str, Tensor], base: Mapping[str, Tensor]) -> Sketch:
 
 
 def diversity(sketches: Sequence[Sketch]) -> float:
-    """Mean pairwise cosine distance, 0 to 2. Two vectors of length 0 have distance 0, one alone 1."""
+    """Mean pairwise cosine distance, 0 to 2. Two vectors of length 0 have distance 0, one of length 0 and another 1."""
     norms = [math.sqrt(float(np.add.reduce(one * one))) for one in sketches]
     distances = []
     for a, b in combinations(range(len(sketches)), 2):

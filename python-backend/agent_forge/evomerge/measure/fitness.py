@@ -77,11 +77,11 @@ class Evaluator(Protocol):
 
     @property
     def problems(self) -> int:
-        """Selection problems of each dataset that a candidate is measured on. There are more."""
+        """Selection problems of each dataset that a candidate is measured on. The datasets have more."""
 
     def answers(self, tensors: Mapping[str, Tensor], split: Split, start: int = 0, stop: int | None = None) -> Answers:
-        """To problems start to stop of each dataset, all finite; stop None: to all fixed ones. Leaves `tensors`
-        unchanged. There may be none where the datasets are smaller.
+        """Answers to the problems from start to stop of each dataset, all finite; stop None: to all fixed ones.
+        Leaves `tensors` unchanged. There may be none where the datasets are smaller.
 
         Raises `NotMeasurable`.
         """
@@ -89,8 +89,8 @@ class Evaluator(Protocol):
     def gradient(
         self, tensors: Mapping[str, Tensor], seed: int, step: int, problems: int, ponder_cost: float
     ) -> Mapping[str, Tensor]:
-        """Of the loss over so many training problems of each dataset, drawn by (seed, step), and `ponder_cost` × the
-        mean ponder cost. Names and shapes as in `tensors`. Raises `NotMeasurable`.
+        """Gradient of the loss over that many training problems of each dataset, drawn by (seed, step), and of
+        `ponder_cost` × the mean ponder cost. Names and shapes as in `tensors`. Raises `NotMeasurable`.
         """
 
     def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -114,7 +114,7 @@ class MakeEvaluator(Protocol):
 
 
 NOT_MEASURED = Fitness(total=0, likelihood=None, accuracy=None, compute=None, memory=None, mean_depth=None, tasks={})
-"""Of what could not be merged or measured."""
+"""Fitness of what could not be merged or measured."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Reference:
 
 
 def by_problem(answers: Answers, size: int, reference: Reference, weights: FitnessWeights) -> Floats:
-    """The fitness of each problem: as if there were no others. Its mean is close to `fitness`."""
+    """The fitness of each problem, as if it were the only one. Its mean is close to `fitness`."""
     found: Floats = (
         weights.likelihood * np.exp(-answers.mean_losses)
         + weights.accuracy * answers.solved
@@ -140,7 +140,7 @@ def fitness(scores: Scores, size: int, reference: Reference, weights: FitnessWei
     """The weighted sum of four components, each kept beside it.
 
     `likelihood` is exp(−mean cross-entropy) and `accuracy` the mean accuracy, every dataset counting
-    the same; `compute` and `memory` are the parents' mean over the model's own, so 1 means "as they".
+    the same; `compute` and `memory` are the parents' mean over the model's own, so 1 means "as theirs".
 
     scores: of the model; size: its tensor bytes.
     """

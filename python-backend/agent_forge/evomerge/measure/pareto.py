@@ -1,4 +1,4 @@
-"""Which candidates no other one beats in everything. Torch-free, without numpy: the API process asks too."""
+"""The candidates that no other one beats in everything. Torch-free, without numpy: the API process asks too."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ Floats = npt.NDArray[np.float64]
 BLOCK = 16
 """Problems of each dataset between two looks."""
 RIVAL = 4
-"""The place of the candidate that one has to be worse than: those before it are what breeding is done from."""
+"""Rank of the candidate that one has to be worse than to stop: breeding uses those above it."""
 SIGNIFICANCE = 0.01
-"""Of one look; there are several."""
+"""Of a single look; there are several."""
 DECIMALS = 4
 """Of a problem's fitness: last bits of a sum, which may depend on the number of threads, decide nothing."""
 

@@ -1,4 +1,4 @@
-"""The parents of a run, and what makes models of recipes over them and measures these."""
+"""The parents of a run, and what makes models from recipes over them and measures these."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Workbench:
         """θ₀, which task vectors are about."""
 
     def prepare(self, poll: Callable[[], None]) -> None:
-        """Make what is made once a run: the aligned parents and θ₀. poll: called before each."""
+        """Make what is made once per run: the aligned parents and θ₀. poll: called before each."""
         if self.reference_model is not None:
             start = time.perf_counter()
             for recipe in self.raw.parents:
@@ -120,7 +120,7 @@ class Workbench:
             self._recall.forget(self.decoupled.parents)
 
     def lasting(self) -> dict[str, Tensors]:
-        """What is made once a run and was made so far, by its recipe's digest."""
+        """What is made once per run and has been made so far, by its recipe's digest."""
         return dict(self._recall.made)
 
     def take(self, lasting: Mapping[str, Tensors]) -> None:
@@ -133,11 +133,11 @@ class Workbench:
         return self._job.model_file(model_id)
 
     def sum_of(self, frame: Frame) -> MergeNode:
-        """Of the plain sum of task vectors."""
+        """The recipe of the plain sum of task vectors."""
         return node("task_arithmetic", frame.parents, frame.origin)
 
     def make(self, recipe: Recipe) -> dict[str, Tensor]:
-        """On one thread at a time. It may be another one than that which evaluates."""
+        """On one thread at a time. It may differ from the one that evaluates."""
         return materialise(recipe, self._leaf, self, self._recall)
 
     def attempt(self, recipe: Recipe) -> dict[str, Tensor] | Fault:
@@ -163,14 +163,14 @@ class Workbench:
         return node("linear", self.raw.parents)
 
     def evaluate(self, tensors: Tensors, split: Split, part: str = "evaluate") -> Scores | Fault:
-        """Scores on all fixed problems, or why there are none. part: of the run's time that this is counted as."""
+        """Scores on all fixed problems, or why there are none. part: the part of the run's time that this counts as."""
         answers = self.answers(tensors, split, part=part)
         return answers if isinstance(answers, Fault) else answers.scores()
 
     def answers(
         self, tensors: Tensors, split: Split, start: int = 0, stop: int | None = None, part: str = "evaluate"
     ) -> Answers | Fault:
-        """To problems start to stop of each dataset, or why there are none."""
+        """Answers to the problems from start to stop of each dataset, or why there are none."""
         with self._computing:
             began = time.perf_counter()
             try:
@@ -181,7 +181,7 @@ class Workbench:
                 self._job.timing(part, time.perf_counter() - began)
 
     def gradient(self, tensors: Tensors, seed: int, step: int, problems: int, ponder_cost: float) -> Tensors:
-        """Of training problems, see `Evaluator.gradient`. Raises `NotMeasurable`."""
+        """Gradient over training problems, see `Evaluator.gradient`. Raises `NotMeasurable`."""
         with self._computing:
             return self.evaluator.gradient(tensors, seed, step, problems, ponder_cost)
 

@@ -19,7 +19,7 @@ from .symmetry import Place, Symmetry, symmetries
 
 _EXACT_BITS = 50
 _SMALL = 1 << 22
-"""Entries. Threads only get in each other's way over the many small products of a model that has fewer."""
+"""Entries. Over the many small products of a model with fewer, threads only get in each other's way."""
 
 
 @merge_op(source="Ainsworth et al. 2023, Git Re-Basin, arXiv:2209.04836, weight matching")
@@ -29,17 +29,17 @@ def align(
     heads: Annotated[
         int, Field(ge=0, le=1024, description="attention heads of a block; 0: heads and their channels stay")
     ] = 0,
-    iterations: Annotated[int, Field(ge=1, le=100, description="most rounds over all groups of units")] = 20,
+    iterations: Annotated[int, Field(ge=1, le=100, description="maximum rounds over all groups of units")] = 20,
 ) -> StateDict:
     """Permute the first model's units so that its weights come closest to the second's; what it computes stays.
 
     Residual channels, heads, their value channels, then each block's feed-forward units: assignment by SciPy,
     round after round until nothing gains (symmetry.py says why these and no others). `heads` must be what the models
-    were made with: of shapes that are no preset's the caller alone can know, and a wrong number makes a model that
+    were made with: only the caller can know that for shapes that match no preset, and a wrong number makes a model that
     computes something else.
 
     Edges: equal models, and units whose tensors are not all there, stay as they are. `heads` that don't divide the
-    width are refused, as are others than the preset's where the shapes are a preset's.
+    width are refused, as are any but the preset's where the shapes match a preset.
     """
     model, reference = dict(models[0]), models[1]
     _check_heads(model, heads)
@@ -59,7 +59,7 @@ def align(
 
 
 def _check_heads(model: Mapping[str, Tensor], heads: int) -> None:
-    """Raises `BadParameter` where the shapes tell that there can't be so many heads."""
+    """Raises `BadParameter` where the shapes show that there can't be so many heads."""
     if not heads or "embedding.weight" not in model:
         return
     vocabulary, width = model["embedding.weight"].shape

@@ -21,8 +21,8 @@ def bands(
 ) -> list[Band]:
     """Per input, the magnitudes [least, above) that are kept.
 
-    The `gamma` largest entries go first, then the smallest until `density` remains; `gamma` gives way where both
-    can't be had. Entries that tie with the smallest one kept are kept, those that tie with the smallest large one
+    The `gamma` largest entries go first, then the smallest until `density` remains; `gamma` gives way where the two
+    conflict. Entries that tie with the smallest one kept are kept, those that tie with the smallest large one
     go with it.
     """
     count = base.numel()

@@ -22,14 +22,14 @@ def breadcrumbs(
     """Remove the γ largest and then the smallest entries of each task vector until `density` remains,
     then θ₀ + λ Σ wᵢτᵢ.
 
-    Per tensor: ⌊density·entries⌋ remain, but one at least. A sum, not a mean: n equal models give n times their task
+    Per tensor: ⌊density·entries⌋ remain, but at least one. A sum, not a mean: n equal models give n times their task
     vector.
 
-    Edges: density 0, λ 0 or weights of 0 give the base. At density 1 nothing is removed: γ gives way where both can't
-    be had. Entries that tie with the smallest one kept are kept, those that tie with the smallest large one go with it.
+    Edges: density 0, λ 0 or weights of 0 give the base. At density 1 nothing is removed: γ gives way where the two
+    conflict. Entries that tie with the smallest one kept are kept, those that tie with the smallest large one go with
+    it.
 
-    mergekit: keeps some of the entries that tie at an edge, by the order of its sort, and may keep
-    none.
+    mergekit: keeps some of the entries that tie at an edge, by the order of its sort, and may keep none.
     """
     if density == 0:
         return base

@@ -24,8 +24,8 @@ def breadcrumbs_ties(
 
     Per tensor, as breadcrumbs does.
 
-    Edges: density 0, λ 0 or weights of 0 give the base. At density 1 nothing is removed: γ gives way where both can't
-    be had. An entry without an elected sign stays the base's.
+    Edges: density 0, λ 0 or weights of 0 give the base. At density 1 nothing is removed: γ gives way where the two
+    conflict. An entry without an elected sign stays the base's.
 
     mergekit: takes the sum unless told to `normalize`; otherwise differs as breadcrumbs and ties do.
     """

@@ -1,4 +1,4 @@
-"""Memory of tensors that are gone, used again: the kernel takes longer to hand out fresh pages than a merge to compute.
+"""Memory of freed tensors, reused: the kernel takes longer to hand out fresh pages than a merge takes to compute.
 
 A buffer comes back by itself when the last tensor on it goes.
 """

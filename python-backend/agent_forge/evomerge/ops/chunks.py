@@ -18,7 +18,7 @@ from . import buffer_pool
 from .compiled import Array, kernel
 
 CHUNK = 1 << 16
-"""Entries that a thread takes at once: long beside the microseconds that a call costs, short beside a tensor."""
+"""Entries that a thread takes at once: long next to the microseconds that a call costs, short next to a tensor."""
 
 
 @cache

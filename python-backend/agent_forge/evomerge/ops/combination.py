@@ -43,7 +43,7 @@ def inner_products_of(inputs: Sequence[Tensor], statistics: StatisticsCache, *ot
 
 
 def inner_products(tensors: Sequence[Tensor]) -> list[list[float]]:
-    """Σ aᵢbᵢ of every two flattened tensors, float64; each tensor is read once."""
+    """Σ aᵢbᵢ of every pair of flattened tensors, float64; each tensor is read once."""
     count, size = len(tensors), tensors[0].numel()
     arrays = many(tensors)
     sums = np.zeros((math.ceil(size / CHUNK), count, count))
@@ -55,7 +55,7 @@ def inner_products(tensors: Sequence[Tensor]) -> list[list[float]]:
 def _products(sums: Floats, arrays: tuple[Array, ...], start: int, stop: int) -> None:
     """Fills the upper triangle of sums. Entry i of a chunk goes to the partial sum numbered i mod LANES.
 
-    Tensors are taken by two, and entries by four of a lane, so that few widenings and stores go with many products.
+    Tensors are taken in twos, and entries of a lane in fours, so that few widenings and stores go with many products.
     """
     count = len(sums)
     pairs = (count + 1) // 2
@@ -88,7 +88,7 @@ def _products(sums: Floats, arrays: tuple[Array, ...], start: int, stop: int) ->
             sums[i, j], sums[i + 1, j] = total(others[pair, j, :LANES]), total(others[pair, j, LANES:])
 
 
-# unsigned places and one array of sums below: else there is too much that the compiler would have to prove
+# unsigned places and one array of sums below: otherwise the compiler would have too much to prove
 
 
 @kernel
@@ -119,14 +119,14 @@ def _across(sums: Floats, a: Array, b: Array, c: Array) -> None:
 
 @kernel
 def _product(a: Array, b: Array, at: np.uint64) -> float:
-    """Σ ab over the four entries of a lane, by two and two."""
+    """Σ ab over the four entries of a lane, two by two."""
     first = np.float64(a[at]) * np.float64(b[at]) + np.float64(a[at + _1]) * np.float64(b[at + _1])
     return first + (np.float64(a[at + _2]) * np.float64(b[at + _2]) + np.float64(a[at + _3]) * np.float64(b[at + _3]))
 
 
 @kernel
 def total(lanes: Floats) -> float:
-    """Their sum, which they are used up for: the upper half is added to the lower until one is left."""
+    """Their sum, which overwrites them: the upper half is added to the lower until one is left."""
     width = len(lanes) // 2
     while width:
         for i in range(width):

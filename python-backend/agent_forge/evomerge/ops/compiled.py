@@ -1,8 +1,8 @@
 """Loops over entries, compiled: one pass over memory, whatever the number of operations.
 
 Numba compiles them without fast-math: each operation is rounded by itself as IEEE 754 says, nothing is fused or
-reordered, sums run in the order that is written down. So the bytes are those of the same loop in Python, on every
-machine. Kernels let go of the interpreter's lock.
+reordered, sums run in the order in which they are written. So the bytes are those of the same loop in Python, on every
+machine. Kernels release the interpreter's lock.
 
 Compiled code is kept beside the sources, or in the user's cache where that can't be written to: the first use of a
 kernel on a machine takes seconds, later ones milliseconds.
@@ -104,8 +104,8 @@ def many(tensors: Sequence[Tensor]) -> tuple[Array, ...]:
 def filled(values: Sequence[Value], filler: Value) -> tuple[Value, ...]:
     """What a kernel reads of each input, with fillers until there are 4, 8, 16, ….
 
-    The length is part of a kernel's type: a loop over it is unrolled, which a loop over a number is not. Were it the
-    number of inputs, each number would cost a compilation. A filler must add nothing: inputs repeat, weights are 0.
+    The length is part of a kernel's type: a loop over it is unrolled, which a loop over a number is not. If it were
+    the number of inputs, each number would cost a compilation. A filler must add nothing: inputs repeat, weights are 0.
     """
     length = 4
     while length < len(values):

@@ -18,14 +18,14 @@ def decouple(
     group: str,
     statistics: StatisticsCache,
     *,
-    index: Annotated[int, Field(ge=0, le=1023, description="which of the models the result is, from 0")] = 0,
+    index: Annotated[int, Field(ge=0, le=1023, description="index of the model whose part this is, from 0")] = 0,
     time: Time = TIME,
 ) -> Tensor:
     """One model's part of the SWUDI merge: θ₀ + τ̃ᵢ, its task vector with less of what the other models' inputs read.
 
     The plain sum of all models' τ̃ᵢ is `swudi`; any op on task vectors may take them instead of the τᵢ.
 
-    Edges: of vectors and the embedding τ̃ᵢ is τᵢ over the number of models. An index that is no model's is refused.
+    Edges: for vectors and the embedding τ̃ᵢ is τᵢ over the number of models. An index beyond the models is refused.
     """
     if index >= len(models):
         raise BadParameter(f"index: {index} of {len(models)} models")

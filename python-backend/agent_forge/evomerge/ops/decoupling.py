@@ -22,7 +22,7 @@ from .statistics_cache import StatisticsCache
 
 Time = Annotated[
     float,
-    Field(ge=0, le=10_000, description="t, how long the interference is reduced; 0: not at all, 100 to 300: most"),
+    Field(ge=0, le=10_000, description="t, how long interference is reduced; 0: not at all, 100 to 300: most of it"),
 ]
 TIME = 100.0
 

@@ -36,7 +36,7 @@ def dfs(
     sum to 0 and negative ones are refused.
     """
     if min(weights) < 0:
-        raise BadParameter("weights: dfs takes none below 0")
+        raise BadParameter("weights: dfs takes no negative ones")
     rows = models[0].shape[0] if models[0].dim() else 1
     columns = models[0].numel() // rows
     means = np.stack([_means(flat(diagonal), rows, columns) for diagonal in fisher])

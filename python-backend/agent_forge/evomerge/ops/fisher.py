@@ -30,7 +30,7 @@ def fisher(
     Edges: where every wᵢFᵢ is 0: Σ wᵢθᵢ / Σ wᵢ. Weights that sum to 0 and negative ones are refused.
     """
     if min(weights) < 0:
-        raise BadParameter("weights: fisher takes none below 0")
+        raise BadParameter("weights: fisher takes no negative ones")
     factors = filled(shares(weights), 0.0)
     arrays, importances = many(models), many(fisher)
     return made(models[0], lambda out, start, stop: _informed(out, arrays, importances, factors, start, stop))

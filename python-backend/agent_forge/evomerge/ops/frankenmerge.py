@@ -35,10 +35,10 @@ def frankenmerge(
     which changes the model's size.
 
     Edges: without `stack` and `layer_sources` all blocks are the first input's. `stack` makes a model of any depth
-    from 1 to 128 that runs as any other. Fewer or more `layer_sources` than blocks are refused, as are sources and
-    blocks that are not there.
+    from 1 to 128 that runs like any other. Fewer or more `layer_sources` than blocks are refused, as are sources and
+    blocks that do not exist.
 
-    mergekit: `passthrough` over slices, whose `scale` is not here.
+    mergekit: `passthrough` over slices, whose `scale` is not offered here.
     """
     layout = layout_of(models[0])
     depth = layout.depth
@@ -47,7 +47,7 @@ def frankenmerge(
         raise BadParameter(f"layer_sources: {len(layer_sources)} given for {depth} blocks")
     for source in [embedding_source, output_source, *(source for source, _ in blocks)]:
         if source >= len(models):
-            raise BadParameter(f"frankenmerge: source {source} of {len(models)} inputs")
+            raise BadParameter(f"frankenmerge: source {source} is not one of the {len(models)} inputs")
 
     by_layer: dict[int, list[str]] = {}
     before: StateDict = {}

@@ -19,7 +19,7 @@ def karcher(
     statistics: StatisticsCache,
     *,
     weights: Weights = (),
-    iterations: Annotated[int, Field(ge=1, le=100, description="largest number of steps")] = 10,
+    iterations: Annotated[int, Field(ge=1, le=100, description="maximum number of steps")] = 10,
     tolerance: Annotated[float, Field(gt=0, le=0.1, description="step, in radians, that ends the iteration")] = 1e-5,
 ) -> Tensor:
     """Riemannian mean of the directions on the sphere per flattened tensor, at the weighted mean norm.
@@ -28,7 +28,7 @@ def karcher(
 
     Edges: tensors of a norm up to `tolerance` take no part in the direction; where none does, the weighted
     mean. Directions that cancel out
-    have no mean: the iteration starts from the first input's and leaves those opposite to it out. A negative weight
+    have no mean: the iteration starts from the first input's and leaves out those opposite to it. A negative weight
     moves away from its model; weights that sum to 0 are refused.
 
     mergekit: has no weights.

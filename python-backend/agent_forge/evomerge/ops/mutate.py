@@ -35,7 +35,7 @@ def mutate(
     Entry i is chosen by the 16-bit integer number i of one stream, and its noise is the first word of counter i of
     another.
 
-    Edges: rate 0, σ 0 and a constant tensor leave all as it is.
+    Edges: rate 0, σ 0 and a constant tensor leave everything as it is.
     """
     (tensor,) = models
     spread = sigma * deviation(tensor) if rate > 0 else 0.0

@@ -20,11 +20,11 @@ def nuslerp(models: Annotated[Tensors, Inputs(2, 2)], statistics: StatisticsCach
 
     Per flattened tensor, t = w₂/(w₁+w₂).
 
-    Edges: linear too where a norm is below 1e-8. A negative weight goes on along the circle beyond the other model;
+    Edges: linear too where a norm is below 1e-8. A negative weight continues along the circle beyond the other model;
     weights that sum to 0 are refused.
 
-    mergekit: takes weights that sum to 0 as equal ones; takes the sines where a norm is 0; can go row by row and about
-    a base.
+    mergekit: takes weights that sum to 0 as equal ones; takes the sines where a norm is 0; can work row by row
+    and about a base.
     """
     t = shares(weights)[1]
     merged = between(inner_products_of(models, statistics), unit(0, 2), unit(1, 2), t, COLLINEAR)

@@ -25,7 +25,7 @@ def ram(
     Edges: where no model has changed an entry it stays the base's; λ 0 gives the base. With ε 0 every difference
     counts.
 
-    mergekit: has no λ: its is 1.
+    mergekit: has no λ (it is 1).
     """
     arrays, origin, present = many(models), flat(base), present_of(models)
     return made(

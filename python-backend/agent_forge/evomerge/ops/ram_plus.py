@@ -36,7 +36,7 @@ def ram_plus(
     Edges: where no model has changed an entry it stays the base's; λ 0 gives the base, r or α 0 `ram`. With ε 0 every
     difference counts.
 
-    mergekit: calls it `ramplus_tl`; has no λ: its is 1.
+    mergekit: calls it `ramplus_tl`; has no λ (it is 1).
     """
     strengths = statistics(
         range(len(models)), ("changes shared and unique", epsilon), lambda: _shared_over_unique(models, base, epsilon)

@@ -73,7 +73,7 @@ _WEIGHTS = Annotated[
     GroupWeights,
     Field(
         description="one weight per input, or such a list by tensor name or layer group "
-        f"({', '.join(GROUPS)}), of which the name counts more; an absent group, or nothing: 1 for each"
+        f"({', '.join(GROUPS)}); a name takes precedence over its group; an absent group, or nothing: 1 for each"
     ),
 ]
 
@@ -140,7 +140,7 @@ class MergeOp:
         absent. fisher: each input's diagonal Fisher, for the ops that need it; grams likewise. seed: key of random
         numbers.
         statistics: tensor name → the statistics that the caller keeps.
-        known_finite: the caller has looked, so that NaN and infinities need not be sought again.
+        known_finite: the caller has checked, so that NaN and infinities need not be looked for again.
         layout: of the whole models, where those given are parts of them.
 
         The result may share memory with the inputs, which are left unchanged.
@@ -231,7 +231,7 @@ def _weights(given: GroupWeights, name: str, group: str, count: int) -> list[flo
 def _finite(tensor: Tensor) -> bool:
     """One pass without a mask: the extremes carry every NaN and infinity.
 
-    Of types that no op reads nothing is said here: the op refuses them by name.
+    Says nothing of types that no op reads: the op refuses them by name.
     """
     if tensor.numel() == 0 or tensor.dtype not in DTYPES:
         return True
@@ -262,7 +262,7 @@ def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None) -> Non
                 raise ShapesDiffer(f"{what}: `{name}` is {tensor.dtype}, input 0 has {first[name].dtype}")
             if tensor.dtype not in DTYPES:
                 allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES)
-                raise UnsupportedDtype(f"{what}: `{name}` is {tensor.dtype}; what merges is {allowed}")
+                raise UnsupportedDtype(f"{what}: `{name}` is {tensor.dtype}; mergeable types are {allowed}")
 
 
 _REGISTRY: dict[str, MergeOp] = {}
@@ -327,4 +327,4 @@ def merge_op_named(name: str) -> MergeOp:
     try:
         return merge_ops()[name]
     except KeyError:
-        raise UnknownOp(f"`{name}` is no merge method; there are {', '.join(merge_ops())}") from None
+        raise UnknownOp(f"`{name}` is not a merge method; the methods are {', '.join(merge_ops())}") from None

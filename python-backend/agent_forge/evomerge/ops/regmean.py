@@ -18,7 +18,7 @@ def regmean(
     what these read, (Σ WᵢGᵢ)(ΣGᵢ)⁻¹ with Gᵢ = XᵢᵀXᵢ; all else the plain mean.
 
     Off the diagonal Gᵢ is multiplied by `shrinkage`. Each input reads the calibration's problems, or those of its own
-    `datasets`: of specialists give those that each was trained for, which decides most. The more problems, the nearer
+    `datasets`: for specialists, give those that each was trained for, which matters most. The more problems, the nearer
     to 1 `shrinkage` may be. Embedding, norms, biases and the halting head are
     not such matrices. Measures the inputs, so its bytes are those of the machine type and torch version that measured.
 

@@ -14,7 +14,7 @@ from ..errors import BadParameter, NonFinite
 from .registry import Models, StateDict, Tensors, mean_of
 
 Shrinkage = Annotated[
-    float, Field(ge=0, le=1, description="what is left of the Gram matrices' entries off the diagonal")
+    float, Field(ge=0, le=1, description="share of the Gram matrices' off-diagonal entries that is kept")
 ]
 Datasets = Annotated[
     list[list[str]],

@@ -21,22 +21,20 @@ def sce(
     base: Tensor,
     statistics: StatisticsCache,
     *,
-    selected: Annotated[
-        float, Field(ge=0, le=1, description="share of the positions, of those that vary at all, that is merged")
-    ] = 1.0,
+    selected: Annotated[float, Field(ge=0, le=1, description="share of the varying positions that is merged")] = 1.0,
     scale: Scale = 1.0,
 ) -> Tensor:
     """Select the positions of the highest variance across the task vectors, calculate one weight per model from
     the mean square of what is left, erase entries against the sign of the sum, take the weighted mean.
 
-    Per tensor: ⌊selected·varying positions⌋, but one at least.
+    Per tensor: ⌊selected·varying positions⌋, but at least one.
 
     Edges: selected 1 takes all positions, 0 gives the base, as does λ 0. Below 1 only positions that vary count: one
     model alone, or equal ones, then give the base. Positions that tie with the last one are taken. An entry whose
     sum is 0 stays the base's.
 
     mergekit: takes some of the positions that tie, by the order of its sort; weighs models alike where their mean
-    squares sum to less than 1e-6; may select none; elects + where the sum is 0. It has no λ: its is 1.
+    squares sum to less than 1e-6; may select none; elects + where the sum is 0. It has no λ (it is 1).
     """
     least, weights = statistics(range(len(models)), ("sce", selected), lambda: _selection(models, base, selected))
     if not weights:

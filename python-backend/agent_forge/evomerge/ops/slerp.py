@@ -33,8 +33,8 @@ def slerp(models: Tensors, statistics: StatisticsCache, *, weights: Weights = ()
     More than two models are taken in one by one, each at its share of the weights so far; the result then depends on
     their order.
 
-    Edges: linear where |cosΩ| > 0.9995 or a norm is below 1e-8. A weight of 0 leaves its model out; a negative one goes
-    on along the circle beyond the others; weights that sum to 0, at any step, are refused. One model: itself.
+    Edges: linear where |cosΩ| > 0.9995 or a norm is below 1e-8. A weight of 0 leaves its model out; a negative one
+    continues along the circle beyond the others; weights that sum to 0, at any step, are refused. One model: itself.
 
     mergekit: takes two models; takes the sines where a norm is 0.
     """

@@ -22,8 +22,8 @@ def swudi(
 ) -> Tensor:
     """Sum of decoupled task vectors: θ₀ + λ Σ τ̃ᵢ, the sum that least changes what each model gives.
 
-    Needs no data: the rows of a task vector stand for the inputs that it was trained on. Of vectors and the embedding
-    the mean. The same bytes as `task_arithmetic` over each model's `decouple`.
+    Needs no data: the rows of a task vector stand for the inputs that it was trained on. For vectors and the
+    embedding, the mean. The same bytes as `task_arithmetic` over each model's `decouple`.
 
     Edges: λ 0 gives the base; t 0 gives the sum of the matrices' task vectors.
     """

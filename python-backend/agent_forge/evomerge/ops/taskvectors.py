@@ -1,4 +1,4 @@
-"""Merges about a base: task vectors τᵢ = θᵢ − θ₀, of which some entries are kept, then summed or put to the vote.
+"""Merges about a base: task vectors τᵢ = θᵢ − θ₀, of which some entries are kept, then summed or put to a vote.
 
 One loop over the entries, in float64. What is known of each input comes as a tuple (`filled`).
 """

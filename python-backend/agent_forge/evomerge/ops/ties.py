@@ -23,7 +23,7 @@ def ties(
     """Trim, elect sign and merge: keep the top `density` of each task vector by magnitude, elect the sign of their
     weighted sum, take the weighted mean of those that agree, and add it λ times to the base.
 
-    Trimmed per tensor, to ⌊density·entries⌋ but one at least.
+    Trimmed per tensor, to ⌊density·entries⌋ but at least one.
 
     Edges: density 0, λ 0 or weights of 0 give the base. Entries that tie with the smallest one kept are kept too. An
     entry whose weighted sum is 0 elects no sign and stays the base's. A model of negative weight votes against its own

@@ -25,7 +25,7 @@ _SLACK = 6.0
 
 
 def kept_count(share: float, count: int) -> int:
-    """How many of `count` entries are the top `share`: rounded down as mergekit does, but one at least."""
+    """How many of `count` entries are the top `share`: rounded down as mergekit does, but at least one."""
     return max(1, int(share * count)) if share > 0 and count > 0 else 0
 
 

@@ -1,6 +1,6 @@
 """Parents whose units stand in different orders, brought into one. Free of torch.
 
-Each parent is matched to one reference, not in turns to the mean of the others (MergeMany of the paper): so a
+Each parent is matched to one reference, not in turn to the mean of the others (MergeMany of the paper): so a
 recipe names an aligned parent by two registered models, however many parents there are.
 """
 

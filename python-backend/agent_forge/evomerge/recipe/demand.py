@@ -17,7 +17,7 @@ Place = tuple[int, str]
 
 
 class Demand:
-    """there: the tensors of a leaf, or of what is made already; None of any other recipe. key: names a recipe.
+    """there: the tensors of a leaf, or of what is made already; None for any other recipe. key: names a recipe.
     lasting: recipes, by key, that are wanted whole.
 
     Shapes and numbers of inputs are checked for whole models, whatever is taken of them.

@@ -51,7 +51,7 @@ class Recall:
     """Digests of leaves' tensors that hold neither NaN nor an infinity."""
 
     def forget(self, recipes: Iterable[Recipe]) -> None:
-        """Let go of what was made of lasting recipes, and found out about them."""
+        """Let go of what was made from lasting recipes, and of what was found out about them."""
         keys = {recipe_digest(recipe) for recipe in recipes}
         self.lasting -= keys
         self.made = {key: made for key, made in self.made.items() if key not in keys}

@@ -6,7 +6,7 @@
     polish    weights of what these gave and of the parents, tensor by tensor
     noise     mutate
 
-A genome never holds another one, so recipes stay the same few nodes over any number of generations.
+A genome never holds another one, so a recipe keeps the same few nodes over any number of generations.
 """
 
 from __future__ import annotations

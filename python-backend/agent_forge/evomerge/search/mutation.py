@@ -16,14 +16,14 @@ from .genome import First, Genome, GroupWeights, Third, second_stage_ops
 STAGES = ("first", "second", "third")
 WEIGHT_STEP, WEIGHT_RATE = 0.25, 0.4
 PARENT_STEP, PARENT_RATE = 0.5, 0.2
-"""Of one parent's weights in all layer groups together: by single weights alone no parent is ever left out."""
+"""For one parent's weights in all layer groups together: by single weights alone no parent is ever left out."""
 SCALE_STEP = 0.15
 REDRAW_RATE = 0.15
-"""Of density, dfs temperature and each block's source."""
+"""For density, dfs temperature and each block's source."""
 SWITCH_RATE = 0.1
-"""Of each stage's op."""
+"""For each stage's op."""
 POLISHED_SIZE = 0.3
-"""Of the mutations of a polished genome, beside those of others: far steps lead away from what the gradient found."""
+"""Size of the mutations of a polished genome, relative to others: far steps lead away from what the gradient found."""
 DENSITIES = [round(0.05 * step, 2) for step in range(1, 21)]
 TEMPERATURES = [0.1, 0.25, 0.5, 1.0, 2.0]
 WEIGHT_RANGE = (0.0, 2.0)

@@ -19,7 +19,7 @@ Points = npt.NDArray[np.float64]
 """Shape (candidates, coordinates)."""
 
 OP = "breadcrumbs"
-"""Where none is named. Without its upper mask: weighted sums of trimmed task vectors."""
+"""Used where none is named. Without its upper mask: weighted sums of trimmed task vectors."""
 WEIGHTS = (0.0, 2.0)
 DENSITY = (0.05, 1.0)
 SCALE = (0.0, 3.0)
@@ -52,7 +52,7 @@ class Space:
         return low, high
 
     def first_points(self, count: int, best: int) -> Points:
-        """The best parent and the plain merges that everybody would try, then random ones about them.
+        """The best parent and the plain merges that anyone would try, then random ones about them.
 
         best: index of that parent. It stands there alone, so no search ends below it; decoupled it is another model,
         and stands there no more.
@@ -71,7 +71,7 @@ class Space:
         return self.rounded(np.array(points[:count]))
 
     def rounded(self, points: Points) -> Points:
-        """Within the limits, with so many decimals as are meant."""
+        """Within the limits, with as many decimals as are meant."""
         return np.clip(points, *self.limits).round(DECIMALS)
 
     def op(self, point: Points) -> str:
@@ -107,7 +107,9 @@ def chosen_ops(enabled: list[str], parents: int) -> tuple[str, ...]:
     usable = weighing(parents, parents)
     chosen = tuple(name for name in usable if name in (enabled or [OP]))
     if not chosen:
-        raise BadParameter(f"ops: none of {', '.join(enabled)} weighs {parents} parents; some of {', '.join(usable)}")
+        raise BadParameter(
+            f"ops: none of {', '.join(enabled)} weights {parents} parents; choose from {', '.join(usable)}"
+        )
     return chosen
 
 

@@ -16,11 +16,11 @@ from .strategy import Plan, Polish, polish_steps, root_of
 POPULATION = 8
 WINNERS = 2
 CHILDREN = 3
-"""Of each winner."""
+"""Per winner."""
 FEWEST = 2
-"""Of a group that a chaos child is merged from."""
+"""Smallest group that a chaos child is merged from."""
 SIZES = (1.0, 0.5, 0.2)
-"""Of the mutations of a winner's children, one each: far steps find, near ones refine."""
+"""Sizes of the mutations of a winner's children, one each: far steps find, near ones refine."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Ranked:
     partial: bool = False
     """Measured on fewer problems, since it was worse than the fourth best."""
     models: tuple[str, ...] = ()
-    """Of what is no candidate: ids of the models that it comes from."""
+    """For what is not a candidate: ids of the models that it comes from."""
 
     @property
     def names(self) -> list[str]:

@@ -125,7 +125,7 @@ def test_any_shape(op: str, shape: tuple[int, ...]) -> None:
 def test_types_that_do_not_merge(op: str, dtype: torch.dtype) -> None:
     whole = [{name: torch.ones_like(tensor).to(dtype) for name, tensor in A.items()}] * 3
     count = merge_ops()[op].inputs.most
-    with pytest.raises(UnsupportedDtype, match="what merges is float16, bfloat16, float32, float64"):
+    with pytest.raises(UnsupportedDtype, match="mergeable types are float16, bfloat16, float32, float64"):
         merge_ops()[op](whole[:count], fisher=whole[:count])
 
 

@@ -109,7 +109,7 @@ def test_ops_that_may_be_chosen() -> None:
     assert chosen_ops(["ties", "frankenmerge", "linear"], 3) == ("linear", "ties")
     with pytest.raises(UnknownOp, match="tyes"):
         chosen_ops(["tyes"], 3)
-    with pytest.raises(BadParameter, match="none of nuslerp weighs 3 parents"):
+    with pytest.raises(BadParameter, match="none of nuslerp weights 3 parents"):
         chosen_ops(["nuslerp"], 3)
 
 
