@@ -1271,7 +1271,7 @@ export interface components {
             patience?: number | null;
             /**
              * Polish Steps
-             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every twentieth generation; 0: never
+             * @description steps in which the weights of the best recipe so far, by tensor and parent, follow their gradient on training problems: in the last generation, or tournament: in the second, and a quarter of them every twentieth after it; 0: never
              * @default 80
              */
             polish_steps?: number;
@@ -1481,7 +1481,7 @@ export interface components {
             patience?: number | null;
             /**
              * Polish Steps
-             * @description tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow their gradient on training problems, the first time; a quarter of them every twentieth generation; 0: never
+             * @description steps in which the weights of the best recipe so far, by tensor and parent, follow their gradient on training problems: in the last generation, or tournament: in the second, and a quarter of them every twentieth after it; 0: never
              * @default 80
              */
             polish_steps?: number;

@@ -98,8 +98,9 @@ class EvoMergeSettings(Request):
         default=80,
         ge=0,
         le=10_000,
-        description="tournament: steps in which the weights of the champion's recipe, by tensor and parent, follow "
-        "their gradient on training problems, the first time; a quarter of them every twentieth generation; 0: never",
+        description="steps in which the weights of the best recipe so far, by tensor and parent, follow their gradient "
+        "on training problems: in the last generation, or tournament: in the second, and a quarter of them every "
+        "twentieth after it; 0: never",
     )
     racing: Flag = Field(
         default=True,

@@ -121,9 +121,9 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None
 
 
 @pytest.mark.parametrize("strategy", ["cma_es", "ga", "de", "nsga2"])
-@pytest.mark.parametrize("interruption", [25, 37])
+@pytest.mark.parametrize("interruption", [25, 35, 40])
 def test_every_strategy_resumes_as_if_uninterrupted(tmp_path: Path, strategy: str, interruption: int) -> None:
-    """Interrupted within a generation and at the end; replayed from what is recorded, as the database gives it."""
+    """Interrupted within a generation, while it polishes, and at the end; replayed from what is recorded, as the database gives it."""
     undisturbed, parents = job_with_parents(tmp_path / "a")
     config = EvoMergeConfig.model_validate(
         {
@@ -133,10 +133,12 @@ def test_every_strategy_resumes_as_if_uninterrupted(tmp_path: Path, strategy: st
             "strategy": strategy,
             "ops": ["ties", "breadcrumbs"],
             "barrier_points": 0,
+            "polish_steps": 3,
         }
     )
     run(config, undisturbed, tiny_evaluator)
-    assert [one.role for one in undisturbed.candidates()] == [Role.seed] * 5 + [Role.asked] * 15
+    roles = [Role.seed] * 5 + [Role.asked] * 10 + [Role.polished] + [Role.asked] * 4
+    assert [one.role for one in undisturbed.candidates()] == roles
 
     job, _ = job_with_parents(tmp_path / "b")
     with job.stopped_at(interruption):

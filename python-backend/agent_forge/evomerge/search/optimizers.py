@@ -16,7 +16,7 @@ from ...contract.report import Baseline
 from ..measure.pareto import costs, named_objectives, objectives
 from .chance import chance, derived_seed
 from .space import Space
-from .strategy import Plan
+from .strategy import Plan, Polish, polish_steps, root_of
 
 if TYPE_CHECKING:
     from pymoo.core.algorithm import Algorithm
@@ -30,13 +30,17 @@ RESTARTS = 1_000_000
 
 
 class Optimizer:
-    """Implements `strategy.Strategy`. Generation 0 are the space's first points; all others pymoo asks for."""
+    """Implements `strategy.Strategy`. Generation 0 are the space's first points; all others pymoo asks for, but for the
+    first of the last generation: the best so far, polished."""
 
     def __init__(self, config: EvoMergeConfig, space: Space) -> None:
         self._config, self._space = config, space
         self._algorithm: Algorithm | None = None
         self._points = space.first_points(config.population, 0)
         self._asked: Population | None = None
+        self._generation = 0
+        """That which is asked for next."""
+        self._best: Candidate | None = None
         self._worst: tuple[float, ...] = (0.0,)
         """Costs of a candidate that could not be measured."""
 
@@ -51,16 +55,38 @@ class Optimizer:
             self._asked = self._algorithm.ask()
             self._points = self._space.rounded(self._asked.get("X"))
             role = Role.asked
-        return [
+        plans = [
             Plan(role=role, op=self._space.op(point), recipe=self._space.recipe(point), parents=self._config.parents)
             for point in self._points
         ]
+        return [self._polishing() or plans[0], *plans[1:]]
+
+    def _polishing(self) -> Plan | None:
+        steps = polish_steps(self._config, self._generation)
+        if steps == 0 or self._best is None:
+            return None
+        seed = derived_seed(self._config.seed, self._generation, 0, "polish")
+        return Plan(
+            role=Role.polished,
+            op=self._best.op,
+            recipe=root_of(self._best),
+            parents=[self._best.id],
+            polished=True,
+            polish=Polish(start=None, steps=steps, seed=seed),
+        )
 
     def tell(self, candidates: Sequence[Candidate], diversity: float) -> None:
         from pymoo.core.evaluator import Evaluator
         from pymoo.core.population import Population
         from pymoo.problems.static import StaticProblem
 
+        polished = self._polishing() is not None
+        self._generation += 1
+        if polished:  # the search is over, and a polished candidate is no point of the space
+            return
+        for one in candidates:
+            if one.fault is None and (self._best is None or one.fitness.total > self._best.fitness.total):
+                self._best = one
         scores = np.array([self._costs(candidate) for candidate in candidates], dtype=np.float64)
         asked = self._asked if self._asked is not None else Population.new("X", self._points)
         # what was measured is what was rounded

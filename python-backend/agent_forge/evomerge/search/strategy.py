@@ -32,7 +32,13 @@ POLISH_PROBLEMS = 16
 
 
 def polish_steps(settings: EvoMergeSettings, generation: int) -> int:
-    """Steps of the polishing in a generation, 0 where there is none. The first is generation 1."""
+    """Steps of the polishing in a generation, 0 where there is none.
+
+    The tournament breeds from what it has polished: first in generation 1. An optimizer of real numbers cannot, so that
+    it polishes its best in its last generation.
+    """
+    if settings.strategy != "tournament":
+        return settings.polish_steps if 0 < generation == settings.generations - 1 else 0
     if generation % POLISHED_EVERY != 1:
         return 0
     return settings.polish_steps if generation == 1 else settings.polish_steps // LATER_SHARE

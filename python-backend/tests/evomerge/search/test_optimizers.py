@@ -34,9 +34,9 @@ def constant(plan: Plan) -> float:
     return 0.5
 
 
-def asked(generations: int, score: Callable[[Plan], float] = near, **settings: object) -> list[list[Plan]]:
+def asked(times: int, score: Callable[[Plan], float] = near, **settings: object) -> list[list[Plan]]:
     strategy, found = search(**settings), []
-    for generation in range(generations):
+    for generation in range(times):
         found.append(strategy.ask())
         strategy.tell(all_measured(found[-1], [score(plan) for plan in found[-1]], generation), 1.0)
     return found
@@ -88,6 +88,19 @@ def test_what_is_asked_for(strategy: str) -> None:
         assert points[:, :18].max() <= 2
         assert (points[:, 18] >= 0.05).all()
     assert len({tuple(point(plan)) for plans in generations for plan in plans}) > 50
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_last_generation_polishes_the_best(strategy: str) -> None:
+    *before, last = asked(4, strategy=strategy, generations=4, polish_steps=5)
+    best = max((plan for plans in before for plan in plans), key=near)
+    assert (last[0].role, last[0].op, last[0].recipe) == (Role.polished, best.op, best.recipe)
+    assert last[0].polished and last[0].polish is not None
+    assert (last[0].polish.start, last[0].polish.steps) == (None, 5)
+    assert {plan.role for plan in last[1:]} == {Role.asked}
+    without = asked(4, strategy=strategy, generations=4, polish_steps=0)
+    assert (without[:3], without[3][1:]) == (before, last[1:])
+    assert without[3][0].polish is None
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
