@@ -123,7 +123,7 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, interruption: int) -> None
 @pytest.mark.parametrize("strategy", ["cma_es", "ga", "de", "nsga2"])
 @pytest.mark.parametrize("interruption", [25, 35, 40])
 def test_every_strategy_resumes_as_if_uninterrupted(tmp_path: Path, strategy: str, interruption: int) -> None:
-    """Interrupted within a generation, while it polishes, and at the end; replayed from what is recorded, as the database gives it."""
+    """Interrupted within a generation, while it polishes, and at the end; replayed from what is recorded."""
     undisturbed, parents = job_with_parents(tmp_path / "a")
     config = EvoMergeConfig.model_validate(
         {

@@ -99,7 +99,7 @@ class Optimizer:
         self._algorithm.tell(infills=asked)
 
     def _costs(self, candidate: Candidate) -> tuple[float, ...]:
-        """What pymoo shall make small."""
+        """What pymoo minimises."""
         if candidate.fault is not None:
             return self._worst
         if self._config.strategy == "nsga2":

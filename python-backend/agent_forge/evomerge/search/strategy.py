@@ -26,7 +26,7 @@ POPULATIONS: dict[StrategyName, tuple[int, int]] = {
 POLISHED_EVERY = 20
 """Generations from one polishing of the tournament's champion to the next."""
 LATER_SHARE = 4
-"""A later polishing has so many times fewer steps than the first: it begins from what the last one found."""
+"""A later polishing takes this many times fewer steps than the first: it begins from what the last one found."""
 POLISH_PROBLEMS = 16
 """Training problems of each dataset, for a step."""
 
@@ -70,7 +70,7 @@ class Plan(BaseModel):
     polished: bool = False
     """Whether weights in the recipe were improved by gradient."""
     polish: Polish | None = None
-    """Null: the recipe is what shall be made. Else weights over it are to be found first."""
+    """Null: the recipe is what is to be made. Else weights over it are to be found first."""
 
 
 def root_of(candidate: Candidate) -> MergeNode:

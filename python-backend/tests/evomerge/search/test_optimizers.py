@@ -95,7 +95,8 @@ def test_the_last_generation_polishes_the_best(strategy: str) -> None:
     *before, last = asked(4, strategy=strategy, generations=4, polish_steps=5)
     best = max((plan for plans in before for plan in plans), key=near)
     assert (last[0].role, last[0].op, last[0].recipe) == (Role.polished, best.op, best.recipe)
-    assert last[0].polished and last[0].polish is not None
+    assert last[0].polished
+    assert last[0].polish is not None
     assert (last[0].polish.start, last[0].polish.steps) == (None, 5)
     assert {plan.role for plan in last[1:]} == {Role.asked}
     without = asked(4, strategy=strategy, generations=4, polish_steps=0)
