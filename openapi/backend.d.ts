@@ -530,8 +530,14 @@ export interface components {
          * @description Whether a run that is started now would be worked on.
          */
         BackendReadiness: {
+            /** Children Running */
+            children_running: number;
             /** Faults */
             faults: string[];
+            /** Nodes Alive */
+            nodes_alive: number;
+            /** Nodes Gone */
+            nodes_gone: number;
             /** Oldest Lease Seconds */
             oldest_lease_seconds: number | null;
             /** Oldest Queued Seconds */
@@ -690,6 +696,35 @@ export interface components {
              * @enum {string}
              */
             status: "passed" | "failed" | "skipped";
+        };
+        /**
+         * ClusterNode
+         * @description A node of the cluster that children of runs are worked on.
+         */
+        ClusterNode: {
+            /** Address */
+            address: string;
+            /** Children */
+            children: string[];
+            /** Cpus */
+            cpus: number;
+            /** Devices */
+            devices: string[];
+            /** Gpus */
+            gpus: number;
+            /** Here */
+            here: boolean;
+            /** Id */
+            id: string;
+            /** Memory Bytes */
+            memory_bytes: number;
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "idle" | "busy" | "gone";
         };
         /**
          * CognateConfig
@@ -1931,6 +1966,18 @@ export interface components {
             shape: string;
         };
         /**
+         * NodeTime
+         * @description Of one node of the cluster, over all children of a run, seconds.
+         */
+        NodeTime: {
+            /** Busy */
+            busy: number;
+            /** Name */
+            name: string;
+            /** Waited */
+            waited: number;
+        };
+        /**
          * ParetoPoint
          * @description A candidate that no other one beats in everything.
          */
@@ -2324,6 +2371,8 @@ export interface components {
             memory_total: number;
             /** Models Directory */
             models_directory: string;
+            /** Nodes */
+            nodes: components["schemas"]["ClusterNode"][];
             /** Queued Runs */
             queued_runs: number;
             readiness: components["schemas"]["BackendReadiness"];
@@ -2361,6 +2410,11 @@ export interface components {
          * @description Where a run's wall time went, seconds.
          */
         Timings: {
+            /**
+             * Nodes
+             * @default []
+             */
+            nodes: components["schemas"]["NodeTime"][];
             /** Parts */
             parts: {
                 [key: string]: number;
@@ -2580,6 +2634,7 @@ export type Candidate = components['schemas']['Candidate'];
 export type CandidateEvaluated = components['schemas']['CandidateEvaluated'];
 export type CausalLm = components['schemas']['CausalLM'];
 export type Check = components['schemas']['Check'];
+export type ClusterNode = components['schemas']['ClusterNode'];
 export type CognateConfig = components['schemas']['CognateConfig'];
 export type CognateForecast = components['schemas']['CognateForecast'];
 export type CognateReport = components['schemas']['CognateReport'];
@@ -2626,6 +2681,7 @@ export type ModelPage = components['schemas']['ModelPage'];
 export type ModelRegistered = components['schemas']['ModelRegistered'];
 export type ModelVerified = components['schemas']['ModelVerified'];
 export type ModuleParameters = components['schemas']['ModuleParameters'];
+export type NodeTime = components['schemas']['NodeTime'];
 export type ParetoPoint = components['schemas']['ParetoPoint'];
 export type PathPoint = components['schemas']['PathPoint'];
 export type Pipeline = components['schemas']['Pipeline'];

@@ -3,8 +3,8 @@ import { main, run, step } from './setup/console.mjs';
 import { installForTests, root, uv } from './setup/steps.mjs';
 
 const COMPILE = ['pip', 'compile', '--generate-hashes', '--no-header', '--quiet'];
-/** In this order: what tests and `gym:` need is constrained by what runs. */
-const LOCKS = ['requirements-uv', 'requirements', 'requirements-dev', 'requirements-gym'];
+/** In this order: what tests and extras need is constrained by what runs. */
+const LOCKS = ['requirements-uv', 'requirements', 'requirements-dev', 'requirements-gym', 'requirements-ray'];
 
 /** Rewrites the lock files of python-backend from the .in files beside them; what is locked stays where it may. */
 await main(async () => {

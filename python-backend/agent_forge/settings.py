@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Settings(BaseSettings):
-    """Every field can be set as `AGENT_FORGE_<NAME>`; lists and paths as JSON or plain text."""
+    """Every field can be set as `AGENT_FORGE_<NAME>`, the executor also as `EXECUTOR` and `RAY_ADDRESS`; lists and
+    paths as JSON or plain text."""
 
-    model_config = SettingsConfigDict(env_prefix="AGENT_FORGE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="AGENT_FORGE_", frozen=True, extra="ignore", populate_by_name=True)
 
     data: Path = Field(default=PROJECT / ".data" / "backend", description="database, models and checkpoints")
     token: SecretStr | None = Field(default=None, min_length=16, description="bearer token that every /v1 route needs")
@@ -23,7 +25,22 @@ class Settings(BaseSettings):
         default=[PROJECT / "data", Path.cwd()], description="`file:` data sets and tokenizers are read only from below"
     )
     workers: int = Field(default=1, ge=0, le=16, description="worker processes; 0: runs are only queued")
-    threads: int | None = Field(default=None, ge=1, le=512, description="threads of one worker; null: all cores")
+    executor: Literal["in_process", "ray"] = Field(
+        default="in_process",
+        validation_alias=AliasChoices("AGENT_FORGE_EXECUTOR", "EXECUTOR"),
+        description="where candidates and specialists are worked on: in the workers, or on a Ray cluster",
+    )
+    ray_address: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("AGENT_FORGE_RAY_ADDRESS", "RAY_ADDRESS"),
+        description="host:port of the cluster's head, for the executor `ray`; this machine is one of its nodes",
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=512,
+        description="threads of one worker, and of one child on a cluster; null: all cores, of the smallest node",
+    )
     nice: int = Field(default=10, ge=0, le=19, description="how far a worker yields to everything else")
     worker_memory_bytes: int = Field(
         default=2 * 1024**3, ge=0, description="a worker that holds more after a run ends, and a fresh one follows"

@@ -103,6 +103,10 @@ class FolderJob:
                 return Model.model_validate_json(path.read_bytes()), load_tensors(path.with_suffix(".safetensors"))
         raise LookupError(f"model {model_id} is not in {self.folder} nor on the shelves")
 
+    def model_file(self, model_id: str) -> Path | None:
+        places = (shelf / f"{model_id}.safetensors" for shelf in (self.folder, *self.shelves))
+        return next((path for path in places if path.exists()), None)
+
     def candidates(self) -> Sequence[Candidate]:
         return self.recorded
 

@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def breed(preset: Preset, shelf: Path, folder: Path, threads: int, settings: dic
     )
     job = FolderJob("evomerge", folder, [shelf])
     start = time.perf_counter()
-    evomerge.run(config, job, lambda own, models: make_evaluator(own, models, Settings()))
+    evomerge.run(config, job, partial(make_evaluator, roots=Settings().dataset_roots))
     seconds = time.perf_counter() - start
     count, peak = len(job.recorded), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     merging, evaluating = one_by_one(config, job)
@@ -110,7 +111,7 @@ def breed(preset: Preset, shelf: Path, folder: Path, threads: int, settings: dic
 
 def one_by_one(config: EvoMergeConfig, job: FolderJob) -> tuple[float, float]:
     """Seconds of merging and of evaluating all candidates again, as the run does, on all threads."""
-    bench = Workbench(config, job, lambda own, models: make_evaluator(own, models, Settings()))
+    bench = Workbench(config, job, partial(make_evaluator, roots=Settings().dataset_roots))
     bench.prepare(job.poll)
     merging = evaluating = 0.0
     for candidate in job.recorded:

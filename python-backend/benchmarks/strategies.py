@@ -28,7 +28,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from statistics import mean
@@ -115,7 +115,7 @@ def breed(seed: int, settings: EvoMergeSettings, parents: list[Model], shelf: Pa
     def work(place: Path) -> dict[str, Any]:
         job = FolderJob(f"evomerge-{seed}-{settings.strategy}", place, [shelf])
         start, cpu = time.perf_counter(), time.process_time()
-        evomerge.run(config, job, lambda own, models: make_evaluator(own, models, Settings()))
+        evomerge.run(config, job, partial(make_evaluator, roots=Settings().dataset_roots))
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         rivals = [line for line in job.reported["baselines"] if line["name"].startswith("parent:")]
         before = {line["name"]: line["heldout"]["total"] for line in job.reported["baselines"] if line["heldout"]}

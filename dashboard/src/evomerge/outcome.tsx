@@ -65,6 +65,10 @@ export function Outcome({ report, run }: { report: EvoMergeReport; run: Run }) {
             {Object.entries(timings.parts).map(
               ([part, seconds]) => ` · ${part.replaceAll('_', ' ')} ${duration(seconds)}`,
             )}
+            {timings.nodes.map(
+              ({ name, busy, waited }) =>
+                ` · on ${name} ${duration(busy)}, after ${duration(waited)} in its queue`,
+            )}
           </Text>
         )}
       </Stack>

@@ -41,6 +41,7 @@ export default function SystemPage() {
                 <Work readiness={backend.readiness} />
                 <Workers workers={backend.workers} />
               </Panel>
+              {backend.nodes.length > 0 && <Nodes nodes={backend.nodes} />}
               <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
                 <Panel title="Machine">
                   <Facts>
@@ -193,6 +194,45 @@ function Work({ readiness }: { readiness: System['readiness'] }) {
         {faults.length > 0 ? faults.join(', ') : 'nothing'}
       </Fact>
     </Facts>
+  );
+}
+
+function Nodes({ nodes }: { nodes: System['nodes'] }) {
+  const alive = nodes.filter(({ status }) => status !== 'gone').length;
+  return (
+    <Panel title="Cluster" note={`${count(alive)} of ${count(nodes.length)} nodes alive`}>
+      <Wide label="Table of the cluster’s nodes" min={560}>
+        <Table>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Node</Table.Th>
+              <Table.Th>State</Table.Th>
+              <Table.Th>CPUs</Table.Th>
+              <Table.Th>GPUs</Table.Th>
+              <Table.Th>Memory</Table.Th>
+              <Table.Th>Device</Table.Th>
+              <Table.Th>Works on</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {nodes.map((node) => (
+              <Table.Tr key={node.id}>
+                <Table.Td>
+                  {node.name}
+                  {node.here && ' (this machine)'}
+                </Table.Td>
+                <Table.Td>{node.status}</Table.Td>
+                <Table.Td>{count(node.cpus)}</Table.Td>
+                <Table.Td>{count(node.gpus)}</Table.Td>
+                <Table.Td>{bytes(node.memory_bytes)}</Table.Td>
+                <Table.Td>{node.devices.join(', ')}</Table.Td>
+                <Table.Td>{node.children.join(', ') || '–'}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Wide>
+    </Panel>
   );
 }
 

@@ -37,14 +37,19 @@ export async function installForTests() {
   await exclusively(LOCK, async () => {
     await installAll();
     await installTestTools();
-    await installGymForTests();
+    await installForSomeTests(installGym);
+    await installForSomeTests(installRay);
   });
 }
 
-/** Also what `gym:` data sets need. */
-export async function setUpGym() {
+/** What only some need, by name. */
+const EXTRAS = { gym: installGym, ray: installRay };
+export const extras = Object.keys(EXTRAS);
+
+/** Also what `gym:` data sets, or `EXECUTOR=ray`, need. @param {string} extra */
+export async function setUpWith(extra) {
   await setUp();
-  await exclusively(LOCK, installGym);
+  await exclusively(LOCK, EXTRAS[/** @type {keyof typeof EXTRAS} */ (extra)]);
 }
 
 /** Builds what has changed. */
@@ -114,22 +119,31 @@ async function installTestTools() {
 }
 
 async function installGym() {
-  const lock = 'python-backend/requirements-gym.lock';
-  const file = join(root, '.venv', '.agent-forge-gym-stamp');
-  const wanted = fingerprint(root, [lock]);
-  if (isStamped(file, wanted)) return;
-  await locked(
-    'installing reasoning-gym',
-    lock,
+  await installExtra(
+    'gym',
+    'reasoning-gym',
     'check the network; of what it needs, pycosat is compiled from C',
   );
+}
+
+async function installRay() {
+  await installExtra('ray', 'Ray', 'check the network; there are wheels for Linux and macOS, 64 bit');
+}
+
+/** @param {string} name of the lock file @param {string} title @param {string} hint */
+async function installExtra(name, title, hint) {
+  const lock = `python-backend/requirements-${name}.lock`;
+  const file = join(root, '.venv', `.agent-forge-${name}-stamp`);
+  const wanted = fingerprint(root, [lock]);
+  if (isStamped(file, wanted)) return;
+  await locked(`installing ${title}`, lock, hint);
   stamp(file, wanted);
 }
 
-/** Without it the tests of `gym:` data sets fail; all others can do. */
-async function installGymForTests() {
+/** Without it the tests of `gym:` data sets fail and those of a cluster are skipped; all others can do. @param {() => Promise<void>} install */
+async function installForSomeTests(install) {
   try {
-    await installGym();
+    await install();
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     explain(error);

@@ -239,7 +239,10 @@ function timingLines({ timings }: Report): string[] {
     const spent = timings[phase];
     if (!spent) return [];
     const parts = Object.entries(spent.parts).map(([name, value]) => `${name} ${seconds(value)}`);
-    return [`  ${phase} ${seconds(spent.total)}${parts.length ? `: ${parts.join(', ')}` : ''}`];
+    const nodes = spent.nodes.map(
+      ({ name, busy, waited }) => `    on ${name} ${seconds(busy)}, after ${seconds(waited)} in its queue`,
+    );
+    return [`  ${phase} ${seconds(spent.total)}${parts.length ? `: ${parts.join(', ')}` : ''}`, ...nodes];
   });
   return [
     `Time: ${seconds(timings.command)} in all`,

@@ -101,6 +101,14 @@ export function createMetrics(
     (now) => now.oldest_lease_seconds ?? 0,
   );
 
+  work('cluster_nodes', 'Nodes of the cluster that are there; 0 without one.', (now) => now.nodes_alive);
+  work('cluster_nodes_gone', 'Nodes that were seen and are not there any more.', (now) => now.nodes_gone);
+  work(
+    'cluster_children',
+    'Candidates and specialists that nodes work on at present.',
+    (now) => now.children_running,
+  );
+
   return { registry, requests, events, messages, resets };
 }
 

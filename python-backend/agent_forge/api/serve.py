@@ -13,6 +13,7 @@ import uvicorn
 
 from .. import logs
 from ..background import threads
+from ..execution.cluster.address import require
 from ..settings import Settings
 from .app import create_backend
 
@@ -42,8 +43,13 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, *, exit_on_stdin_eof: bool) -> int:
-    """Blocks until a signal, or until stdin ends where asked for. Returns the exit code."""
+    """Blocks until a signal, or until stdin ends where asked for. Returns the exit code.
+
+    Raises NoCluster where runs are to be worked on by a cluster, and there is none.
+    """
     logs.configure("api", settings.log_level)
+    if settings.executor == "ray":
+        require(settings.ray_address)
     failed = threading.Event()
 
     def fatal(reason: str) -> None:

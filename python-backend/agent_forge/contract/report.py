@@ -90,11 +90,24 @@ class ParetoPoint(Resource):
     """`accuracy/<dataset>`, more is better; `bytes`, less is better."""
 
 
+class NodeTime(Resource):
+    """Of one node of the cluster, over all children of a run, seconds."""
+
+    name: str
+    busy: float
+    """Working on them."""
+    waited: float
+    """Between their being asked for and their beginning there."""
+
+
 class Timings(Resource):
     """Where a run's wall time went, seconds."""
 
     total: float
     parts: dict[str, float]
+    """What overlaps counts in each part."""
+    nodes: list[NodeTime] = []
+    """Empty where all was done on the backend's machine."""
 
 
 class ComparedScores(Resource):

@@ -15,6 +15,24 @@ class WorkerInfo(Resource):
     heartbeat_at: Time | None
 
 
+class ClusterNode(Resource):
+    """A node of the cluster that children of runs are worked on."""
+
+    id: str
+    name: str
+    address: str
+    here: bool
+    """Whether the worker that sends children there stands on it."""
+    status: Literal["idle", "busy", "gone"]
+    cpus: float
+    gpus: float
+    memory_bytes: Count
+    devices: list[str]
+    """Names of its GPUs; of its processor where it has none."""
+    children: list[str]
+    """What it works on: candidates by generation and slot, specialists by name."""
+
+
 class Calibration(Resource):
     """Rates measured on this machine."""
 
@@ -35,6 +53,12 @@ class BackendReadiness(Resource):
     """For how long the first run in the queue has waited for a worker; null where the queue is empty."""
     oldest_lease_seconds: float | None
     """Longest time since a worker renewed its lease on a run; null where none is held."""
+    nodes_alive: Count
+    """Of the cluster; 0 where there is none."""
+    nodes_gone: Count
+    """Those that were seen and are not there any more."""
+    children_running: Count
+    """Candidates and specialists that nodes work on now."""
     faults: list[str]
     """What fails at present and is tried again: background tasks, each with its error's code."""
 
@@ -47,6 +71,8 @@ class System(Resource):
     started_at: Time
     readiness: BackendReadiness
     workers: list[WorkerInfo]
+    nodes: list[ClusterNode]
+    """Of the cluster; empty where runs are worked on by the workers alone."""
     queued_runs: Count
     calibration: Calibration | None
     models_directory: str

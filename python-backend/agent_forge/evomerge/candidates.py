@@ -60,11 +60,11 @@ class Candidates:
                 yield self._candidate(index, slot, plan, children[slot].recipe, next(coming), reference)
 
     def _child(self, generation: int, slot: int, plan: Plan, asked: MergeNode | Fault) -> Child:
-        recorded = (generation, slot) in self._known
+        name, recorded = f"g{generation}.s{slot}", (generation, slot) in self._known
         stops = [] if recorded else ends(self._problems) if self._racing else [self._problems]
         if isinstance(asked, Fault):
-            return Child(plan.recipe, stops, asked)
-        return Child(asked, stops)
+            return Child(name, plan.recipe, stops, asked)
+        return Child(name, asked, stops)
 
     @property
     def _problems(self) -> int:
@@ -186,7 +186,7 @@ class Candidates:
             return None
         digest = sorted(whole, key=lambda one: -one[1].total)[RIVAL - 1][0]
         if digest not in self._by_problem:
-            again = worked_on(self._bench, Child(self._recipes[digest], ends(self._problems)))
+            again = worked_on(self._bench, Child(digest, self._recipes[digest], ends(self._problems)))
             made = self._made(self._recipes[digest], again)
             *_, answers = _Measuring(again)
             if isinstance(answers, Fault):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,13 +22,17 @@ from ..contract.report import Basis
 from ..execution.executor import Shared, SharedModel
 from ..registry.tensors import digest_tensors
 from .measure.diversity import Sketch, sketch
-from .measure.fitness import Answers, MakeEvaluator
+from .measure.fitness import Answers, Floats, MakeEvaluator
+from .measure.racing import BLOCK
 from .measure.workbench import Tensors, Workbench, entries_of, size_of
 from .resources import child_bytes
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Child:
+    name: str
     recipe: MergeNode
     stops: Sequence[int]
     """Selection problems of each dataset after each block; none where it is made and not measured."""
@@ -84,25 +90,28 @@ class _Description:
     models: Mapping[str, Model]
     """By id: parents, foundation, and those that these were looked up through."""
     basis: Basis
+    losses: Floats
+    """Of the first parent on the first block of problems, as they come out here."""
 
 
 def shared(bench: Workbench, config: EvoMergeConfig, make_evaluator: MakeEvaluator) -> Shared[Workbench]:
     """A settled bench, for all children of the run: see `Workbench.settle`."""
 
-    def models() -> Mapping[str, SharedModel]:
+    def describe() -> tuple[_Description, Mapping[str, SharedModel]]:
         for recipe in (*bench.frame.parents, bench.frame.origin):
             bench.make(recipe)
         leaves = {
             model_id: SharedModel(tensors, digest, bench.file_of(model_id))
             for model_id, (digest, tensors) in bench.leaves.items()
         }
-        return leaves | {key: SharedModel(made, digest_tensors(made)) for key, made in bench.lasting().items()}
+        made = {key: SharedModel(made, digest_tensors(made)) for key, made in bench.lasting().items()}
+        description = _Description(config, make_evaluator, bench.models, bench.frame.basis, _losses(bench))
+        return description, leaves | made
 
     return Shared(
         here=bench,
         make=_elsewhere,
-        description=_Description(config, make_evaluator, bench.models, bench.frame.basis),
-        models=models,
+        describe=describe,
         memory=child_bytes(max(map(size_of, bench.parent_tensors()))),
         device="cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu",
     )
@@ -135,4 +144,21 @@ def _elsewhere(description: Any, tensors: Mapping[str, Mapping[str, Tensor]]) ->
     bench = Workbench(description.config, job, description.make_evaluator)
     bench.settle(description.basis)
     bench.take({key: made for key, made in tensors.items() if key not in description.models})
+    _compare(_losses(bench), description.losses)
     return bench
+
+
+def _losses(bench: Workbench) -> Floats:
+    answers = bench.answers(bench.parent_tensors()[0], "selection", 0, BLOCK)
+    return np.zeros(0) if isinstance(answers, Fault) else answers.mean_losses
+
+
+def _compare(own: Floats, expected: Floats) -> None:
+    """Says where this machine computes something else than the backend's: digests agree all the same."""
+    if own.shape == expected.shape and not np.array_equal(own, expected):
+        log.warning(
+            "this node rounds differently: losses of the first parent on %d problems differ by up to %.2g nats from "
+            "those on the backend's machine, and so may the fitness of what is measured here; digests do not",
+            len(own),
+            float(np.max(np.abs(own - expected))),
+        )

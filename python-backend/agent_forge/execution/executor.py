@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from torch import Tensor
 
+
+class Named(Protocol):
+    @property
+    def name(self) -> str:
+        """Of a child, within its run: what lists and logs call it."""
+
+
 Context = TypeVar("Context")
-Child = TypeVar("Child")
+Child = TypeVar("Child", bound=Named)
 Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)
 
@@ -48,10 +55,9 @@ class Shared(Generic[Context]):
     make: Callable[[Any, Mapping[str, Mapping[str, Tensor]]], Context]
     """(description, tensors of the models) → the same as `here`. A function of a module. It leaves the tensors
     unchanged, which may lie in memory that it must not write to."""
-    description: Any
-    """Small, and without tensors."""
-    models: Callable[[], Mapping[str, SharedModel]]
-    """By any name. Asked for only where there are other processes."""
+    describe: Callable[[], tuple[Any, Mapping[str, SharedModel]]]
+    """A description, small and without tensors, and models by any name. Asked for only where another process needs
+    them."""
     memory: int
     """Bytes that one child needs, its process included."""
     device: str = "cpu"

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from ..contract.base import now
-from ..contract.system import BackendReadiness
+from ..contract.system import BackendReadiness, ClusterNode
 from ..store import run_rows
 
 
 def readiness(
-    connection: Connection, *, alive: int, wanted: int, faults: list[str], lease_seconds: float
+    connection: Connection,
+    *,
+    alive: int,
+    wanted: int,
+    faults: list[str],
+    lease_seconds: float,
+    nodes: Sequence[ClusterNode] = (),
 ) -> BackendReadiness:
     """`degraded` also where a lease has expired and was not ended: what should end it cannot."""
     since = run_rows.oldest_queued(connection)
@@ -24,5 +32,8 @@ def readiness(
         # The wall clock may have been set back meanwhile.
         oldest_queued_seconds=max(0.0, (now() - since).total_seconds()) if since is not None else None,
         oldest_lease_seconds=age,
+        nodes_alive=sum(node.status != "gone" for node in nodes),
+        nodes_gone=sum(node.status == "gone" for node in nodes),
+        children_running=sum(len(node.children) for node in nodes),
         faults=faults,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal, Protocol
@@ -24,7 +24,7 @@ from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast, EvoMergeSettin
 from ..contract.model import Model
 from ..contract.pages import RunPage
 from ..contract.recipe import TrainingOrigin
-from ..contract.report import CognateReport, CreationTiming, EvoMergeReport, Timings
+from ..contract.report import CognateReport, CreationTiming, EvoMergeReport, NodeTime, Timings
 from ..contract.run import (
     Pipeline,
     PipelineConfig,
@@ -35,7 +35,7 @@ from ..contract.run import (
     RunStatus,
     SeriesPoint,
 )
-from ..contract.system import BackendReadiness, Calibration, System, WorkerInfo
+from ..contract.system import BackendReadiness, Calibration, ClusterNode, System, WorkerInfo
 from ..evomerge.measure.report import report_of
 from ..evomerge.recipe.foundation import common_foundation
 from ..settings import Settings
@@ -57,6 +57,8 @@ class Workers(Protocol):
 
     def wake(self) -> None: ...
     def workers(self) -> list[WorkerInfo]: ...
+
+    def nodes(self) -> list[ClusterNode]: ...
     def alive(self) -> int: ...
     def faults(self) -> list[str]: ...
 
@@ -163,7 +165,7 @@ class RunService:
         with self._database.read() as connection:
             run = self._found(connection, run_id)
             part = run_rows.read_json(connection, run_id, "report")
-            timings = Timings(total=run.busy_seconds, parts=run_rows.read_json(connection, run_id, "timings"))
+            timings = _timings(run.busy_seconds, run_rows.read_json(connection, run_id, "timings"))
             if run.kind is RunKind.cognate:
                 return _cognate_report(connection, run, part, timings)
             champion = result_rows.find_candidate(connection, run.champion_id) if run.champion_id is not None else None
@@ -192,6 +194,7 @@ class RunService:
             connection,
             alive=self._workers.alive(),
             wanted=self._settings.workers,
+            nodes=self._workers.nodes(),
             faults=self._workers.faults(),
             lease_seconds=self._settings.lease_seconds,
         )
@@ -212,6 +215,7 @@ class RunService:
             started_at=self._started_at,
             readiness=ready,
             workers=self._workers.workers(),
+            nodes=self._workers.nodes(),
             queued_runs=queued,
             calibration=self._calibration(),
             models_directory=str(self._settings.models),
@@ -361,6 +365,17 @@ def _cognate_run(config: CognateConfig, trace_id: str | None, pipeline_id: str |
         RunKind.cognate, lambda i: f"cognate {config.preset} {config.session_id or i[-6:].lower()}", progress, trace_id
     )
     return run.model_copy(update={"cognate": config, "pipeline_id": pipeline_id})
+
+
+def _timings(total: float, recorded: Mapping[str, float]) -> Timings:
+    """recorded: seconds by part; `node:<name>` and `queue:<name>` are those of a node."""
+    parts = {key: seconds for key, seconds in recorded.items() if ":" not in key}
+    names = sorted({key.partition(":")[2] for key in recorded if ":" in key})
+    nodes = [
+        NodeTime(name=name, busy=recorded.get(f"node:{name}", 0.0), waited=recorded.get(f"queue:{name}", 0.0))
+        for name in names
+    ]
+    return Timings(total=total, parts=parts, nodes=nodes)
 
 
 def _evomerge_run(

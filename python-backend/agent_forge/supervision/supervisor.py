@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from ..background.backoff import STEADY_SECONDS, WORKER_START, Backoff
 from ..background.tasks import Tasks
 from ..contract.base import now
 from ..contract.run import Run
-from ..contract.system import WorkerInfo
+from ..contract.system import ClusterNode, WorkerInfo
 from ..settings import Settings
 from ..store import result_rows, run_rows
 from ..store.database import Database
@@ -56,6 +56,7 @@ class _Worker:
     run_id: str | None = None
     heartbeat_at: datetime | None = None
     worked: bool = False
+    nodes: list[ClusterNode] = field(default_factory=list)
 
 
 class Supervisor:
@@ -126,6 +127,16 @@ class Supervisor:
             )
             for worker in list(self._workers)
         ]
+
+    def nodes(self) -> list[ClusterNode]:
+        """Of the cluster, with what all workers have there."""
+        found: dict[str, ClusterNode] = {}
+        for one in (node for worker in list(self._workers) for node in worker.nodes):
+            other = found.get(one.id)
+            children = sorted([*one.children, *(other.children if other is not None else [])])
+            status = "busy" if children else one.status
+            found[one.id] = one.model_copy(update={"children": children, "status": status})
+        return list(found.values())
 
     def alive(self) -> int:
         """Workers that can take a run or have one, and were heard of lately."""
@@ -216,6 +227,8 @@ class Supervisor:
                     worker.status, worker.run_id, worker.worked = "busy", message.run_id, True
                 case messages.Idle():
                     worker.status, worker.run_id = "idle", None
+                case messages.Nodes():
+                    worker.nodes = message.nodes
                 case messages.Heartbeat():
                     pass
 

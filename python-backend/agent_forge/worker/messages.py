@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..contract.event import LiveEvent
+from ..contract.system import ClusterNode
 from .errors import MalformedMessage
 
 
@@ -32,6 +33,13 @@ class Heartbeat(_Message):
     kind: Literal["heartbeat"]
 
 
+class Nodes(_Message):
+    """Of the cluster, as this worker sees it now."""
+
+    kind: Literal["nodes"]
+    nodes: list[ClusterNode]
+
+
 class Committed(_Message):
     kind: Literal["committed"]
     seq: int
@@ -42,7 +50,7 @@ class Live(BaseModel):
     event: LiveEvent
 
 
-Message = Ready | Busy | Idle | Heartbeat | Committed | Live
+Message = Ready | Busy | Idle | Heartbeat | Nodes | Committed | Live
 
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +18,7 @@ from ..background import threads
 from ..background.backoff import STORE, Backoff
 from ..contract.errors import Cancelled, Paused
 from ..contract.run import Run
+from ..execution.executor import Executor
 from ..registry.files import ModelFiles
 from ..settings import Settings
 from ..store import rates, result_rows, run_rows
@@ -33,6 +34,9 @@ from .errors import Stopped
 from .failure import describe
 from .job import DatabaseJob
 from .pipe import Upward, listen
+
+if TYPE_CHECKING:
+    from ..execution.cluster.connection import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +65,11 @@ class Worker:
         self._lease: Lease | None = None
         self._patience = Backoff(STORE)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._cluster: Cluster | None = None
 
     def serve(self) -> None:
         """Until told to stop, until stdin ends, or until a run has left too much memory behind."""
+        self._connect()  # before anything else: it takes the signals for itself
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
         signal.signal(signal.SIGTERM, lambda *_: self._halt())
         os.nice(self._settings.nice)
@@ -85,6 +91,22 @@ class Worker:
             elif (held := memory.own_bytes()) > self._settings.worker_memory_bytes:
                 log.info("%d MB are held after a run: a fresh worker follows", held // 10**6)
                 return
+
+    def _connect(self) -> None:
+        """Where runs are worked on by a cluster: this process computes with as many threads as a child, so that what
+        it measures itself can be compared."""
+        if self._settings.executor != "ray":
+            return
+        from ..execution.cluster.connection import Cluster
+
+        self._cluster = Cluster(self._settings.ray_address, self._settings.models, self._settings.threads)
+        torch.set_num_threads(self._cluster.threads)
+        self._tell_nodes()
+
+    def _tell_nodes(self) -> None:
+        if self._cluster is not None:
+            nodes = [node.model_dump(mode="json") for node in self._cluster.nodes()]
+            self._pipe.send({"kind": "nodes", "nodes": nodes})
 
     def _calibrate(self) -> None:
         """Measures the machine, once per database; a later worker does it where the result cannot be stored."""
@@ -131,6 +153,7 @@ class Worker:
     def _beat(self) -> None:
         while not self._stop.wait(self._settings.heartbeat_seconds):
             self._pipe.send({"kind": "heartbeat"})
+            self._tell_nodes()
             lease, job = self._lease, self._job
             if lease is None or job is None:
                 continue
@@ -247,7 +270,14 @@ class Worker:
 
     def _execute(self, run: Run, job: DatabaseJob) -> None:
         job.poll()
-        wiring.work(run, job, self._settings)
+        wiring.work(run, job, self._settings, self._executor(job))
+
+    def _executor(self, job: DatabaseJob) -> Executor | None:
+        if self._cluster is None:
+            return None
+        from ..execution.cluster.executor import RayExecutor
+
+        return RayExecutor(self._cluster, job)
 
     def _finish(self, job: DatabaseJob, lease: Lease, action: Action, error: Exception | None = None) -> None:
         job.flush()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -24,27 +26,24 @@ from ..evomerge import phase as evomerge
 from ..evomerge.ops.registry import StateDict
 from ..evomerge.recipe.materialise import Recall, materialise
 from ..evomerge.recipe.tree import nodes, recipe_digest
+from ..execution.executor import Executor
 from ..registry.rebuild import Materialise, Tensors, not_asked_for
 from ..settings import Settings
 from ..store.errors import Refusal
 from .defaults import settled
 
 
-def work(run: Run, job: Job, settings: Settings) -> None:
-    """Do the run's work through its job."""
+def work(run: Run, job: Job, settings: Settings, executor: Executor | None = None) -> None:
+    """Do the run's work through its job. executor: where its children are worked on; None: in this process."""
     if run.cognate is not None:
         cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots)
     elif run.evomerge is not None:
-
-        def evaluator(config: EvoMergeConfig, parents: Sequence[Model]) -> Evaluator:
-            return make_evaluator(config, parents, settings)
-
-        evomerge.run(run.evomerge, job, evaluator)
+        evomerge.run(run.evomerge, job, partial(make_evaluator, roots=settings.dataset_roots), executor)
     else:
         raise ValueError(f"run {run.id} has no configuration: its parents were never supplied")
 
 
-def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], settings: Settings) -> Evaluator:
+def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], *, roots: Sequence[Path]) -> Evaluator:
     """On the problems that the configuration names, else on those that the parents were trained for."""
     trained = next((p.origin.config for p in parents if isinstance(p.origin, TrainingOrigin)), {})
     own = CognateConfig.model_validate(trained)
@@ -62,7 +61,7 @@ def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], settings: S
         arch,
         problems(filled(config.eval_problems)),
         problems(config.heldout_problems),
-        roots=settings.dataset_roots,
+        roots=roots,
         device=device_of(own.model_copy(update={"device": config.device})),
         precision=own.precision,
     )

@@ -1,0 +1,1 @@
+"""A Ray cluster. Nothing else in this program imports ray."""
