@@ -811,6 +811,46 @@ export interface components {
              */
             vocab_size: number;
         };
+        /**
+         * CausalLMSettings
+         * @description How causal language models are measured. The layout of batches is part of what a score means: padding changes a
+         *     loss by up to 5e-7 nats.
+         */
+        CausalLMSettings: {
+            /**
+             * Batch Size
+             * @description problems that are read at once
+             * @default 8
+             */
+            batch_size?: number;
+            /**
+             * Chat
+             * @description put each prompt as a user's message into the model's chat template; else it is read as it stands
+             * @default false
+             */
+            chat?: boolean;
+            /**
+             * Dtype
+             * @description type that is computed in; auto: bf16 where the model is that and the hardware multiplies it
+             * @default auto
+             * @enum {string}
+             */
+            dtype?: "auto" | "bf16" | "fp32";
+            /**
+             * Max New Tokens
+             * @description tokens that greedy decoding may take to say an answer
+             * @default 64
+             */
+            max_new_tokens?: number;
+            /**
+             * Stop
+             * @description texts at which what is said ends, beside the tokens that end a text; white space around it does not count
+             * @default [
+             *       "\n"
+             *     ]
+             */
+            stop?: string[];
+        };
         /** Check */
         Check: {
             /** Detail */
@@ -1208,6 +1248,19 @@ export interface components {
              */
             basis?: "auto" | "raw" | "decoupled";
             /**
+             * @description how causal language models are measured; of no effect for TinyTitans
+             * @default {
+             *       "max_new_tokens": 64,
+             *       "stop": [
+             *         "\n"
+             *       ],
+             *       "batch_size": 8,
+             *       "dtype": "auto",
+             *       "chat": false
+             *     }
+             */
+            causal_lm?: components["schemas"]["CausalLMSettings"];
+            /**
              * Datasets
              * @description what fitness is measured on; null: the parents' own mixture
              */
@@ -1422,6 +1475,19 @@ export interface components {
              * @enum {string}
              */
             basis?: "auto" | "raw" | "decoupled";
+            /**
+             * @description how causal language models are measured; of no effect for TinyTitans
+             * @default {
+             *       "max_new_tokens": 64,
+             *       "stop": [
+             *         "\n"
+             *       ],
+             *       "batch_size": 8,
+             *       "dtype": "auto",
+             *       "chat": false
+             *     }
+             */
+            causal_lm?: components["schemas"]["CausalLMSettings"];
             /**
              * Datasets
              * @description what fitness is measured on; null: the parents' own mixture
@@ -2288,6 +2354,15 @@ export interface components {
              *       "racing": true,
              *       "finalists": 8,
              *       "final_problems": 512,
+             *       "causal_lm": {
+             *         "batch_size": 8,
+             *         "chat": false,
+             *         "dtype": "auto",
+             *         "max_new_tokens": 64,
+             *         "stop": [
+             *           "\n"
+             *         ]
+             *       },
              *       "barrier_points": 3,
              *       "device": "auto"
              *     }
@@ -3144,6 +3219,7 @@ export type CandidatePage = components['schemas']['CandidatePage'];
 export type CandidatePageView = components['schemas']['CandidatePageView'];
 export type CandidateView = components['schemas']['CandidateView'];
 export type CausalLm = components['schemas']['CausalLM'];
+export type CausalLmSettings = components['schemas']['CausalLMSettings'];
 export type Check = components['schemas']['Check'];
 export type ClusterNode = components['schemas']['ClusterNode'];
 export type CognateConfig = components['schemas']['CognateConfig'];

@@ -20,6 +20,30 @@ class FitnessWeights(Request):
     memory: Unit = Field(default=0.1, description="weight of the parents' bytes over the candidate's")
 
 
+class CausalLMSettings(Request):
+    """How causal language models are measured. The layout of batches is part of what a score means: padding changes a
+    loss by up to 5e-7 nats."""
+
+    max_new_tokens: int = Field(
+        default=64, ge=1, le=4096, description="tokens that greedy decoding may take to say an answer"
+    )
+    stop: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
+        default=["\n"],
+        max_length=16,
+        description="texts at which what is said ends, beside the tokens that end a text; white space around it does "
+        "not count",
+    )
+    batch_size: int = Field(default=8, ge=1, le=256, description="problems that are read at once")
+    dtype: Literal["auto", "bf16", "fp32"] = Field(
+        default="auto",
+        description="type that is computed in; auto: bf16 where the model is that and the hardware multiplies it",
+    )
+    chat: Flag = Field(
+        default=False,
+        description="put each prompt as a user's message into the model's chat template; else it is read as it stands",
+    )
+
+
 StrategyName = Literal["tournament", "cma_es", "ga", "de", "nsga2"]
 """`tournament` breeds recipes of up to three stages and the weights themselves; the others search the weights of one
 op by parent and layer group, its density and its λ, as an optimizer of real numbers does."""
@@ -117,6 +141,9 @@ class EvoMergeSettings(Request):
     )
     final_problems: int = Field(
         default=512, ge=8, le=10_000, description="such problems per dataset, for each finalist"
+    )
+    causal_lm: CausalLMSettings = Field(
+        default=CausalLMSettings(), description="how causal language models are measured; of no effect for TinyTitans"
     )
     barrier_points: int = Field(
         default=3,

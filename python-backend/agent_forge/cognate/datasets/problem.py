@@ -31,6 +31,9 @@ class Problem:
     prompt: str
     answer: str
     hints: tuple[tuple[int, str], ...] = ()
+    choices: tuple[str, ...] = ()
+    """Of a multiple choice: the answer is one of them. TinyTitans have to say it, causal language models to prefer it.
+    """
 
 
 class Dataset(Protocol):

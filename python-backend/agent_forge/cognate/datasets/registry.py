@@ -15,7 +15,7 @@ from .builtin import Builtin
 from .gym import PREFIX, check_gym, load_gym
 from .hub import hub_id, load_hub
 from .problem import Dataset, Split
-from .text import check_file, load_file, resolve_dataset_path
+from .text import WINDOW_CHARACTERS, check_file, load_file, resolve_dataset_path
 
 _BUILTINS: dict[str, tuple[Specialization, ModuleType]] = {
     "arithmetic": (Specialization.reasoning, arithmetic),
@@ -50,11 +50,13 @@ def dataset_infos() -> list[DatasetInfo]:
     return infos
 
 
-def check_datasets(choices: Sequence[DatasetChoice], roots: Sequence[Path]) -> None:
+def check_datasets(
+    choices: Sequence[DatasetChoice], roots: Sequence[Path], window_characters: int = WINDOW_CHARACTERS
+) -> None:
     """Checks the names, and the beginning of every file; fetches nothing from the hub. Raises InvalidSetting."""
     for index, (choice, path) in enumerate(_resolved(choices, roots)):
         if path is not None:
-            check_file(choice.name, path, f"datasets.{index}.name")
+            check_file(choice.name, path, f"datasets.{index}.name", window_characters)
 
 
 def _resolved(choices: Sequence[DatasetChoice], roots: Sequence[Path]) -> list[tuple[DatasetChoice, Path | None]]:
@@ -89,14 +91,19 @@ def check_tokenizer(tokenizer: Tokenizer, datasets: Sequence[str], difficulty: i
 
 
 def load_datasets(
-    choices: Sequence[DatasetChoice], difficulty: int, window: int, roots: Sequence[Path]
+    choices: Sequence[DatasetChoice],
+    difficulty: int,
+    window: int,
+    roots: Sequence[Path],
+    window_characters: int = WINDOW_CHARACTERS,
 ) -> list[Dataset]:
-    """In the order of `choices`. Raises InvalidSetting."""
+    """In the order of `choices`. window: of attention, which built-in problems are longer than; window_characters:
+    what plain text is cut into. Raises InvalidSetting."""
     loaded: list[Dataset] = []
     for index, (choice, path) in enumerate(_resolved(choices, roots)):
         field = f"datasets.{index}.name"
         if path is not None:
-            loaded.append(load_file(choice.name, path, field))
+            loaded.append(load_file(choice.name, path, field, window_characters))
         elif choice.name.startswith("hf:"):
             loaded.append(load_hub(choice.name, field))
         elif choice.name.startswith(PREFIX):

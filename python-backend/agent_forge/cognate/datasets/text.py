@@ -1,4 +1,4 @@
-"""Users' own text: JSONL of {prompt, answer}, or plain text cut into windows."""
+"""Users' own text: JSONL of {prompt, answer} or {prompt, choices, answer}, or plain text cut into windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ MAX_FILE_BYTES = 256 * 2**20
 CHECKED_BYTES = 2**20
 """As much of a file is read before a run is admitted: some milliseconds."""
 _SUFFIXES = (".jsonl", ".txt")
-_WINDOW_CHARACTERS = 240
+WINDOW_CHARACTERS = 240
+_COMPLETION = '{"prompt": "…", "answer": "…"}'
+_CHOICE = '{"prompt": "…", "choices": ["…", "…"], "answer": 0}, or the text of the right choice as answer'
 
 
 def resolve_dataset_path(name: str, roots: Sequence[Path], field: str = "datasets") -> Path:
@@ -63,12 +65,17 @@ def _digest(problem: Problem) -> bytes:
     return blake2b(f"{problem.prompt}\x1f{problem.answer}".encode(), digest_size=8).digest()
 
 
-def load_file(name: str, path: Path, field: str = "datasets") -> TextDataset:
-    """`path` as resolved before. Raises InvalidSetting naming the line that cannot be read."""
-    return text_dataset(name, _problems(name, path, path.read_bytes(), field), field)
+def load_file(
+    name: str, path: Path, field: str = "datasets", window_characters: int = WINDOW_CHARACTERS
+) -> TextDataset:
+    """`path` as resolved before; plain text is cut into windows of so many characters.
+
+    Raises InvalidSetting naming the line that cannot be read.
+    """
+    return text_dataset(name, _problems(name, path, path.read_bytes(), field, window_characters), field)
 
 
-def check_file(name: str, path: Path, field: str = "datasets") -> None:
+def check_file(name: str, path: Path, field: str = "datasets", window_characters: int = WINDOW_CHARACTERS) -> None:
     """As `load_file`, of the file's first MiB: an error further on shows when the run reads the whole file.
 
     Raises InvalidSetting.
@@ -76,15 +83,18 @@ def check_file(name: str, path: Path, field: str = "datasets") -> None:
     with path.open("rb") as file:
         head = file.read(CHECKED_BYTES + 1)
     if len(head) <= CHECKED_BYTES:
-        text_dataset(name, _problems(name, path, head, field), field)
+        text_dataset(name, _problems(name, path, head, field, window_characters), field)
         return
     # up to the last whole line; plain text of one endless line is cut anywhere
     cut = head.rfind(b"\n", 0, CHECKED_BYTES) + 1
     if cut or path.suffix == ".txt":
-        deque(_problems(name, path, head[: cut or CHECKED_BYTES], field, final=bool(cut)), maxlen=0)
+        beginning = head[: cut or CHECKED_BYTES]
+        deque(_problems(name, path, beginning, field, window_characters, final=bool(cut)), maxlen=0)
 
 
-def _problems(name: str, path: Path, content: bytes, field: str, *, final: bool = True) -> Iterable[Problem]:
+def _problems(
+    name: str, path: Path, content: bytes, field: str, window_characters: int, *, final: bool = True
+) -> Iterable[Problem]:
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(content, final)
     except UnicodeDecodeError as error:
@@ -93,7 +103,7 @@ def _problems(name: str, path: Path, content: bytes, field: str, *, final: bool 
         raise InvalidSetting(field, name, message, "UTF-8 text") from error
     # Some editors begin a file with a byte order mark.
     text = text.removeprefix("\ufeff")
-    return _rows(name, text, field) if path.suffix == ".jsonl" else _windows(text)
+    return _rows(name, text, field) if path.suffix == ".jsonl" else _windows(text, window_characters)
 
 
 def _rows(name: str, text: str, field: str) -> Iterable[Problem]:
@@ -105,22 +115,35 @@ def _rows(name: str, text: str, field: str) -> Iterable[Problem]:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InvalidSetting(field, name, f"is not JSON at line {number}: {error}") from error
-        prompt = row.get("prompt") if isinstance(row, dict) else None
-        answer = row.get("answer") if isinstance(row, dict) else None
-        if not (isinstance(prompt, str) and isinstance(answer, str) and prompt and answer):
-            raise InvalidSetting(
-                field, name, f"line {number} lacks text in `prompt` or `answer`", '{"prompt": "…", "answer": "…"}'
-            )
-        try:
-            f"{prompt}{answer}".encode()
-        except UnicodeEncodeError as error:
-            half = f"line {number} holds half of a surrogate pair, \\u{ord(error.object[error.start]):x}"
-            raise InvalidSetting(field, name, half, "Unicode text") from error
-        yield Problem(prompt, answer)
+        yield _problem(name, number, row, field)
 
 
-def _windows(text: str) -> Iterable[Problem]:
-    for start in range(0, len(text), _WINDOW_CHARACTERS):
-        window = text[start : start + _WINDOW_CHARACTERS]
+def _problem(name: str, number: int, row: object, field: str) -> Problem:
+    """Of one line's JSON."""
+    given = row if isinstance(row, dict) else {}
+    prompt, answer, choices = given.get("prompt"), given.get("answer"), given.get("choices", [])
+    if "choices" in given:
+        several = isinstance(choices, list) and len(choices) > 1 and all(isinstance(c, str) and c for c in choices)
+        if not several or len(set(choices)) < len(choices):
+            message = f"line {number} has no list of different texts in `choices`"
+            raise InvalidSetting(field, name, message, _CHOICE)
+        if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(choices):
+            answer = choices[answer]
+        if answer not in choices:
+            message = f"line {number} has an `answer` that is none of its {len(choices)} choices"
+            raise InvalidSetting(field, name, message, _CHOICE)
+    if not (isinstance(prompt, str) and isinstance(answer, str) and prompt and answer):
+        raise InvalidSetting(field, name, f"line {number} lacks text in `prompt` or `answer`", _COMPLETION)
+    try:
+        "".join([prompt, answer, *choices]).encode()
+    except UnicodeEncodeError as error:
+        half = f"line {number} holds half of a surrogate pair, \\u{ord(error.object[error.start]):x}"
+        raise InvalidSetting(field, name, half, "Unicode text") from error
+    return Problem(prompt, answer, choices=tuple(choices))
+
+
+def _windows(text: str, characters: int) -> Iterable[Problem]:
+    for start in range(0, len(text), characters):
+        window = text[start : start + characters]
         if len(window) > 1:
             yield Problem("", window)

@@ -1,0 +1,89 @@
+"""The problems of a run, as tokens, in the batches in which they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..cognate.datasets.problem import Dataset, Problem, Split
+from ..cognate.datasets.registry import load_datasets
+from ..cognate.draws import Draws
+from ..contract.cognate import DatasetChoice
+from .chat import Chat
+from .problems import Choice, Completion, Encoded, Passage, encode
+from .text import Text
+
+WINDOW_CHARACTERS = 1000
+"""What plain text is cut into: some hundred tokens."""
+_WINDOW = 32
+"""Built-in problems of `recall` are longer than so many characters: the shortest that they come in."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Problems of one kind, in places of their own among all that were asked for."""
+
+    places: tuple[int, ...]
+    problems: tuple[Encoded, ...]
+
+
+class Posed:
+    """Datasets with the tokenizer and the chat template that they are read by.
+
+    Raises InvalidSetting where a dataset cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[str],
+        difficulty: int,
+        text: Text,
+        chat: Chat | None,
+        limit: int,
+        roots: Sequence[Path],
+    ) -> None:
+        """limit: tokens that the model can read."""
+        self.names = tuple(datasets)
+        self._text, self._chat, self._limit = text, chat, limit
+        choices = [DatasetChoice(name=name) for name in datasets]
+        self._datasets: list[Dataset] = load_datasets(choices, difficulty, _WINDOW, roots, WINDOW_CHARACTERS)
+
+    def problems(self, split: Split, start: int, stop: int) -> list[list[Encoded]]:
+        """Problems start to stop of each dataset; smaller ones give what they have."""
+        return [self._encoded(one, one.problems(split, stop)[start:]) for one in self._datasets]
+
+    def drawn(self, seed: int, step: int, problems: int) -> list[list[Encoded]]:
+        """So many training problems of each dataset, by (seed, step)."""
+        found = []
+        for dataset in self._datasets:
+            draws = Draws("polish", seed, step, dataset.name)
+            found.append(self._encoded(dataset, [dataset.draw(draws, Split.train) for _ in range(problems)]))
+        return found
+
+    def _encoded(self, dataset: Dataset, problems: Sequence[Problem]) -> list[Encoded]:
+        if self._chat is not None:
+            problems = self._chat.asked(problems)
+        return [encode(one, self._text, self._limit, dataset.name) for one in problems]
+
+
+def batches(encoded: Sequence[Sequence[Encoded]], size: int) -> list[Batch]:
+    """Problems of one dataset and kind together, in order of their length, so that little is padding; passages alone.
+
+    A function of the problems: whoever poses the same ones reads the same batches.
+    """
+    found: list[Batch] = []
+    before = 0
+    for part in encoded:
+        for kind, most in ((Completion, size), (Choice, size), (Passage, 1)):
+            own = [place for place, one in enumerate(part) if isinstance(one, kind)]
+            own.sort(key=lambda place, part=part: (_length(part[place]), place))  # type: ignore[misc]
+            for first in range(0, len(own), most):
+                here = own[first : first + most]
+                found.append(Batch(tuple(before + place for place in here), tuple(part[place] for place in here)))
+        before += len(part)
+    return found
+
+
+def _length(problem: Encoded) -> int:
+    return len(problem.tokens) if isinstance(problem, Passage) else len(problem.prompt)
