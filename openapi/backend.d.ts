@@ -966,6 +966,8 @@ export interface components {
             modules_parameters: {
                 [key: string]: number;
             };
+            /** On Nodes */
+            on_nodes: components["schemas"]["OnNodes"][];
             resources: components["schemas"]["Resources"];
             /** Seconds */
             seconds: number | null;
@@ -1253,6 +1255,8 @@ export interface components {
             min_bytes: number;
             /** Min Parameters */
             min_parameters: number;
+            /** On Nodes */
+            on_nodes: components["schemas"]["OnNodes"][];
             resources: components["schemas"]["Resources"];
             /** Seconds */
             seconds: number | null;
@@ -2044,6 +2048,16 @@ export interface components {
             waited: number;
         };
         /**
+         * OnNodes
+         * @description A forecast for a cluster whose nodes are like this machine, and work on one child each.
+         */
+        OnNodes: {
+            /** Nodes */
+            nodes: number;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
          * ParetoPoint
          * @description A candidate that no other one beats in everything.
          */
@@ -2758,6 +2772,7 @@ export type ModelRegistered = components['schemas']['ModelRegistered'];
 export type ModelVerified = components['schemas']['ModelVerified'];
 export type ModuleParameters = components['schemas']['ModuleParameters'];
 export type NodeTime = components['schemas']['NodeTime'];
+export type OnNodes = components['schemas']['OnNodes'];
 export type ParetoPoint = components['schemas']['ParetoPoint'];
 export type PathPoint = components['schemas']['PathPoint'];
 export type Pipeline = components['schemas']['Pipeline'];

@@ -1099,6 +1099,8 @@ export interface components {
             modules_parameters: {
                 [key: string]: number;
             };
+            /** On Nodes */
+            on_nodes: components["schemas"]["OnNodes"][];
             resources: components["schemas"]["Resources"];
             /** Seconds */
             seconds: number | null;
@@ -1401,6 +1403,8 @@ export interface components {
             min_bytes: number;
             /** Min Parameters */
             min_parameters: number;
+            /** On Nodes */
+            on_nodes: components["schemas"]["OnNodes"][];
             resources: components["schemas"]["Resources"];
             /** Seconds */
             seconds: number | null;
@@ -2242,6 +2246,16 @@ export interface components {
             name: string;
             /** Waited */
             waited: number;
+        };
+        /**
+         * OnNodes
+         * @description A forecast for a cluster whose nodes are like this machine, and work on one child each.
+         */
+        OnNodes: {
+            /** Nodes */
+            nodes: number;
+            /** Seconds */
+            seconds: number;
         };
         /**
          * ParetoPoint
@@ -3283,6 +3297,7 @@ export type ModelsSnapshot = components['schemas']['ModelsSnapshot'];
 export type ModelVerified = components['schemas']['ModelVerified'];
 export type ModuleParameters = components['schemas']['ModuleParameters'];
 export type NodeTime = components['schemas']['NodeTime'];
+export type OnNodes = components['schemas']['OnNodes'];
 export type ParetoPoint = components['schemas']['ParetoPoint'];
 export type PathPoint = components['schemas']['PathPoint'];
 export type Pipeline = components['schemas']['Pipeline'];

@@ -13,8 +13,8 @@ from typing import Any
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from agent_forge.cognate.bench import TrainingBench
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
-from agent_forge.cognate.phase import TrainingBench
 from agent_forge.cognate.presets import architecture, filled
 from agent_forge.contract.cognate import CognateConfig
 

@@ -37,6 +37,9 @@ class FolderJob:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder
 
+    def kept_files(self) -> Path:
+        return self.scratch() / "kept"
+
     def poll(self) -> None:
         pass
 

@@ -24,10 +24,10 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from agent_forge.cognate.bench import TrainingBench
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.model import TinyTitanModel
-from agent_forge.cognate.phase import TrainingBench
 from agent_forge.cognate.plan import stages
 from agent_forge.cognate.presets import architecture, resolve
 from agent_forge.cognate.training import Trainer, multiplies_bf16

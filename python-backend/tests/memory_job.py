@@ -116,7 +116,12 @@ class MemoryJob:
             self.models[model_id] = (model, own)
         return self.models[model_id][0]
 
+    def kept_files(self) -> Path:
+        return self.scratch() / "kept"
+
     def register_file(self, draft: ModelDraft, path: Path) -> Model:
+        if f"{self.run_id}.{draft.name}" in self.models:
+            return self.models[f"{self.run_id}.{draft.name}"][0]
         model = self.register(draft, load_file(path))
         path.unlink()
         return model

@@ -27,6 +27,7 @@ export type EvoMergeForecast = S['EvoMergeForecast'];
 export type PipelineConfig = S['PipelineConfig'];
 export type Resources = S['Resources'];
 export type SecondsFrom = CognateForecast['seconds_from'];
+export type OnNodes = CognateForecast['on_nodes'];
 export type Preset = S['Preset'];
 export type Verification = S['Verification'];
 export type Prediction = S['Prediction'];

@@ -66,7 +66,12 @@ function Plan({ plan }: { plan: CognateForecast }) {
           {bytes(plan.total_bytes)}
         </Fact>
         <Fact label="Training">{count(plan.steps)} steps</Fact>
-        <ResourceFacts seconds={plan.seconds} from={plan.seconds_from} resources={plan.resources} />
+        <ResourceFacts
+          seconds={plan.seconds}
+          from={plan.seconds_from}
+          onNodes={plan.on_nodes}
+          resources={plan.resources}
+        />
       </Facts>
       <Shortage resources={plan.resources} />
       <details>

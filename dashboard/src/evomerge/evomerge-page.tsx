@@ -99,7 +99,12 @@ function Plan({ plan }: { plan: EvoMergeForecast }) {
         <Fact label="File each" note={min_bytes === max_bytes ? undefined : `to ${bytes(max_bytes)}`}>
           {bytes(min_bytes)}
         </Fact>
-        <ResourceFacts seconds={plan.seconds} from={plan.seconds_from} resources={plan.resources} />
+        <ResourceFacts
+          seconds={plan.seconds}
+          from={plan.seconds_from}
+          onNodes={plan.on_nodes}
+          resources={plan.resources}
+        />
       </Facts>
       <Shortage resources={plan.resources} />
     </>

@@ -1,5 +1,5 @@
 import { Text } from '@mantine/core';
-import type { Resources, SecondsFrom } from '../api/schema.ts';
+import type { OnNodes, Resources, SecondsFrom } from '../api/schema.ts';
 import { bytes } from '../format/number.ts';
 import { roughly } from '../format/time.ts';
 import { Fact } from '../shell/fact.tsx';
@@ -7,6 +7,8 @@ import { Fact } from '../shell/fact.tsx';
 interface ResourceFactsProps {
   seconds: number | null;
   from: SecondsFrom;
+  /** The same on a cluster. */
+  onNodes: OnNodes;
   resources: Resources;
 }
 
@@ -17,13 +19,21 @@ const BASES: Record<NonNullable<SecondsFrom>, string> = {
 };
 
 /** Time, disk and memory that a plan needs, beside what this machine has. */
-export function ResourceFacts({ seconds, from, resources }: ResourceFactsProps) {
+export function ResourceFacts({ seconds, from, onNodes, resources }: ResourceFactsProps) {
   const { disk_needed, disk_free, memory_needed, memory_free } = resources;
   return (
     <>
       <Fact label="Time" note={from === null ? 'this machine was not measured yet' : BASES[from]}>
         {seconds === null ? 'not known yet' : `≈ ${roughly(seconds)}`}
       </Fact>
+      {onNodes.length > 0 && (
+        <Fact label="On a cluster" note="of machines like this one, with the executor `ray`">
+          {onNodes
+            .filter(({ nodes }) => nodes > 1)
+            .map((one) => `${one.nodes} nodes ≈ ${roughly(one.seconds)}`)
+            .join(', ')}
+        </Fact>
+      )}
       <Fact label="Disk" note={`${bytes(disk_free)} free`} tone={disk_needed > disk_free ? 'bad' : undefined}>
         {bytes(disk_needed)}
       </Fact>

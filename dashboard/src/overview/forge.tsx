@@ -189,6 +189,14 @@ export function Forge({ busy }: { busy: boolean }) {
               <ResourceFacts
                 seconds={total}
                 from={from}
+                onNodes={
+                  total === null
+                    ? []
+                    : plan.cognate.on_nodes.map(({ nodes, seconds }, index) => ({
+                        nodes,
+                        seconds: seconds + (plan.evomerge?.on_nodes[index]?.seconds ?? 0),
+                      }))
+                }
                 resources={{
                   disk_needed:
                     plan.cognate.resources.disk_needed + (plan.evomerge?.resources.disk_needed ?? 0),

@@ -4,55 +4,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..contract.architecture import TinyTitan
-from ..contract.cognate import CognateConfig, Specialization, TrainingEvaluation, TrainingStep
-from ..contract.errors import NotMeasurable
-from ..contract.job import Job
+from ..contract.cognate import CognateConfig
+from ..contract.job import Job, ModelDraft
 from ..contract.model import Model
 from ..contract.recipe import Leaf, TrainingOrigin
+from ..execution.executor import Executor
+from ..execution.in_process import InProcess
+from .bench import TrainingBench
 from .creation import create, plain_seconds
-from .datasets.registry import load_datasets
-from .evaluation import Evaluator, ProblemSet
 from .initialization import draw_all
-from .mixture import Mixture, foreign, mean_lengths, problem_shares, shares
 from .plan import Drafts, Stage, stages
-from .presets import DEFAULTS, architecture, filled, resolve
+from .presets import architecture, resolve
+from .resources import training_bytes
 from .scoring import Evaluation
-from .tokenizer import load_tokenizer
-from .training import FROM_SCRATCH, SPECIALISING, Trainer
+from .specialists import Specialist, shared, worked_on
+from .stage import Checkpointed, Evaluated, Item, Saved, Stepped, Told, Trained, trained
+
+Checkpoint = tuple[dict[str, Tensor], dict[str, Any]]
 
 
-@dataclass
-class Clock:
-    """Training time of a stage without interruptions, and what was measured since the last evaluation."""
+def run(
+    config: CognateConfig, job: Job, *, dataset_roots: Sequence[Path] = (), executor: Executor | None = None
+) -> None:
+    """Run or resume.
 
-    elapsed: float = 0.0
-    loss_sum: float = 0.0
-    steps: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-
-    def step(self, loss: float, tokens: int, seconds: float) -> None:
-        self.elapsed += seconds
-        self.loss_sum += loss
-        self.steps += 1
-        self.tokens += tokens
-        self.seconds += seconds
-
-    def clear(self) -> None:
-        self.loss_sum, self.steps, self.tokens, self.seconds = 0.0, 0, 0, 0.0
-
-
-def run(config: CognateConfig, job: Job, *, dataset_roots: Sequence[Path] = ()) -> None:
-    """Run or resume. Raises InvalidSetting where a dataset, tokenizer or device cannot be used, and TrainingDiverged
-    where a loss, a gradient or a held-out score is not finite any more."""
+    executor: where specialists are trained, at once where it can; None: in this process. Raises InvalidSetting where a
+    dataset, tokenizer or device cannot be used, and TrainingDiverged where a loss, a gradient or a held-out score is
+    not finite any more.
+    """
     config = resolve(config)
     arch = architecture(config)
     drafts = Drafts(job.run_id, job.created_at, config, arch)
@@ -60,7 +46,7 @@ def run(config: CognateConfig, job: Job, *, dataset_roots: Sequence[Path] = ()) 
     if not any(stage.steps for stage in plan):
         _create(plan, drafts, job)
     else:
-        _Training(config, arch, job, drafts, plan, dataset_roots).run()
+        _Training(config, arch, job, drafts, plan, dataset_roots, executor or InProcess()).run()
 
 
 def replay(
@@ -79,12 +65,6 @@ def replay(
     return trainer.tensors()
 
 
-def device_of(config: CognateConfig) -> torch.device:
-    if config.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(config.device)
-
-
 def _create(plan: list[Stage], drafts: Drafts, job: Job) -> None:
     start = time.perf_counter()
     models = create(plan, drafts, job)
@@ -98,52 +78,8 @@ def _create(plan: list[Stage], drafts: Drafts, job: Job) -> None:
     job.log(f"created {len(models)} models of {models[0].parameters:,} parameters in {seconds:.2f} s{beside}")
 
 
-class TrainingBench:
-    """What all stages of a run share, loaded once."""
-
-    def __init__(self, config: CognateConfig, arch: TinyTitan, roots: Sequence[Path]) -> None:
-        self.config = config
-        self.arch = arch
-        self.device = device_of(config)
-        self._tokenizer = load_tokenizer(config.tokenizer, arch.vocab_size, roots)
-        self._datasets = load_datasets(config.datasets, config.difficulty, arch.window, roots)
-        self._max_length = DEFAULTS[config.preset].max_length
-        self._lengths = mean_lengths(self._datasets, self._tokenizer, self._max_length)
-
-    def trainer(self, stage: Stage, tensors: Mapping[str, Tensor]) -> Trainer:
-        """`tensors`: of the foundation, for what specialises from one."""
-        config = self.config
-        specialises = stage.specialization is not None and bool(config.foundation_steps)
-        rehearses = specialises and config.rehearsal == "distillation"
-        return Trainer(
-            self.arch,
-            tensors,
-            config,
-            self.mixture(stage.specialization, rehearses=rehearses),
-            stage=stage.name,
-            seed=stage.seed,
-            total_steps=stage.steps,
-            device=self.device,
-            ponder_cost=stage.ponder_cost,
-            regime=SPECIALISING if specialises else FROM_SCRATCH,
-            teacher=tensors if rehearses else None,
-        )
-
-    def mixture(self, family: Specialization | None, *, rehearses: bool) -> Mixture:
-        config = self.config
-        wanted = shares(self._datasets, [choice.weight for choice in config.datasets], family, config.own_share)
-        return Mixture(
-            self._datasets,
-            problem_shares(wanted, self._lengths),
-            self._tokenizer,
-            filled(config.batch_tokens),
-            self._max_length,
-            foreign(self._datasets, family) if rehearses else (),
-        )
-
-
 class _Training:
-    """A run with gradient steps: the stages one after the other, resumable at every checkpoint."""
+    """A run with gradient steps, resumable at every checkpoint."""
 
     def __init__(
         self,
@@ -153,19 +89,12 @@ class _Training:
         drafts: Drafts,
         plan: list[Stage],
         roots: Sequence[Path],
+        executor: Executor,
     ) -> None:
-        self._config = config
-        self._arch = arch
-        self._job = job
-        self._drafts = drafts
-        self._plan = plan
+        self._config, self._arch, self._job, self._drafts, self._plan = config, arch, job, drafts, plan
+        self._executor = executor
         self._bench = TrainingBench(config, arch, roots)
-        chosen = ProblemSet(
-            tuple(c.name for c in config.datasets), config.difficulty, config.eval_problems, config.tokenizer
-        )
-        self._evaluator = Evaluator(
-            arch, chosen, chosen, roots=roots, device=self._bench.device, precision=config.precision
-        )
+        self._evaluator = self._bench.evaluator()
         self._total = sum(stage.steps for stage in plan)
         self._foundation: Model | None = None
 
@@ -175,123 +104,116 @@ class _Training:
         if saved is not None:
             start = int(saved[1]["stage_index"])
             if saved[1]["foundation_id"] is not None:
-                self._foundation = self._job.load_model(saved[1]["foundation_id"])[0]
+                self._found(self._job.load_model(saved[1]["foundation_id"])[0])
         for index in range(start, len(self._plan)):
-            model = self._stage(index, saved if index == start else None)
+            own = saved if index == start and saved is not None and saved[1]["trainer"] is not None else None
+            if self._plan[index].specialization is not None and self._at_once(len(self._plan) - index):
+                self._together(index, own)
+                return
+            model = self._stage(index, own)
             if self._plan[index].specialization is None:
-                self._foundation = model
+                self._found(model)
 
-    def _stage(self, index: int, saved: tuple[dict[str, Tensor], dict[str, Any]] | None) -> Model:
-        stage = self._plan[index]
-        trainer = self._bench.trainer(stage, self._initial(stage))
-        clock = Clock()
-        if saved is not None and saved[1]["trainer"] is not None:
-            tensors, state = saved
-            trainer.import_state(tensors, state["trainer"])
-            clock = Clock(**state["clock"])
-            self._job.log(f"{stage.name}: resumed at step {trainer.steps} of {stage.steps}")
-        else:
-            self._job.log(f"{stage.name}: {stage.steps} steps with seed {stage.seed}")
-        scores = self._evaluate(stage, trainer, clock) if trainer.steps == 0 else None
-        eval_interval, checkpoint_interval = filled(self._config.eval_interval), self._config.checkpoint_interval
-        while trainer.steps < stage.steps:
-            self._job.poll()
-            self._step(index, trainer, clock)
-            last = trainer.steps == stage.steps
-            if last or trainer.steps % eval_interval == 0:
-                scores = self._evaluate(stage, trainer, clock)
-            if not last and trainer.steps % checkpoint_interval == 0:
-                self._checkpoint(index, trainer, clock)
-        return self._register(index, stage, trainer, scores or self._evaluate(stage, trainer, clock))
+    def _found(self, model: Model) -> None:
+        self._foundation = model
+        self._bench.foundation = self._job.load_model(model.id)[1]
 
-    def _initial(self, stage: Stage) -> dict[str, Tensor]:
-        if self._foundation is None:
-            return draw_all(self._arch, stage.seed)
-        return self._job.load_model(self._foundation.id)[1]
-
-    def _step(self, index: int, trainer: Trainer, clock: Clock) -> None:
-        start = time.perf_counter()
-        result = trainer.step()
-        seconds = time.perf_counter() - start
-        clock.step(result.loss, result.tokens, seconds)
-        self._job.timing("train", seconds)
-        stage = self._plan[index]
-        self._job.step(
-            TrainingStep(
-                run_id=self._job.run_id,
-                stage=stage.name,
-                step=trainer.steps,
-                total_steps=stage.steps,
-                loss=result.loss,
-                ponder=result.ponder,
-                learning_rate=result.learning_rate,
-                gradient_norm=result.gradient_norm,
-                tokens_per_second=result.tokens / seconds,
+    def _at_once(self, left: int) -> bool:
+        if left < 2 or self._executor.places < 2:
+            return False
+        if not self._executor.files_shared:
+            self._job.log(
+                "specialists train one after the other: a node does not see the models directory, where they keep "
+                "their checkpoints; mount it there under the same path",
+                "warning",
             )
-        )
-        done = sum(earlier.steps for earlier in self._plan[:index]) + trainer.steps
-        self._job.progress(done, self._total, "steps", stage.name)
+        return self._executor.files_shared
 
-    def _evaluate(self, stage: Stage, trainer: Trainer, clock: Clock) -> Evaluation:
+    def _stage(self, index: int, saved: Saved | None) -> Model:
+        """In this process."""
+        stage, end = self._plan[index], None
+        done = sum(earlier.steps for earlier in self._plan[:index])
+        trainer = self._bench.trainer(stage, self._bench.initial(stage))
+        for item in trained(self._job.run_id, stage, self._config, trainer, self._evaluator, saved, self._job.poll):
+            match item:
+                case Checkpointed(tensors, state):
+                    self._checkpoint(index, tensors, state)
+                case Trained():
+                    end = item
+                case _:
+                    self._take(item)
+                    if isinstance(item, Stepped):
+                        self._job.progress(done + item.step.step, self._total, "steps", stage.name)
+        assert end is not None  # noqa: S101 - what a stage ends with
         start = time.perf_counter()
-        try:
-            found = self._evaluator.evaluate(trainer.tensors(), "heldout")
-        except NotMeasurable as error:
-            raise trainer.diverged(trainer.steps, str(error)) from error
-        self._job.timing("evaluate", time.perf_counter() - start)
-        self._job.evaluated(
-            TrainingEvaluation(
-                run_id=self._job.run_id,
-                stage=stage.name,
-                step=trainer.steps,
-                total_steps=stage.steps,
-                train_loss=clock.loss_sum / clock.steps if clock.steps else None,
-                tasks=found.tasks,
-                mean_depth=found.mean_depth,
-                tokens_per_second=clock.tokens / clock.seconds if clock.seconds else None,
-                elapsed_seconds=clock.elapsed,
-            )
-        )
-        clock.clear()
-        return found
+        model = self._job.register(self._draft(stage, end.scores), end.tensors)
+        if index + 1 < len(self._plan):
+            # it starts the next stage, so that this one is never run again
+            foundation = model if stage.specialization is None else self._foundation
+            self._job.save_checkpoint({}, _begun(index + 1, foundation))
+        self._job.timing("io", time.perf_counter() - start)
+        self._tell(stage, model, end.scores)
+        return model
 
-    def _checkpoint(self, index: int, trainer: Trainer, clock: Clock) -> None:
+    def _together(self, first: int, saved: Saved | None) -> None:
+        """All that are left, wherever the executor puts them; registered in the order of the plan."""
+        directory = self._job.kept_files()
+        children = [Specialist(self._job.run_id, stage, directory / stage.name) for stage in self._plan[first:]]
+        if saved is not None and children[0].kept() is None and children[0].finished() is None:
+            children[0].keep(saved)
+        done = {child.name: child.stage.steps if child.finished() else 0 for child in children}
+        before = sum(stage.steps for stage in self._plan[:first])
+        digest, file = None, None
+        if self._foundation is not None:
+            digest, file = self._foundation.digest, self._job.model_file(self._foundation.id)
+        everything = shared(self._bench, digest, file, training_bytes(self._config, self._arch))
+        arrivals = self._executor.arrivals(worked_on, everything, children, self._job.poll)
+        with closing(arrivals):
+            for index, item in arrivals:
+                self._take(item)
+                if isinstance(item, Stepped):
+                    done[children[index].name] = item.step.step
+                    stage = f"{len(children)} specialists"
+                    self._job.progress(before + sum(done.values()), self._total, "steps", stage)
+        for child in children:
+            scores = child.finished()
+            assert scores is not None  # noqa: S101 - its task has ended
+            start = time.perf_counter()
+            model = self._job.register_file(self._draft(child.stage, scores), child.model)
+            self._job.timing("io", time.perf_counter() - start)
+            self._tell(child.stage, model, scores)
+
+    def _take(self, item: Item) -> None:
+        match item:
+            case Told(message):
+                self._job.log(message)
+            case Stepped(step, seconds):
+                self._job.timing("train", seconds)
+                self._job.step(step)
+            case Evaluated(evaluation, seconds):
+                self._job.timing("evaluate", seconds)
+                self._job.evaluated(evaluation)
+
+    def _checkpoint(self, index: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         start = time.perf_counter()
-        tensors, state = trainer.export_state()
-        self._job.save_checkpoint(
-            tensors,
-            {
-                "stage_index": index,
-                "foundation_id": None if self._foundation is None else self._foundation.id,
-                "trainer": state,
-                "clock": asdict(clock),
-            },
-        )
+        self._job.save_checkpoint(tensors, {**_begun(index, self._foundation), **state})
         self._job.timing("io", time.perf_counter() - start)
 
-    def _register(self, index: int, stage: Stage, trainer: Trainer, scores: Evaluation) -> Model:
-        """The finished model, and a checkpoint that starts the next stage, so that this one is never run again."""
-        start = time.perf_counter()
+    def _draft(self, stage: Stage, scores: Evaluation) -> ModelDraft:
         initial = None
         if self._foundation is not None:
             initial = Leaf(model_id=self._foundation.id, digest=self._foundation.digest)
-        cpu = {name: tensor.cpu() for name, tensor in trainer.tensors().items()}
-        model = self._job.register(self._drafts.draft(stage, initial, metrics(scores)), cpu)
-        if index + 1 < len(self._plan):
-            foundation = model if stage.specialization is None else self._foundation
-            self._job.save_checkpoint(
-                {},
-                {
-                    "stage_index": index + 1,
-                    "foundation_id": None if foundation is None else foundation.id,
-                    "trainer": None,
-                    "clock": None,
-                },
-            )
-        self._job.timing("io", time.perf_counter() - start)
+        return self._drafts.draft(stage, initial, metrics(scores))
+
+    def _tell(self, stage: Stage, model: Model, scores: Evaluation) -> None:
         accuracies = ", ".join(f"{task.dataset} {task.accuracy:.2f}" for task in scores.tasks)
         self._job.log(f"{stage.name}: registered {model.name}; held-out accuracy {accuracies}")
-        return model
+
+
+def _begun(index: int, foundation: Model | None) -> dict[str, Any]:
+    """State of a checkpoint at the start of a stage."""
+    foundation_id = None if foundation is None else foundation.id
+    return {"stage_index": index, "foundation_id": foundation_id, "trainer": None, "clock": None}
 
 
 def metrics(scores: Evaluation) -> dict[str, float]:

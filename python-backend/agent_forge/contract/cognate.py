@@ -206,6 +206,13 @@ SecondsFrom = Literal["runs", "machine"]
 """What a forecast of time is made from: timed runs of the preset here, or no more than the machine's measured rates."""
 
 
+class OnNodes(Resource):
+    """A forecast for a cluster whose nodes are like this machine, and work on one child each."""
+
+    nodes: Count
+    seconds: float
+
+
 class CognateForecast(Resource):
     config: CognateConfig
     """The configuration with every default filled in."""
@@ -217,4 +224,6 @@ class CognateForecast(Resource):
     seconds: float | None
     """Expected time, an estimate; null before the first measurement of this machine."""
     seconds_from: SecondsFrom | None
+    on_nodes: list[OnNodes]
+    """The same for 1, 2, 4 and 8 nodes; empty where `seconds` is null."""
     resources: Resources

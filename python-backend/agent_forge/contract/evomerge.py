@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field
 
 from .base import Count, Digest, Flag, Request, Resource, Seed, Unit
-from .cognate import DatasetChoice, Resources, SecondsFrom
+from .cognate import DatasetChoice, OnNodes, Resources, SecondsFrom
 from .fault import Fault
 from .recipe import Recipe
 
@@ -268,4 +268,6 @@ class EvoMergeForecast(Resource):
     max_bytes: Count
     seconds: float | None
     seconds_from: SecondsFrom | None
+    on_nodes: list[OnNodes]
+    """The same for 1, 2, 4 and 8 nodes; empty where `seconds` is null."""
     resources: Resources

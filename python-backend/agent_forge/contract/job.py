@@ -50,6 +50,10 @@ class Job(Protocol):
     def scratch(self) -> Path:
         """A directory for unfinished files on the models' file system, emptied when the run ends."""
 
+    def kept_files(self) -> Path:
+        """A directory on the models' file system for files that a resumed run goes on from; it is deleted when the run
+        has succeeded."""
+
     def poll(self) -> None:
         """Call at least once a step or a child. Raises `Paused` or `Cancelled`."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-PROCESS_BYTES = 450 * 1024**2
-"""Resident memory of a process with torch loaded and no model, measured."""
+from ..execution.resources import PROCESS_BYTES
+
 MODELS_AT_WORK = 4
 """Models that one merge and one evaluation hold, besides those that all candidates of a run share."""
 

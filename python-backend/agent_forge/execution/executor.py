@@ -62,6 +62,9 @@ class Shared(Generic[Context]):
     """Bytes that one child needs, its process included."""
     device: str = "cpu"
     """`cuda`: one GPU a child."""
+    resumes: bool = False
+    """Whether a child that begins again, since its node is gone, goes on from what it has kept; else it gives the same
+    items once more, of which those that were there are left out."""
 
 
 class Stream(Protocol[Item_co]):
@@ -84,6 +87,10 @@ class Executor(Protocol):
     @property
     def places(self) -> int:
         """Children that can be worked on at once."""
+
+    @property
+    def files_shared(self) -> bool:
+        """Whether children see the files of this machine, under the same paths."""
 
     def map(
         self,

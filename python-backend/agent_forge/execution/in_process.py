@@ -46,6 +46,7 @@ class InProcess:
     """Implements `executor.Executor`."""
 
     places = 1
+    files_shared = True
 
     def map(
         self,
@@ -80,4 +81,5 @@ class InProcess:
         for index, child in enumerate(children):
             with closing(task(shared.here, child)) as work:
                 for item in work:
+                    poll()
                     yield index, item

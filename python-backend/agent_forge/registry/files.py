@@ -13,6 +13,7 @@ from .errors import BadNameError, FileMissingError, NoSpaceError
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 _SCRATCH = ".scratch"
 _EXPORTS = ".exports"
+_TASKS = ".tasks"
 
 
 class ModelFiles:
@@ -25,6 +26,8 @@ class ModelFiles:
         self._reserve_bytes = reserve_bytes
         self.scratch = self.root / _SCRATCH
         self.exports = self.root / _EXPORTS
+        self.tasks = self.root / _TASKS
+        """By run: what its tasks keep, on whichever node they run."""
         for directory in (self.scratch, self.exports):
             directory.mkdir(exist_ok=True)
 

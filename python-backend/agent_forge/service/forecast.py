@@ -10,17 +10,20 @@ from sqlalchemy import Connection
 
 from ..cognate.flops import flops_per_token, step_flops
 from ..cognate.presets import architecture, total_steps
+from ..cognate.resources import training_bytes
 from ..contract.architecture import Preset, TinyTitan, parameter_count, parameter_table, tensor_shapes
 from ..contract.cognate import CognateConfig, CognateForecast, Resources, SecondsFrom, SizeForecast
 from ..contract.evomerge import EvoMergeForecast, EvoMergeSettings
 from ..contract.run import PipelineConfig, PipelineForecast
 from ..contract.system import Calibration
 from ..evomerge.recipe.alignment import aligns
-from ..evomerge.resources import MODELS_AT_WORK, PROCESS_BYTES
+from ..evomerge.resources import MODELS_AT_WORK
+from ..execution.resources import PROCESS_BYTES
 from ..registry.architecture import forecast_bytes
 from ..settings import Settings
 from ..store import rates
 from ..store.rates import Part
+from .scaling import on_nodes
 
 Expected = tuple[float, SecondsFrom] | tuple[None, None]
 """Seconds, and what the estimate rests on."""
@@ -61,12 +64,9 @@ def cognate(
     # A checkpoint holds weights and both optimizers' moments, and there are two while one replaces the other.
     checkpoints = 2 * 3 * size if steps else 0
     disk = len(models) * size * len(config.formats) + checkpoints
-    # Weights, gradients, two moments, a copy for the checkpoint; activations of one step in float32.
-    activations = (
-        (config.batch_tokens or 0) * (arch.n_layers * (10 * arch.d_model + 2 * arch.d_ff) + arch.vocab_size) * 4
-    )
-    memory = PROCESS_BYTES + (5 * size + activations if steps else 2 * size)
+    memory = training_bytes(config, arch) if steps else PROCESS_BYTES + 2 * size
     seconds, seconds_from = _training_seconds(connection, config, arch, calibration)
+    share = len(config.specializations) * (config.train_steps or 0) / steps if steps else 0.0
     return CognateForecast(
         config=config,
         models=models,
@@ -76,6 +76,7 @@ def cognate(
         steps=steps,
         seconds=seconds,
         seconds_from=seconds_from,
+        on_nodes=[] if seconds is None else on_nodes(seconds, share * seconds, len(config.specializations), 1),
         resources=resources(settings, disk, memory),
     )
 
@@ -102,6 +103,8 @@ def evomerge(
     memory = PROCESS_BYTES + (2 * len(parents) + copies + 1 + config.population + MODELS_AT_WORK) * size
     units = rates.breeding_units(config, datasets, len(parents), candidates, aligned=copies > 0)
     seconds, seconds_from = _breeding_seconds(connection, arch, units, calibration)
+    alone = units | {Part.merge: 0.0, Part.evaluate: 0.0}
+    bred = (seconds or 0.0) - (_breeding_seconds(connection, arch, alone, calibration)[0] or 0.0)
     return EvoMergeForecast(
         settings=EvoMergeSettings.model_validate(config.model_dump(include=set(EvoMergeSettings.model_fields))),
         candidates=candidates,
@@ -111,6 +114,7 @@ def evomerge(
         max_bytes=size,
         seconds=seconds,
         seconds_from=seconds_from,
+        on_nodes=[] if seconds is None else on_nodes(seconds, bred, config.population, config.generations),
         resources=resources(settings, disk, memory),
     )
 

@@ -66,6 +66,7 @@ class DatabaseJob:
         self.created_at: datetime = run.created_at
         self._database, self._lease, self._files = database, lease, files
         self._directory, self._scratch = checkpoints / run.id, files.scratch / run.id
+        self._kept = files.tasks / run.id
         self._proving = Proving(files, database)
         self._versions = run.versions
         self._stop = stop
@@ -178,6 +179,10 @@ class DatabaseJob:
         self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch
 
+    def kept_files(self) -> Path:
+        self._kept.mkdir(parents=True, exist_ok=True)
+        return self._kept
+
     def register(self, draft: ModelDraft, tensors: Mapping[str, Tensor]) -> Model:
         return self._registered(draft) or self._store(draft, tensors)
 
@@ -229,6 +234,7 @@ class DatabaseJob:
         shutil.rmtree(self._scratch, ignore_errors=True)
         if checkpoints:
             shutil.rmtree(self._directory, ignore_errors=True)
+            shutil.rmtree(self._kept, ignore_errors=True)
 
     @contextmanager
     def _write(self) -> Iterator[Transaction]:

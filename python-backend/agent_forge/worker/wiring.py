@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from ..cognate import phase as cognate
+from ..cognate.bench import device_of
 from ..cognate.evaluation import Evaluator, ProblemSet
 from ..cognate.initialization import draw_all
-from ..cognate.phase import device_of
 from ..cognate.predict import predict
 from ..cognate.presets import filled
 from ..contract.architecture import TinyTitan
@@ -36,7 +36,7 @@ from .defaults import settled
 def work(run: Run, job: Job, settings: Settings, executor: Executor | None = None) -> None:
     """Do the run's work through its job. executor: where its children are worked on; None: in this process."""
     if run.cognate is not None:
-        cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots)
+        cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots, executor=executor)
     elif run.evomerge is not None:
         evomerge.run(run.evomerge, job, partial(make_evaluator, roots=settings.dataset_roots), executor)
     else:

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from agent_forge.cognate.batch import Encoded, collate
+from agent_forge.cognate.bench import TrainingBench
 from agent_forge.cognate.initialization import draw_all
-from agent_forge.cognate.phase import TrainingBench
 from agent_forge.cognate.presets import resolve
 from agent_forge.contract.architecture import ARCHITECTURES, Preset, TinyTitan
 from agent_forge.contract.cognate import CognateConfig

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from typing import Any, Generic, Protocol
 
 import ray
@@ -21,6 +22,8 @@ WAIT_SECONDS = 0.2
 """Between two polls while nothing comes."""
 LOOK_SECONDS = 1.0
 """Between two looks at the nodes."""
+LOST = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
+"""What ends a child for reasons that another node may not have."""
 CANCEL_SECONDS = 10.0
 """For a child to end by itself once it is cancelled; then its process is ended."""
 
@@ -34,8 +37,10 @@ class RunLog(Protocol):
 
 
 class _Stream(Generic[Item]):
-    def __init__(self, name: str, generator: Any, executor: RayExecutor) -> None:
-        self.name, self.generator, self._executor = name, generator, executor
+    def __init__(self, name: str, ask: Callable[[], Any], tries: int, executor: RayExecutor) -> None:
+        self.name, self._ask, self._executor = name, ask, executor
+        self.generator = ask()
+        self._tries = tries
         self.items: deque[Item] = deque()
         self.node_id: str | None = None
         self.asked = time.monotonic()
@@ -59,6 +64,14 @@ class _Stream(Generic[Item]):
             self._executor.pump()
         return self.items.popleft()
 
+    def again(self) -> bool:
+        """Ask once more for what was lost; False where that was done often enough."""
+        self._tries -= 1
+        if self._tries < 1 or self.closed:
+            return False
+        self.generator, self.asked = self._ask(), time.monotonic()
+        return True
+
     def close(self) -> None:
         self.items.clear()
         if not self.over and not self.closed:
@@ -81,6 +94,10 @@ class RayExecutor:
     @property
     def places(self) -> int:
         return self.cluster.places
+
+    @property
+    def files_shared(self) -> bool:
+        return self.cluster.files_shared
 
     def map(
         self,
@@ -150,10 +167,12 @@ class RayExecutor:
                 num_cpus=self.cluster.threads,
                 num_gpus=gpus,
                 memory=shared.memory,
-                max_retries=ATTEMPTS - 1,
+                # Ray's own retries leave out as many items as there were: right only where they are the same again
+                max_retries=0 if shared.resumes else ATTEMPTS - 1,
             )
             asked = ray.cloudpickle.dumps((task, child))
-            stream: _Stream[Item] = _Stream(child.name, ask.remote(key, order, asked), self)
+            tries = ATTEMPTS if shared.resumes else 1
+            stream: _Stream[Item] = _Stream(child.name, partial(ask.remote, key, order, asked), tries, self)
             self._open[stream.generator] = stream
             streams.append(stream)
         return streams
@@ -185,9 +204,10 @@ class RayExecutor:
         except ray.exceptions.RayTaskError as error:
             self._over(stream, error.cause if isinstance(error.cause, Exception) else error)
         except ray.exceptions.RayError as error:
-            self._over(
-                stream, TaskLost(f"{stream.name} was begun {ATTEMPTS} times and lost each time: {_short(error)}")
-            )
+            if isinstance(error, LOST) and self._again(stream):
+                return
+            lost = f"{stream.name} was begun {ATTEMPTS} times, and what worked on it ended each time: {_short(error)}"
+            self._over(stream, TaskLost(lost))
         else:
             self._take(stream, sent)
 
@@ -214,6 +234,15 @@ class RayExecutor:
             stream.error = error
         self._leave(stream)
         self._open.pop(stream.generator, None)
+
+    def _again(self, stream: _Stream[Any]) -> bool:
+        before = stream.generator
+        if not stream.again():
+            return False
+        del self._open[before]
+        self._open[stream.generator] = stream
+        self._log.log(f"{stream.name} begins again: what worked on it has ended", "warning")
+        return True
 
     def _leave(self, stream: _Stream[Any]) -> None:
         if stream.node_id is not None:
