@@ -215,6 +215,87 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Import
+         * @description Bring a folder. The same name again takes up what has come; the answer says which files are taken.
+         */
+        post: operations["createImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Import */
+        get: operations["getImport"];
+        put?: never;
+        post?: never;
+        /**
+         * Discard Import
+         * @description Forget the import and what has come of it.
+         */
+        delete: operations["discardImport"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{import_id}/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Send Import File
+         * @description A file of the import, or the rest of it, streamed to disk. What has come before a cut stays.
+         */
+        put: operations["sendImportFile"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{import_id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish Import
+         * @description All files are there: check them and make the model, in the background.
+         */
+        post: operations["finishImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/merge-methods": {
         parameters: {
             query?: never;
@@ -1581,6 +1662,22 @@ export interface components {
             memory?: number;
         };
         /**
+         * FolderSource
+         * @description A folder on the backend's machine, below one of `AGENT_FORGE_MODEL_ROOTS`: linked where the disk can do that.
+         */
+        FolderSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "folder";
+            /**
+             * Path
+             * @description absolute, or relative to one of the roots
+             */
+            path: string;
+        };
+        /**
          * Generation
          * @description Durable: a generation's summary. Unique by (run_id, index).
          */
@@ -1644,6 +1741,51 @@ export interface components {
             /** Status */
             status: string;
         };
+        /**
+         * HubSource
+         * @description A repository on the Hugging Face hub; what its cache on the backend's machine holds is not fetched again.
+         */
+        HubSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "hub";
+            /**
+             * Repository
+             * @description owner/name
+             */
+            repository: string;
+            /**
+             * Revision
+             * @description branch, tag or commit
+             * @default main
+             */
+            revision?: string;
+        };
+        /**
+         * ImportFault
+         * @description As in a problem document.
+         */
+        ImportFault: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /** Hint */
+            hint: string | null;
+        };
+        /** ImportFile */
+        ImportFile: {
+            /** Bytes */
+            bytes: number;
+            /** Left Out */
+            left_out: string | null;
+            /** Name */
+            name: string;
+            /** Received */
+            received: number;
+        };
         /** ImportOrigin */
         ImportOrigin: {
             /** Filename */
@@ -1653,6 +1795,21 @@ export interface components {
              * @enum {string}
              */
             kind: "imported";
+        };
+        /** ImportRequest */
+        ImportRequest: {
+            /**
+             * Base
+             * @description id of the model that an adapter (PEFT LoRA) is merged onto
+             */
+            base?: string | null;
+            /**
+             * Name
+             * @description of the model; the same name again takes up the same import
+             */
+            name: string;
+            /** Source */
+            source: components["schemas"]["UploadSource"] | components["schemas"]["FolderSource"] | components["schemas"]["HubSource"];
         };
         /**
          * Leaf
@@ -1866,6 +2023,8 @@ export interface components {
             digest: string;
             /** Files */
             files: components["schemas"]["ModelFile"][];
+            /** Folder */
+            folder: string | null;
             /** Id */
             id: string;
             kind: components["schemas"]["ModelKind"];
@@ -1884,6 +2043,7 @@ export interface components {
             /** Run Id */
             run_id: string | null;
             specialization: components["schemas"]["Specialization"] | null;
+            tokenizer: components["schemas"]["Tokenizer"] | null;
             /** Verified */
             verified: boolean | null;
             /** Verified At */
@@ -1929,6 +2089,8 @@ export interface components {
             digest: string;
             /** Files */
             files: components["schemas"]["ModelFile"][];
+            /** Folder */
+            folder: string | null;
             /** Id */
             id: string;
             kind: components["schemas"]["ModelKind"];
@@ -1953,6 +2115,7 @@ export interface components {
             /** Run Id */
             run_id: string | null;
             specialization: components["schemas"]["Specialization"] | null;
+            tokenizer: components["schemas"]["Tokenizer"] | null;
             /** Verified */
             verified: boolean | null;
             /** Verified At */
@@ -1972,9 +2135,35 @@ export interface components {
              * Format
              * @enum {string}
              */
-            format: "safetensors" | "pt";
+            format: "safetensors" | "pt" | "json" | "text" | "sentencepiece";
             /** Path */
             path: string;
+        };
+        /** ModelImport */
+        ModelImport: {
+            /** Checked Bytes */
+            checked_bytes: number;
+            /** Created At */
+            created_at: string;
+            fault: components["schemas"]["ImportFault"] | null;
+            /** Files */
+            files: components["schemas"]["ImportFile"][];
+            /** Id */
+            id: string;
+            /** Model Id */
+            model_id: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "upload" | "folder" | "hub";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "receiving" | "checking" | "succeeded" | "failed";
         };
         /**
          * ModelKind
@@ -2046,6 +2235,19 @@ export interface components {
             name: string;
             /** Waited */
             waited: number;
+        };
+        /**
+         * OfferedFile
+         * @description A file that the client has.
+         */
+        OfferedFile: {
+            /** Bytes */
+            bytes: number;
+            /**
+             * Name
+             * @description its path below the folder
+             */
+            name: string;
         };
         /**
          * OnNodes
@@ -2547,6 +2749,20 @@ export interface components {
              */
             window: number;
         };
+        /**
+         * Tokenizer
+         * @description What the tokenizer files of a causal LM hold, as the tokenizers library reads them.
+         */
+        Tokenizer: {
+            /** Chat Template */
+            chat_template: boolean;
+            /** Kind */
+            kind: string;
+            /** Sha256 */
+            sha256: string;
+            /** Tokens */
+            tokens: number | null;
+        };
         /** TrainingEvaluated */
         TrainingEvaluated: {
             /** Epoch */
@@ -2638,6 +2854,22 @@ export interface components {
             tokens_per_second: number;
             /** Total Steps */
             total_steps: number;
+        };
+        /**
+         * UploadSource
+         * @description The client sends the files, each by `PUT /v1/imports/{import_id}/files/{name}`, then `finish`.
+         */
+        UploadSource: {
+            /**
+             * Files
+             * @description all files of the folder
+             */
+            files: components["schemas"]["OfferedFile"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "upload";
         };
         /**
          * Verdict
@@ -2744,10 +2976,15 @@ export type FieldError = components['schemas']['FieldError'];
 export type Finalist = components['schemas']['Finalist'];
 export type Fitness = components['schemas']['Fitness'];
 export type FitnessWeights = components['schemas']['FitnessWeights'];
+export type FolderSource = components['schemas']['FolderSource'];
 export type Generation = components['schemas']['Generation'];
 export type GenerationCompleted = components['schemas']['GenerationCompleted'];
 export type Health = components['schemas']['Health'];
+export type HubSource = components['schemas']['HubSource'];
+export type ImportFault = components['schemas']['ImportFault'];
+export type ImportFile = components['schemas']['ImportFile'];
 export type ImportOrigin = components['schemas']['ImportOrigin'];
+export type ImportRequest = components['schemas']['ImportRequest'];
 export type Leaf = components['schemas']['Leaf'];
 export type Lineage = components['schemas']['Lineage'];
 export type LineageEdge = components['schemas']['LineageEdge'];
@@ -2766,12 +3003,14 @@ export type ModelDeleted = components['schemas']['ModelDeleted'];
 export type ModelDeletedPayload = components['schemas']['ModelDeletedPayload'];
 export type ModelDetail = components['schemas']['ModelDetail'];
 export type ModelFile = components['schemas']['ModelFile'];
+export type ModelImport = components['schemas']['ModelImport'];
 export type ModelKind = components['schemas']['ModelKind'];
 export type ModelPage = components['schemas']['ModelPage'];
 export type ModelRegistered = components['schemas']['ModelRegistered'];
 export type ModelVerified = components['schemas']['ModelVerified'];
 export type ModuleParameters = components['schemas']['ModuleParameters'];
 export type NodeTime = components['schemas']['NodeTime'];
+export type OfferedFile = components['schemas']['OfferedFile'];
 export type OnNodes = components['schemas']['OnNodes'];
 export type ParetoPoint = components['schemas']['ParetoPoint'];
 export type PathPoint = components['schemas']['PathPoint'];
@@ -2800,10 +3039,12 @@ export type System = components['schemas']['System'];
 export type TaskScore = components['schemas']['TaskScore'];
 export type Timings = components['schemas']['Timings'];
 export type TinyTitan = components['schemas']['TinyTitan'];
+export type Tokenizer = components['schemas']['Tokenizer'];
 export type TrainingEvaluated = components['schemas']['TrainingEvaluated'];
 export type TrainingEvaluation = components['schemas']['TrainingEvaluation'];
 export type TrainingOrigin = components['schemas']['TrainingOrigin'];
 export type TrainingStep = components['schemas']['TrainingStep'];
+export type UploadSource = components['schemas']['UploadSource'];
 export type Verdict = components['schemas']['Verdict'];
 export type Verification = components['schemas']['Verification'];
 export type VerifyRequest = components['schemas']['VerifyRequest'];
@@ -3380,6 +3621,334 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    createImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelImport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    getImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelImport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    discardImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    sendImportFile: {
+        parameters: {
+            query?: {
+                /** @description `received` of the file: where it goes on */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                import_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportFile"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    finishImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelImport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -174,6 +174,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import a model's folder, or take up the import of this name
+         * @description The answer says which of the offered files are taken, and how much of each has come already.
+         */
+        post: operations["createImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An import with what has come of each file */
+        get: operations["getImport"];
+        put?: never;
+        post?: never;
+        /** Forget an import and what has come of it */
+        delete: operations["discardImport"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Send a file of an import, or the rest of it
+         * @description Streamed to the backend's disk. What has come before a cut stays; `received` says where to go on.
+         */
+        put: operations["sendImportFile"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** All files are there; check them and make the model, in the background */
+        post: operations["finishImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/merge-methods": {
         parameters: {
             query?: never;
@@ -1729,6 +1804,22 @@ export interface components {
              */
             memory?: number;
         };
+        /**
+         * FolderSource
+         * @description A folder on the backend's machine, below one of `AGENT_FORGE_MODEL_ROOTS`: linked where the disk can do that.
+         */
+        FolderSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "folder";
+            /**
+             * Path
+             * @description absolute, or relative to one of the roots
+             */
+            path: string;
+        };
         GatewayStatus: {
             /**
              * @description `external`: it runs elsewhere (BACKEND_URL) and is not supervised
@@ -1811,7 +1902,52 @@ export interface components {
             /** Status */
             status: string;
         };
+        /**
+         * HubSource
+         * @description A repository on the Hugging Face hub; what its cache on the backend's machine holds is not fetched again.
+         */
+        HubSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "hub";
+            /**
+             * Repository
+             * @description owner/name
+             */
+            repository: string;
+            /**
+             * Revision
+             * @description branch, tag or commit
+             * @default main
+             */
+            revision?: string;
+        };
         Id: string;
+        /**
+         * ImportFault
+         * @description As in a problem document.
+         */
+        ImportFault: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /** Hint */
+            hint: string | null;
+        };
+        /** ImportFile */
+        ImportFile: {
+            /** Bytes */
+            bytes: number;
+            /** Left Out */
+            left_out: string | null;
+            /** Name */
+            name: string;
+            /** Received */
+            received: number;
+        };
         /** ImportOrigin */
         ImportOrigin: {
             /** Filename */
@@ -1821,6 +1957,21 @@ export interface components {
              * @enum {string}
              */
             kind: "imported";
+        };
+        /** ImportRequest */
+        ImportRequest: {
+            /**
+             * Base
+             * @description id of the model that an adapter (PEFT LoRA) is merged onto
+             */
+            base?: string | null;
+            /**
+             * Name
+             * @description of the model; the same name again takes up the same import
+             */
+            name: string;
+            /** Source */
+            source: components["schemas"]["UploadSource"] | components["schemas"]["FolderSource"] | components["schemas"]["HubSource"];
         };
         /**
          * Leaf
@@ -2058,6 +2209,8 @@ export interface components {
             digest: string;
             /** Files */
             files: components["schemas"]["ModelFile"][];
+            /** Folder */
+            folder: string | null;
             /** Id */
             id: string;
             kind: components["schemas"]["ModelKind"];
@@ -2076,6 +2229,7 @@ export interface components {
             /** Run Id */
             run_id: string | null;
             specialization: components["schemas"]["Specialization"] | null;
+            tokenizer: components["schemas"]["Tokenizer"] | null;
             /** Verified */
             verified: boolean | null;
             /** Verified At */
@@ -2121,6 +2275,8 @@ export interface components {
             digest: string;
             /** Files */
             files: components["schemas"]["ModelFile"][];
+            /** Folder */
+            folder: string | null;
             /** Id */
             id: string;
             kind: components["schemas"]["ModelKind"];
@@ -2145,6 +2301,7 @@ export interface components {
             /** Run Id */
             run_id: string | null;
             specialization: components["schemas"]["Specialization"] | null;
+            tokenizer: components["schemas"]["Tokenizer"] | null;
             /** Verified */
             verified: boolean | null;
             /** Verified At */
@@ -2165,9 +2322,35 @@ export interface components {
              * Format
              * @enum {string}
              */
-            format: "safetensors" | "pt";
+            format: "safetensors" | "pt" | "json" | "text" | "sentencepiece";
             /** Path */
             path: string;
+        };
+        /** ModelImport */
+        ModelImport: {
+            /** Checked Bytes */
+            checked_bytes: number;
+            /** Created At */
+            created_at: string;
+            fault: components["schemas"]["ImportFault"] | null;
+            /** Files */
+            files: components["schemas"]["ImportFile"][];
+            /** Id */
+            id: string;
+            /** Model Id */
+            model_id: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "upload" | "folder" | "hub";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "receiving" | "checking" | "succeeded" | "failed";
         };
         /**
          * ModelKind
@@ -2246,6 +2429,19 @@ export interface components {
             name: string;
             /** Waited */
             waited: number;
+        };
+        /**
+         * OfferedFile
+         * @description A file that the client has.
+         */
+        OfferedFile: {
+            /** Bytes */
+            bytes: number;
+            /**
+             * Name
+             * @description its path below the folder
+             */
+            name: string;
         };
         /**
          * OnNodes
@@ -2848,6 +3044,20 @@ export interface components {
              */
             window: number;
         };
+        /**
+         * Tokenizer
+         * @description What the tokenizer files of a causal LM hold, as the tokenizers library reads them.
+         */
+        Tokenizer: {
+            /** Chat Template */
+            chat_template: boolean;
+            /** Kind */
+            kind: string;
+            /** Sha256 */
+            sha256: string;
+            /** Tokens */
+            tokens: number | null;
+        };
         /** @description `runs`, `models`, or `run:<id>` */
         Topic: string;
         /** TrainingEvaluated */
@@ -2949,6 +3159,22 @@ export interface components {
         };
         UnsubscribeRequest: {
             topic: components["schemas"]["Topic"];
+        };
+        /**
+         * UploadSource
+         * @description The client sends the files, each by `PUT /v1/imports/{import_id}/files/{name}`, then `finish`.
+         */
+        UploadSource: {
+            /**
+             * Files
+             * @description all files of the folder
+             */
+            files: components["schemas"]["OfferedFile"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "upload";
         };
         /**
          * Verdict
@@ -3110,6 +3336,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The import */
+        ModelImport: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ModelImport"];
+            };
+        };
         /** @description No such thing */
         NotFound: {
             headers: {
@@ -3205,6 +3440,7 @@ export interface components {
         IdempotencyKey: string;
         IfNoneMatch: string;
         IfRange: string;
+        ImportId: components["schemas"]["Id"];
         /** @description rows per page */
         Limit: number;
         ModelId: components["schemas"]["Id"];
@@ -3260,13 +3496,18 @@ export type FieldError = components['schemas']['FieldError'];
 export type Finalist = components['schemas']['Finalist'];
 export type Fitness = components['schemas']['Fitness'];
 export type FitnessWeights = components['schemas']['FitnessWeights'];
+export type FolderSource = components['schemas']['FolderSource'];
 export type GatewayStatus = components['schemas']['GatewayStatus'];
 export type Generation = components['schemas']['Generation'];
 export type GenerationCompleted = components['schemas']['GenerationCompleted'];
 export type GenerationList = components['schemas']['GenerationList'];
 export type Health = components['schemas']['Health'];
+export type HubSource = components['schemas']['HubSource'];
 export type Id = components['schemas']['Id'];
+export type ImportFault = components['schemas']['ImportFault'];
+export type ImportFile = components['schemas']['ImportFile'];
 export type ImportOrigin = components['schemas']['ImportOrigin'];
+export type ImportRequest = components['schemas']['ImportRequest'];
 export type Leaf = components['schemas']['Leaf'];
 export type Lineage = components['schemas']['Lineage'];
 export type LineageEdge = components['schemas']['LineageEdge'];
@@ -3289,6 +3530,7 @@ export type ModelDeletedPayload = components['schemas']['ModelDeletedPayload'];
 export type ModelDetail = components['schemas']['ModelDetail'];
 export type ModelDetailView = components['schemas']['ModelDetailView'];
 export type ModelFile = components['schemas']['ModelFile'];
+export type ModelImport = components['schemas']['ModelImport'];
 export type ModelKind = components['schemas']['ModelKind'];
 export type ModelPage = components['schemas']['ModelPage'];
 export type ModelPageView = components['schemas']['ModelPageView'];
@@ -3297,6 +3539,7 @@ export type ModelsSnapshot = components['schemas']['ModelsSnapshot'];
 export type ModelVerified = components['schemas']['ModelVerified'];
 export type ModuleParameters = components['schemas']['ModuleParameters'];
 export type NodeTime = components['schemas']['NodeTime'];
+export type OfferedFile = components['schemas']['OfferedFile'];
 export type OnNodes = components['schemas']['OnNodes'];
 export type ParetoPoint = components['schemas']['ParetoPoint'];
 export type PathPoint = components['schemas']['PathPoint'];
@@ -3347,6 +3590,7 @@ export type SystemView = components['schemas']['SystemView'];
 export type TaskScore = components['schemas']['TaskScore'];
 export type Timings = components['schemas']['Timings'];
 export type TinyTitan = components['schemas']['TinyTitan'];
+export type Tokenizer = components['schemas']['Tokenizer'];
 export type Topic = components['schemas']['Topic'];
 export type TrainingEvaluated = components['schemas']['TrainingEvaluated'];
 export type TrainingEvaluation = components['schemas']['TrainingEvaluation'];
@@ -3355,6 +3599,7 @@ export type TrainingStep = components['schemas']['TrainingStep'];
 export type UnsubscribeAck = components['schemas']['UnsubscribeAck'];
 export type Unsubscribed = components['schemas']['Unsubscribed'];
 export type UnsubscribeRequest = components['schemas']['UnsubscribeRequest'];
+export type UploadSource = components['schemas']['UploadSource'];
 export type Verdict = components['schemas']['Verdict'];
 export type Verification = components['schemas']['Verification'];
 export type VerifyRequest = components['schemas']['VerifyRequest'];
@@ -3369,6 +3614,7 @@ export type ResponseGone = components['responses']['Gone'];
 export type ResponseHeadersTooLarge = components['responses']['HeadersTooLarge'];
 export type ResponseInsufficientStorage = components['responses']['InsufficientStorage'];
 export type ResponseInternalError = components['responses']['InternalError'];
+export type ResponseModelImport = components['responses']['ModelImport'];
 export type ResponseNotFound = components['responses']['NotFound'];
 export type ResponseRangeNotSatisfiable = components['responses']['RangeNotSatisfiable'];
 export type ResponseRequestTimeout = components['responses']['RequestTimeout'];
@@ -3384,6 +3630,7 @@ export type ParameterFormat = components['parameters']['Format'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
 export type ParameterIfNoneMatch = components['parameters']['IfNoneMatch'];
 export type ParameterIfRange = components['parameters']['IfRange'];
+export type ParameterImportId = components['parameters']['ImportId'];
 export type ParameterLimit = components['parameters']['Limit'];
 export type ParameterModelId = components['parameters']['ModelId'];
 export type ParameterPipelineId = components['parameters']['PipelineId'];
@@ -3745,6 +3992,166 @@ export interface operations {
             410: components["responses"]["Gone"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    createImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            201: components["responses"]["ModelImport"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+            507: components["responses"]["InsufficientStorage"];
+        };
+    };
+    getImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: components["parameters"]["ImportId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["ModelImport"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    discardImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: components["parameters"]["ImportId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The import is forgotten */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    sendImportFile: {
+        parameters: {
+            query?: {
+                /** @description `received` of the file: where it goes on */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                import_id: components["parameters"]["ImportId"];
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description What has come of the file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportFile"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+            507: components["responses"]["InsufficientStorage"];
+        };
+    };
+    finishImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: components["parameters"]["ImportId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: components["responses"]["ModelImport"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

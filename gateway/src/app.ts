@@ -19,6 +19,7 @@ import { candidates } from './routes/candidates.js';
 import { dashboard } from './routes/dashboard.js';
 import { docs } from './routes/docs.js';
 import { health } from './routes/health.js';
+import { imports } from './routes/imports.js';
 import { models } from './routes/models.js';
 import { phases } from './routes/phases.js';
 import { pipelines } from './routes/pipelines.js';
@@ -69,7 +70,7 @@ export function createApp(settings: AppSettings): Express {
     shapeLimit({ levels: JSON_LEVELS, values: JSON_VALUES }),
   );
   app.use(['/api', '/metrics'], ...validation(specification));
-  for (const resource of [phases, pipelines, runs, candidates, models, referenceData, system]) {
+  for (const resource of [phases, pipelines, runs, candidates, models, imports, referenceData, system]) {
     app.use(resource(services));
   }
   app.get('/api/openapi.json', (_request, response) => {

@@ -42,6 +42,8 @@ describe('the caller’s Idempotency-Key goes with what changes something', () =
     ['POST', '/v1/runs/x/retry', undefined, KEY],
     ['POST', '/v1/candidates/x/materialize', undefined, KEY],
     ['DELETE', '/v1/models/x', undefined, KEY],
+    ['POST', '/v1/imports/x/finish', undefined, KEY],
+    ['DELETE', '/v1/imports/x', undefined, KEY],
     ['POST', '/v1/cognate/forecast', {}, undefined],
     ['POST', '/v1/models/x/verify', undefined, undefined],
     ['GET', '/v1/runs/x/report', undefined, undefined],

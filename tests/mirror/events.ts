@@ -64,6 +64,8 @@ export function model(id: string, fields: Partial<Model> = {}): Model {
     run_id: null,
     specialization: null,
     architecture: null,
+    folder: null,
+    tokenizer: null,
     parameters: 10,
     bytes: 40,
     digest: digest(id),

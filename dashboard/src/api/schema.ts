@@ -10,6 +10,7 @@ export type RunPage = S['RunPageView'];
 export type RunsSummary = S['RunsSummaryView'];
 export type Progress = S['Progress'];
 export type Model = S['Model'];
+export type ModelImport = S['ModelImport'];
 export type ModelDetail = S['ModelDetailView'];
 export type Candidate = S['Candidate'];
 export type Generation = S['Generation'];

@@ -1,4 +1,4 @@
-import { Button, FileButton, Group, Modal, Progress, Stack, Text, TextInput } from '@mantine/core';
+import { Button, FileButton, Group, Modal, Progress, Stack, Tabs, Text, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconUpload } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -10,9 +10,8 @@ import type { Model } from '../api/schema.ts';
 import { bytes, percent } from '../format/number.ts';
 import { useHealth } from '../live/hooks.ts';
 import { ProblemNote } from '../shell/problem.tsx';
-
-/** As the specification has it. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+import { ImportFolder } from './import-folder.tsx';
+import { isName, NameError, nameOf } from './import-name.ts';
 
 /** Brings a safetensors file into the registry; the browser streams it, the page holds none of it. */
 export function ImportModel() {
@@ -37,7 +36,18 @@ export function ImportModel() {
         closeButtonProps={{ 'aria-label': 'Close' }}
         centered
       >
-        <ImportForm onEnd={close} />
+        <Tabs defaultValue="folder" keepMounted={false} color="ember">
+          <Tabs.List mb="md" aria-label="What is imported">
+            <Tabs.Tab value="folder">Folder</Tabs.Tab>
+            <Tabs.Tab value="file">Single file</Tabs.Tab>
+          </Tabs.List>
+          <Tabs.Panel value="folder">
+            <ImportFolder onEnd={close} />
+          </Tabs.Panel>
+          <Tabs.Panel value="file">
+            <ImportForm onEnd={close} />
+          </Tabs.Panel>
+        </Tabs>
       </Modal>
     </>
   );
@@ -107,7 +117,7 @@ function ImportForm({ onEnd }: { onEnd: () => void }) {
           description="letters, digits and . _ -"
           value={name}
           onChange={(event) => setName(event.currentTarget.value)}
-          error={NAME.test(name) ? null : 'must begin with a letter or digit, at most 128 characters'}
+          error={isName(name) ? null : NameError}
           disabled={upload.isPending}
           maxLength={128}
         />
@@ -141,7 +151,7 @@ function ImportForm({ onEnd }: { onEnd: () => void }) {
         </Button>
         <Button
           onClick={() => file && upload.mutate(file)}
-          disabled={!file || !NAME.test(name) || upload.isPending}
+          disabled={!file || !isName(name) || upload.isPending}
           data-testid="confirm-import"
         >
           Import
@@ -149,12 +159,4 @@ function ImportForm({ onEnd }: { onEnd: () => void }) {
       </Group>
     </Stack>
   );
-}
-
-function nameOf(file: string): string {
-  return file
-    .replace(/\.safetensors$/i, '')
-    .replaceAll(/[^A-Za-z0-9._-]+/g, '_')
-    .replace(/^[^A-Za-z0-9]+/, '')
-    .slice(0, 128);
 }

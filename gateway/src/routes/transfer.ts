@@ -1,7 +1,7 @@
 /** Model files in both directions, streamed end to end: no more of a file is in memory than the sockets hold. */
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { AxiosResponse } from 'axios';
+import type { AxiosRequestConfig, AxiosResponse } from 'axios';
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Model } from '../../../openapi/backend.js';
 import type { DownloadTicket } from '../../../openapi/gateway.js';
@@ -138,13 +138,25 @@ function hasTag(condition: string | undefined, tag: unknown): boolean {
 }
 
 /** A safetensors file from the request straight into a request to the backend. */
-export function upload({ backend, reads, arrival, timeouts }: Services): RequestHandler {
-  return async function importModel(request, response) {
+export function upload(services: Services): RequestHandler {
+  const { reads, arrival } = services;
+  return relay<Model>(
+    services,
+    ({ query }) => ({ method: 'post', url: '/v1/models/import', params: { name: query.name } }),
+    ({ id }) => arrival(async () => (await reads.model(id)) !== null),
+  );
+}
+
+/** The request's body straight into a request to the backend; its answer, once `answered`. */
+export function relay<Answer>(
+  { backend, timeouts }: Services,
+  to: (request: Request) => Pick<AxiosRequestConfig, 'method' | 'url' | 'params'>,
+  answered: (answer: Answer) => Promise<void> = async () => undefined,
+): RequestHandler {
+  return async function relayBody(request, response) {
     const length = request.get('content-length');
-    const answer = await backend.axios.request<Model>({
-      method: 'post',
-      url: '/v1/models/import',
-      params: { name: request.query.name },
+    const answer = await backend.axios.request<Answer>({
+      ...to(request),
       data: request,
       headers: {
         'content-type': 'application/octet-stream',
@@ -155,8 +167,8 @@ export function upload({ backend, reads, arrival, timeouts }: Services): Request
       timeout: timeouts.long,
       signal: leaving(response),
     });
-    await arrival(async () => (await reads.model(answer.data.id)) !== null);
-    response.status(201).json(answer.data);
+    await answered(answer.data);
+    response.status(answer.status).json(answer.data);
   };
 }
 

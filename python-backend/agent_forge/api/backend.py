@@ -13,8 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
 from ..background.tasks import Tasks
+from ..registry.bundle.arrival import remove_forgotten
 from ..registry.files import ModelFiles
 from ..service.feed import Feed
+from ..service.imports import ImportService
 from ..service.models import ModelService
 from ..service.runs import RunService
 from ..settings import Settings
@@ -41,6 +43,7 @@ class Backend:
         self._lock = lock(settings.data)
         files = ModelFiles(settings.models, settings.disk_reserve_bytes)
         files.clean()
+        remove_forgotten(files)
         self._database = Database(
             settings.database,
             on_commit=lambda seq: self.feed.committed(seq),
@@ -57,6 +60,7 @@ class Backend:
         self.services = Services(
             runs=RunService(settings, self._database, proving, self._supervisor),
             models=ModelService(settings, self._database, files, proving, self._interactive),
+            imports=ImportService(settings, self._database, files, self._interactive, self._tasks),
             events=self.feed,
         )
 

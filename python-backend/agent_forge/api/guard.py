@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,8 +14,8 @@ from .problem import problem
 MOST_VALUES = 16_384
 """The most fields and items of one body. The largest valid one has about a hundred; each wrong one costs an error."""
 
-IMPORT_PATH = "/v1/models/import"
-"""The one body that may be large; its own limit is applied while it streams in."""
+STREAMED = re.compile(r"/v1/models/import|/v1/imports/[^/]+/files/[^/]+")
+"""Paths of the bodies that may be large; their own limits are applied while they stream in."""
 
 
 class BearerToken:
@@ -46,7 +47,7 @@ class BodyLimit:
         self._app, self._max_bytes = app, max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == IMPORT_PATH:
+        if scope["type"] != "http" or STREAMED.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")

@@ -39,6 +39,8 @@ KINDS: dict[str, Kind] = {
     "insufficient_disk": Kind(422, "Not enough disk space", "Delete models, or choose a smaller plan."),
     "insufficient_memory": Kind(422, "Not enough memory", "Choose a smaller preset, batch or population."),
     "malformed_file": Kind(422, "Not a valid safetensors file", "Write it again with the safetensors library."),
+    "bad_model_file": Kind(422, "A file of the model cannot be used"),
+    "incomplete_model": Kind(422, "The files do not make a model", "Bring all files of the model's folder together."),
     "bad_name": Kind(422, "Not a valid name", "Use letters, digits, `.`, `_` and `-`."),
     "wrong_shape": Kind(422, "The tensors do not fit the architecture"),
     "unauthorized": Kind(401, "A valid bearer token is needed", "Send `Authorization: Bearer <token>`."),
@@ -62,6 +64,7 @@ KINDS: dict[str, Kind] = {
     "unknown_op": Kind(409, "The recipe names an op that is not here", "See `GET /v1/merge-methods`."),
     "unsupported_dtype": Kind(409, "A tensor is of a type that cannot be used here"),
     "wrong_inputs": Kind(409, "The recipe gives an op too few or too many inputs", "See `GET /v1/merge-methods`."),
+    "offset_differs": Kind(409, "The file goes on from another place"),
     "file_differs": Kind(
         409,
         "The model's file is not what was registered",

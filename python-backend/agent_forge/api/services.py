@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from ..contract.cognate import CognateConfig, CognateForecast
 from ..contract.event import EventPage
 from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast
+from ..contract.imports import ImportFile, ImportRequest, ModelImport
 from ..contract.model import (
     Lineage,
     Model,
@@ -65,6 +66,14 @@ class ModelService(Protocol):
     async def materialize(self, candidate_id: str) -> Model: ...
 
 
+class ImportService(Protocol):
+    async def ask(self, request: ImportRequest) -> ModelImport: ...
+    async def get(self, import_id: str) -> ModelImport: ...
+    async def receive(self, import_id: str, name: str, offset: int, chunks: AsyncIterator[bytes]) -> ImportFile: ...
+    async def finish(self, import_id: str) -> ModelImport: ...
+    async def discard(self, import_id: str) -> None: ...
+
+
 class EventService(Protocol):
     def page(self, *, epoch: str | None, after: int, limit: int) -> EventPage: ...
     def stream(self, *, epoch: str | None, after: int) -> AsyncIterator[bytes]:
@@ -75,4 +84,5 @@ class EventService(Protocol):
 class Services:
     runs: RunService
     models: ModelService
+    imports: ImportService
     events: EventService

@@ -21,11 +21,23 @@ class ModelKind(StrEnum):
 
 
 class ModelFile(Resource):
-    format: Literal["safetensors", "pt"]
+    format: Literal["safetensors", "pt", "json", "text", "sentencepiece"]
     path: str
     """Relative to the models directory; for people. Programs download by id."""
     bytes: Count
     file_sha256: Digest
+
+
+class Tokenizer(Resource):
+    """What the tokenizer files of a causal LM hold, as the tokenizers library reads them."""
+
+    kind: str
+    """BPE, Unigram, WordPiece or WordLevel; `sentencepiece` where there is a `tokenizer.model` alone."""
+    tokens: Count | None
+    """With the added ones; null where it was not read."""
+    sha256: Digest
+    """Of the file that defines it: models with the same one read text alike."""
+    chat_template: bool
 
 
 class Model(Resource):
@@ -37,14 +49,20 @@ class Model(Resource):
     architecture: Architecture | None
     """Null for an imported model of an unknown shape."""
     parameters: Count
+    """Entries that were learnt: integers, bits and what is computed are carried along, not counted."""
     bytes: Count
-    """Size of the safetensors file."""
+    """Size of the safetensors files."""
     digest: Digest
     """SHA-256 over sorted (name, dtype, shape, SHA-256 of the little-endian bytes)."""
     origin: Origin
     parents: list[str]
     """Ids of the models that it was made from."""
     files: list[ModelFile]
+    """The weights first, in order."""
+    folder: str | None = None
+    """Relative to the models directory: of a model whose files, named as Hugging Face names them, have a folder of
+    their own. Null for one that is a single file."""
+    tokenizer: Tokenizer | None = None
     metrics: dict[str, float]
     """Last measured scores: `accuracy/<dataset>`, `loss/<dataset>`, …"""
     versions: dict[str, str]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 
 from pydantic import ValidationError
@@ -17,8 +16,10 @@ from ..contract.architecture import (
     parameter_table,
     tensor_shapes,
 )
+from .bundle.causal_lm import is_parameter
 from .errors import WrongShapeError
-from .header import Header, file_bytes, float32
+from .families.layout import layout_of
+from .header import Header, TensorSpec, file_bytes, float32
 
 
 def file_metadata(architecture: Architecture | None) -> dict[str, str]:
@@ -58,12 +59,11 @@ def recognise(header: Header) -> TinyTitan | None:
     return next(filter(None, (fitted(candidate, shapes) for candidate in candidates)), None)
 
 
-def modules(header: Header) -> list[ModuleParameters]:
-    """Parameters by module; in the model's order where it is one of ours, else by name, numbers as numbers."""
-    architecture = recognise(header)
-    if architecture is not None:
-        return parameter_table(tensor_shapes(architecture))
-    return parameter_table(dict(sorted(header.shapes.items(), key=lambda item: _natural(item[0]))))
+def modules(specs: Mapping[str, TensorSpec], model_type: str | None = None) -> list[ModuleParameters]:
+    """Parameters by module, in the order that the model uses them, as far as its family tells."""
+    layout = layout_of(specs, model_type)
+    names = sorted(specs, key=layout.order)
+    return parameter_table({name: specs[name].shape for name in names if is_parameter(name, specs[name], layout)})
 
 
 def _named(text: str | None) -> TinyTitan | None:
@@ -71,7 +71,3 @@ def _named(text: str | None) -> TinyTitan | None:
         return TinyTitan.model_validate(json.loads(text)) if text else None
     except (ValueError, ValidationError, RecursionError):
         return None
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -71,29 +71,55 @@ def digest_file(path: Path) -> FileDigest:
     Reads instead of mapping, so that a file that is cut meanwhile gives an error and not a SIGBUS.
     Raises FileMissingError, MalformedFileError, OSError.
     """
+    found = hash_file(path)
+    return FileDigest(found.header, digest_hashes([found]), found.file_sha256)
+
+
+def hash_file(path: Path) -> FileHashes:
+    """As `digest_file`, tensor by tensor."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise FileMissingError(f"{path.name} is not there") from error
     try:
-        return digest_fd(fd)
+        return hash_fd(fd)
     finally:
         os.close(fd)
 
 
+@dataclass(frozen=True, slots=True)
+class FileHashes:
+    """As `FileDigest`, tensor by tensor: what models of several files are put together from."""
+
+    header: Header
+    tensors: dict[str, bytes]
+    """Name → SHA-256 of the bytes."""
+    file_sha256: str
+
+
 def digest_fd(fd: int, *, sync: bool = False) -> FileDigest:
     """As `digest_file`. With `sync`, the file is fsynced meanwhile, on a thread of its own."""
+    found = hash_fd(fd, sync=sync)
+    return FileDigest(found.header, digest_hashes([found]), found.file_sha256)
+
+
+def digest_hashes(files: Iterable[FileHashes]) -> str:
+    """The digest of the model whose tensors lie in these files: the same, however they are spread over them."""
+    return combine((name, spec, file.tensors[name]) for file in files for name, spec in file.header.tensors.items())
+
+
+def hash_fd(fd: int, *, sync: bool = False) -> FileHashes:
     header = read_header_fd(fd)
     with ThreadPoolExecutor(_threads()) as pool, ThreadPoolExecutor(1) as syncing:
         synced = syncing.submit(os.fsync, fd) if sync else None
         whole = pool.submit(_sha256_span, fd, 0, header.file_bytes)
-        parts: list[tuple[str, TensorSpec, Future[bytes]]] = [
-            (name, spec, pool.submit(_sha256_span, fd, header.offsets[name], spec.bytes))
+        parts: dict[str, Future[bytes]] = {
+            name: pool.submit(_sha256_span, fd, header.offsets[name], spec.bytes)
             for name, spec in header.tensors.items()
-        ]
-        result = FileDigest(
+        }
+        result = FileHashes(
             header=header,
-            digest=combine((name, spec, future.result()) for name, spec, future in parts),
+            tensors={name: future.result() for name, future in parts.items()},
             file_sha256=whole.result().hex(),
         )
         if synced is not None:

@@ -88,6 +88,27 @@ class FileDiffersError(RegistryError):
         self.expected, self.found = expected, found
 
 
+class ModelFileError(RegistryError):
+    """One file of a model that has several: its name, its size or what it holds."""
+
+    code = "bad_model_file"
+    hint = "Bring the files as `save_pretrained` or `huggingface-cli download` writes them."
+
+
+class OffsetError(RegistryError):
+    """A file goes on from another place than where it stopped."""
+
+    code = "offset_differs"
+    hint = "Ask for the import: `received` of the file is where it goes on."
+
+
+class IncompleteModelError(RegistryError):
+    """The files do not make a model; the message says what is missing."""
+
+    code = "incomplete_model"
+    hint = "Bring all files of the model's folder together."
+
+
 class TooLargeError(RegistryError):
     """An upload beyond the limit."""
 

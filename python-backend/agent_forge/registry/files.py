@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from pathlib import Path
@@ -14,10 +15,12 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 _SCRATCH = ".scratch"
 _EXPORTS = ".exports"
 _TASKS = ".tasks"
+_ARRIVING = ".arriving"
 
 
 class ModelFiles:
-    """The models directory: `<directory>/<name>.safetensors`, `<name>_metadata.json`, perhaps `<name>.pt`."""
+    """The models directory: `<directory>/<name>.safetensors`, `<name>_metadata.json`, perhaps `<name>.pt`; or a folder
+    `<directory>/<name>` of files that are named as Hugging Face names them, and `<name>_metadata.json` beside it."""
 
     def __init__(self, root: Path, reserve_bytes: int) -> None:
         """`reserve_bytes` are never filled: the database must be able to record that the disk is full."""
@@ -28,7 +31,9 @@ class ModelFiles:
         self.exports = self.root / _EXPORTS
         self.tasks = self.root / _TASKS
         """By run: what its tasks keep, on whichever node they run."""
-        for directory in (self.scratch, self.exports):
+        self.arriving = self.root / _ARRIVING
+        """Models that are being brought: what is there stays from one start to the next."""
+        for directory in (self.scratch, self.exports, self.arriving):
             directory.mkdir(exist_ok=True)
 
     def target(self, directory: str, name: str, suffix: str) -> Path:
@@ -68,8 +73,17 @@ class ModelFiles:
         """The model's safetensors file. Raises FileMissingError, BadNameError."""
         return self.path(file_of(model))
 
+    def weights(self, model: Model) -> list[Path]:
+        """The model's safetensors files, in order: one, or its shards. Raises FileMissingError, BadNameError."""
+        found = [self.path(file) for file in model.files if file.format == "safetensors"]
+        if not found:
+            raise FileMissingError(f"{model.name} has no stored safetensors file")
+        return found
+
     def metadata(self, model: Model) -> Path:
         """The metadata file beside the tensors; it need not exist."""
+        if model.folder is not None:
+            return self.inside(f"{model.folder}_metadata.json")
         return self.inside(file_of(model).path.removesuffix(".safetensors") + "_metadata.json")
 
     def relative(self, path: Path) -> str:
@@ -80,6 +94,9 @@ class ModelFiles:
         for file in model.files:
             self.inside(file.path).unlink(missing_ok=True)
         self.metadata(model).unlink(missing_ok=True)
+        if model.folder is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self.inside(model.folder).rmdir()
         for export in self.exports.glob(f"{model.digest}-*"):
             export.unlink(missing_ok=True)
 

@@ -15,6 +15,7 @@ from ..contract.model import Model, ModelFile
 from ..contract.recipe import TrainingOrigin
 from .architecture import check_shapes
 from .atomic import replacing, write_all
+from .bundle.causal_lm import count_parameters
 from .digest import FileDigest, digest_fd, sha256_file
 from .errors import FileMissingError, NameTakenError
 from .files import ModelFiles
@@ -47,7 +48,7 @@ def place(
     target = files.target(draft.directory, draft.name, ".safetensors")
     description = target.with_name(f"{draft.name}_metadata.json")
     found = _hash_and_sync(source)
-    _refuse_others(description, identity, None if run_id else found.digest)
+    refuse_others(description, identity, None if run_id else found.digest)
     if draft.architecture is not None:
         check_shapes(found.header.shapes, draft.architecture)
     stored = [
@@ -73,7 +74,7 @@ def place(
         run_id=run_id,
         specialization=draft.specialization,
         architecture=draft.architecture,
-        parameters=found.header.parameters,
+        parameters=count_parameters(found.header.tensors),
         bytes=found.header.file_bytes,
         digest=found.digest,
         origin=draft.origin,
@@ -121,7 +122,7 @@ def _hash_and_sync(source: Path) -> FileDigest:
         os.close(fd)
 
 
-def _refuse_others(description: Path, identity: str, digest: str | None) -> None:
+def refuse_others(description: Path, identity: str, digest: str | None) -> None:
     """A run may write its own model again, an import (`digest` given) only the very same tensors."""
     try:
         there = json.loads(description.read_bytes())

@@ -43,9 +43,10 @@ class Proofs:
         self._known: dict[Path, tuple[_State, str]] = {}
         self._hashing: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
-    def tensors(self, model: Model) -> Path:
-        """The model's safetensors file, which holds what its row says. Raises as `file`."""
-        return self.file(model, file_of(model))
+    def weights(self, model: Model) -> list[Path]:
+        """The model's safetensors files, which hold what its row says. Raises as `file`."""
+        weights = [file for file in model.files if file.format == "safetensors"]
+        return [self.file(model, file) for file in weights or [file_of(model)]]
 
     def file(self, model: Model, stored: ModelFile) -> Path:
         """The path of a file of the model, its bytes proved.

@@ -8,10 +8,12 @@ from torch import Tensor
 
 from ..contract.model import Model
 from ..contract.recipe import ImportOrigin, Leaf, MergeOrigin, Origin, Recipe, TrainingOrigin
-from .digest import digest_file
+from .bundle.causal_lm import count_parameters
+from .bundle.view import TensorView
+from .digest import digest_hashes, hash_file
 from .errors import LeafError, NotRebuildableError, RegistryError, UnreadableTypeError
 from .files import ModelFiles
-from .tensors import digest_tensors, load_tensors
+from .tensors import digest_tensors, spec_of
 from .verify import Rebuilt
 
 Tensors = Mapping[str, Tensor]
@@ -51,7 +53,7 @@ class RecipeRebuilder:
                 raise not_asked_for(origin)
             case ImportOrigin():
                 raise NotRebuildableError("an imported model has no recipe: its file is its origin")
-        parameters = sum(tensor.numel() for tensor in tensors.values())
+        parameters = count_parameters({name: spec_of(tensor) for name, tensor in tensors.items()})
         return Rebuilt(digest=digest_tensors(tensors), parameters=parameters, detail=detail)
 
     def tensors(self, recipe: Recipe, above: frozenset[str] = frozenset()) -> Tensors:
@@ -71,10 +73,10 @@ class RecipeRebuilder:
         if model is None:
             raise LeafError(f"{leaf.model_id}, a leaf of the recipe, is not registered any more")
         try:
-            path = self._files.tensors(model)
-            digest = digest_file(path).digest
+            paths = self._files.weights(model)
+            digest = digest_hashes(map(hash_file, paths))
             if digest == leaf.digest:
-                return load_tensors(path)
+                return TensorView(paths)
             reason = f"its file has the digest {digest}, the recipe was made from {leaf.digest}"
         except UnreadableTypeError:
             raise

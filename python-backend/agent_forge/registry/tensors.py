@@ -14,7 +14,7 @@ from torch import Tensor
 from .atomic import replacing, write_all
 from .digest import digest_buffers
 from .errors import FileMissingError, UnreadableTypeError
-from .header import TensorSpec, lay_out, read_header_fd
+from .header import Header, TensorSpec, lay_out, read_header_fd
 
 TORCH_DTYPES: dict[str, torch.dtype] = {
     "BOOL": torch.bool,
@@ -69,6 +69,12 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     A file that is cut while it is mapped ends the process (SIGBUS): registered files are replaced, never changed.
     Raises FileMissingError, MalformedFileError, UnreadableTypeError.
     """
+    mapping, header = map_file(path)
+    return {name: mapped_view(mapping, spec, header.offsets[name]) for name, spec in header.tensors.items()}
+
+
+def map_file(path: Path) -> tuple[mmap.mmap, Header]:
+    """As `load_tensors`: the whole file, copy-on-write, and where each tensor lies in it."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
@@ -78,10 +84,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         for name, spec in header.tensors.items():
             if spec.dtype not in TORCH_DTYPES:
                 raise UnreadableTypeError(f"{path.name}: `{name}` is {spec.dtype}, a type that torch cannot read")
-        mapping = mmap.mmap(fd, header.file_bytes, access=mmap.ACCESS_COPY)
+        return mmap.mmap(fd, header.file_bytes, access=mmap.ACCESS_COPY), header
     finally:
         os.close(fd)
-    return {name: _view(mapping, spec, header.offsets[name]) for name, spec in header.tensors.items()}
 
 
 @contextmanager
@@ -105,7 +110,7 @@ def mapped_file(
         write_all(fd, head)
         mapping = mmap.mmap(fd, header.file_bytes)
         # in the caller's order: state_dict order reads better than the file's
-        yield {name: _view(mapping, spec, header.offsets[name]) for name, spec in tensors.items()}
+        yield {name: mapped_view(mapping, spec, header.offsets[name]) for name, spec in tensors.items()}
 
 
 def write_tensors(
@@ -126,7 +131,8 @@ def write_pt(path: Path, tensors: Mapping[str, Tensor]) -> None:
         torch.save(dict(tensors), file)
 
 
-def _view(mapping: mmap.mmap, spec: TensorSpec, offset: int) -> Tensor:
+def mapped_view(mapping: mmap.mmap, spec: TensorSpec, offset: int) -> Tensor:
+    """The tensor of this type and shape whose bytes begin at `offset`; a copy where its type is not aligned there."""
     dtype = TORCH_DTYPES[spec.dtype]
     if spec.elements == 0:
         return torch.empty(spec.shape, dtype=dtype)

@@ -10,10 +10,12 @@ from typing import Literal, Protocol
 
 from ..contract.base import now
 from ..contract.evomerge import Candidate
-from ..contract.model import Check, Model, Verification
+from ..contract.model import Check, Model, ModelFile, Verification
 from ..contract.recipe import MergeOrigin, Origin
 from .architecture import check_shapes
-from .digest import FileDigest, digest_file, sha256_file
+from .bundle.causal_lm import count_parameters, model_type_of
+from .bundle.weights import specs_of
+from .digest import FileHashes, digest_hashes, hash_file, sha256_file
 from .errors import NotRebuildableError, RegistryError
 from .files import ModelFiles
 
@@ -66,44 +68,53 @@ def verify_candidate(
     return _verdict("candidate", candidate.id, checks, perf_counter() - start, clock())
 
 
-def _read(model: Model, files: ModelFiles) -> FileDigest | str:
+def _read(model: Model, files: ModelFiles) -> list[FileHashes] | str:
+    """The model's safetensors files, in order."""
     try:
-        return digest_file(files.tensors(model))
+        return [hash_file(path) for path in files.weights(model)]
     except (RegistryError, OSError) as error:
         return f"the file can't be read: {error}"
 
 
-def _file_digest(model: Model, files: ModelFiles, read: FileDigest | str) -> Check:
+def _file_digest(model: Model, files: ModelFiles, read: list[FileHashes] | str) -> Check:
     if isinstance(read, str):
         return Check(name="file_digest", status="failed", expected=model.digest, found=None, detail=read)
-    if read.digest != model.digest:
+    digest = digest_hashes(read)
+    if digest != model.digest:
         detail = "the tensors in the file are not those that were registered"
-        return Check(name="file_digest", status="failed", expected=model.digest, found=read.digest, detail=detail)
+        return Check(name="file_digest", status="failed", expected=model.digest, found=digest, detail=detail)
+    weights = iter(read)
     for file in model.files:
         try:
-            found = read.file_sha256 if file.format == "safetensors" else sha256_file(files.path(file))
+            found = next(weights).file_sha256 if file.format == "safetensors" else sha256_file(files.path(file))
         except (RegistryError, OSError) as error:
-            detail = f"the {file.format} file can't be read: {error}"
+            detail = f"the {_named(model, file)} file can't be read: {error}"
             return Check(name="file_digest", status="failed", expected=file.file_sha256, found=None, detail=detail)
         if found != file.file_sha256:
             detail = f"SHA-256 of the whole {file.format} file; the tensors' digest is right, other bytes differ"
-            detail = detail if file.format == "safetensors" else "SHA-256 of the whole pt file"
+            detail = detail if file.format == "safetensors" else f"SHA-256 of the whole {_named(model, file)} file"
             return Check(name="file_digest", status="failed", expected=file.file_sha256, found=found, detail=detail)
     detail = f"{sum(file.bytes for file in model.files)} bytes re-hashed: tensors and whole files"
-    return Check(name="file_digest", status="passed", expected=model.digest, found=read.digest, detail=detail)
+    return Check(name="file_digest", status="passed", expected=model.digest, found=digest, detail=detail)
 
 
-def _parameter_count(model: Model, read: FileDigest | str) -> Check:
+def _parameter_count(model: Model, read: list[FileHashes] | str) -> Check:
     if isinstance(read, str):
         return _count(model.parameters, None, "in the file: it can't be read")
+    specs = specs_of({str(index): file.header for index, file in enumerate(read)})
+    counted = count_parameters(specs, model_type_of(model.architecture))
     if model.architecture is not None:
         try:
-            check_shapes(read.header.shapes, model.architecture)
+            check_shapes({name: spec.shape for name, spec in specs.items()}, model.architecture)
         except RegistryError as error:
-            found = str(read.header.parameters)
+            found = str(counted)
             expected = str(model.parameters)
             return Check(name="parameter_count", status="failed", expected=expected, found=found, detail=str(error))
-    return _count(model.parameters, read.header.parameters, "in the file")
+    return _count(model.parameters, counted, "in the file")
+
+
+def _named(model: Model, file: ModelFile) -> str:
+    return file.path.rpartition("/")[2] if model.folder is not None else file.format
 
 
 def _count(expected: int, found: int | None, where: str) -> Check:

@@ -25,6 +25,8 @@ from ..contract.model import (
 from ..contract.pages import ModelPage
 from ..contract.recipe import MergeOrigin
 from ..registry.architecture import modules
+from ..registry.bundle.causal_lm import model_type_of
+from ..registry.bundle.weights import specs_of
 from ..registry.download import Download, download
 from ..registry.errors import RegistryError
 from ..registry.files import ModelFiles
@@ -92,7 +94,7 @@ class ModelService:
         model = await run_in_threadpool(self._found, model_id)
         found = await run_in_threadpool(self._download, model, file_format)
         if found is None:
-            await run_in_threadpool(self._proving.tensors, model)
+            await run_in_threadpool(self._proving.weights, model)
             await self._process.ask("export", model=model.model_dump(mode="json"))
             found = await run_in_threadpool(self._download, model, file_format)
         if not isinstance(found, Download):
@@ -133,7 +135,7 @@ class ModelService:
 
     async def predict(self, model_id: str, request: PredictRequest) -> Prediction:
         model = await run_in_threadpool(self._found, model_id)
-        await run_in_threadpool(self._proving.tensors, model)
+        await run_in_threadpool(self._proving.weights, model)
         answer = await self._process.ask(
             "predict", model=model.model_dump(mode="json"), request=request.model_dump(mode="json")
         )
@@ -162,7 +164,8 @@ class ModelService:
     def _modules(self, model: Model) -> list[ModuleParameters]:
         """None where the file cannot be read: the page must still open, and say so."""
         try:
-            return modules(read_header(self._files.tensors(model)))
+            headers = {path.name: read_header(path) for path in self._files.weights(model)}
+            return modules(specs_of(headers), model_type_of(model.architecture))
         except (RegistryError, OSError) as error:
             log.warning("%s: its file cannot be read: %s", model.id, error)
             return []

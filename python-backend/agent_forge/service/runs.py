@@ -274,7 +274,7 @@ class RunService:
         """Before any transaction: reading gigabytes may take seconds."""
         with self._database.read() as connection:
             parents = admission.admit_parents(connection, config)
-        admission.admit_files(parents, self._proving.tensors)
+        admission.admit_files(parents, self._proving.weights)
 
     def _used(self, key: str) -> bool:
         """A repeat is answered with its run, whatever has happened to the parents since."""

@@ -26,10 +26,10 @@ class Proving:
     def __init__(self, files: ModelFiles, database: Database) -> None:
         self.proofs, self._database = Proofs(files), database
 
-    def tensors(self, model: Model) -> Path:
-        """The model's safetensors file, its bytes proved."""
+    def weights(self, model: Model) -> list[Path]:
+        """The model's safetensors files, their bytes proved."""
         with self.telling(model):
-            return self.proofs.tensors(model)
+            return self.proofs.weights(model)
 
     def tell_leaves(self, recipe: Recipe) -> None:
         """Records the leaves whose files fail, and raises nothing: whoever makes the recipe may rebuild such a leaf."""
@@ -38,7 +38,7 @@ class Proving:
             found = model_rows.find_many(connection, ids)
         for model in found.values():
             try:
-                self.tensors(model)
+                self.weights(model)
             except (FileMissingError, FileDiffersError) as error:
                 log.warning("a leaf cannot be used: %s", error)
 

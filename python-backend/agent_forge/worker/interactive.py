@@ -11,6 +11,7 @@ import os
 import queue
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ from ..store.database import Database
 from ..store.errors import Refusal
 from ..versions import versions
 from . import wiring
+from .documents import read_documents
 from .pipe import Upward, listen
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class Interactive:
             "predict": self._predict,
             "materialize": self._materialize,
             "export": self._export,
+            "read_documents": self._read_documents,
         }
 
     def serve(self) -> None:
@@ -140,6 +143,9 @@ class Interactive:
                 "digest_mismatch", f"when rebuilt, the candidate has digest {model.digest}, not {candidate.digest}"
             )
         return model
+
+    def _read_documents(self, request: dict[str, Any]) -> BaseModel | None:
+        return read_documents(Path(request["folder"]), request["names"])
 
     def _export(self, request: dict[str, Any]) -> str:
         return str(export(self._files, Model.model_validate(request["model"]), convert_to_pt))

@@ -23,10 +23,10 @@ from ..contract.evomerge import Candidate, Fitness, Generation
 from ..contract.job import ModelDraft
 from ..contract.model import Model, ModelKind
 from ..contract.run import LogLine, Progress, Run, RunKind, RunStatus, SeriesPoint
+from ..registry.bundle.view import TensorView
 from ..registry.files import ModelFiles
 from ..registry.placement import model_id
 from ..registry.store import store
-from ..registry.tensors import load_tensors
 from ..store import model_rows, result_rows, run_rows
 from ..store.database import Database
 from ..store.outbox import Transaction
@@ -194,7 +194,7 @@ class DatabaseJob:
             model = model_rows.find(connection, model_id)
         if model is None:
             raise LookupError(f"model {model_id} is not registered")
-        return model, load_tensors(self._proving.tensors(model))
+        return model, dict(TensorView(self._proving.weights(model)))
 
     def model_file(self, model_id: str) -> Path | None:
         with self._database.read() as connection:

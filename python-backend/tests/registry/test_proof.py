@@ -102,20 +102,20 @@ def test_a_missing_file(shelf: Shelf) -> None:
     model = shelf.parent(1)
     shelf.files.tensors(model).unlink()
     with pytest.raises(FileMissingError) as error:
-        Proofs(shelf.files).tensors(model)
+        Proofs(shelf.files).weights(model)
     assert failed(model, error.value, 0.1).checks[0].found is None
 
 
 def test_a_file_that_is_as_it_was_is_read_once(shelf: Shelf, reads: list[int]) -> None:
     model, proofs = shelf.parent(1), Proofs(shelf.files)
     for _ in range(3):
-        proofs.tensors(model)
+        proofs.weights(model)
     assert len(reads) == 1
-    flip(proofs.tensors(model))
+    flip(*proofs.weights(model))
     with pytest.raises(FileDiffersError):
-        proofs.tensors(model)
+        proofs.weights(model)
     flip(shelf.files.tensors(model))
-    proofs.tensors(model)
+    proofs.weights(model)
     assert len(reads) == 3
 
 
@@ -123,13 +123,13 @@ def test_a_size_that_is_wrong_is_told_without_reading(shelf: Shelf, reads: list[
     model = shelf.parent(1)
     cut(shelf.files.tensors(model))
     with pytest.raises(FileDiffersError):
-        Proofs(shelf.files).tensors(model)
+        Proofs(shelf.files).weights(model)
     assert reads == []
 
 
 def test_threads_share_one_reading(shelf: Shelf, reads: list[int]) -> None:
     model, proofs = shelf.parent(1), Proofs(shelf.files)
-    threads = [threading.Thread(target=proofs.tensors, args=(model,)) for _ in range(8)]
+    threads = [threading.Thread(target=proofs.weights, args=(model,)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -150,10 +150,10 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(
         return found
 
     monkeypatch.setattr(proof, "sha256_fd", disturbed)
-    proofs.tensors(model)
+    proofs.weights(model)
     monkeypatch.setattr(proof, "sha256_fd", real)
     with pytest.raises(FileDiffersError):
-        proofs.tensors(model)
+        proofs.weights(model)
 
 
 def test_an_exported_file_is_named_by_its_bytes(shelf: Shelf) -> None:

@@ -160,8 +160,8 @@ def test_recognised_architectures() -> None:
 
 def test_modules_come_in_the_model_s_order(files: ModelFiles) -> None:
     model = store(draft("m"), drawn(1), files=files, run_id="r", versions={}, time=TIME)
-    table = modules(read_header(files.tensors(model)))
+    table = modules(read_header(files.tensors(model)).tensors)
     assert [row.module for row in table][:2] == ["embedding", "transformer_blocks.0.self_attn.in_proj"]
     assert sum(row.parameters for row in table) == model.parameters
     foreign = lay_out(float32({"l.10.w": (2,), "l.9.w": (3,), "l.9.b": (1,)}))[0]
-    assert [(row.module, row.parameters) for row in modules(foreign)] == [("l.9", 4), ("l.10", 2)]
+    assert [(row.module, row.parameters) for row in modules(foreign.tensors)] == [("l.9", 4), ("l.10", 2)]

@@ -21,6 +21,10 @@ _GUESSES = (
 """For names that no family defines, in this order."""
 
 
+_STAGES = {Role.embedding: 0, Role.position: 0, Role.head: 3}
+"""Before the layers and after everything; between them come the layers (1) and what is left (2)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     layer: int | None
@@ -49,6 +53,17 @@ class Layout:
             guesses = _GUESSES if layer is None else _GUESSES[-1:]
             role = next((role for pattern, role in guesses if pattern.search(rest)), Role.other)
         return Place(layer, rest, role)
+
+    def order(self, name: str) -> tuple[object, ...]:
+        """Sorts names as the model uses them: embedding, layers bottom up, the rest, head; else numbers as numbers."""
+        place = self.place(name)
+        stage = _STAGES.get(place.role, 2) if place.layer is None else 1
+        known = {} if self.family is None else self.family.outside if place.layer is None else self.family.inside
+        modules = list(known)
+        module = _module(place.rest)
+        rank = modules.index(module) if module in known else len(modules)
+        parts = [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", place.rest)]
+        return (stage, place.layer or 0, rank, not name.endswith("weight"), parts)
 
     def named(self, layer: int, rest: str) -> str:
         """The tensor's name: the inverse of `place`."""

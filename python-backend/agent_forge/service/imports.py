@@ -1,0 +1,265 @@
+"""Models that people bring: from the first file to the registered model.
+
+Receiving happens in requests, checking in a task of its own: to read and hash gigabytes takes longer than a request
+may. What has come lies on disk (`registry.bundle.arrival`); here is only what is going on at the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+
+from ..background.tasks import Tasks
+from ..contract.base import now
+from ..contract.imports import ImportFault, ImportFile, ImportRequest, ModelImport
+from ..contract.job import ModelDraft
+from ..contract.model import Model, ModelKind, Tokenizer
+from ..contract.recipe import ImportOrigin
+from ..registry.bundle.arrival import Arrival
+from ..registry.bundle.documents import kind_of, left_out
+from ..registry.bundle.inspection import Inspected, inspect
+from ..registry.bundle.placement import described, place_folder
+from ..registry.errors import RegistryError
+from ..registry.files import ModelFiles
+from ..registry.placement import model_id as id_of
+from ..settings import Settings
+from ..store import model_rows
+from ..store.database import Database
+from ..store.errors import Refusal
+from ..store.faults import store_fault
+from ..supervision.interactive import InteractiveClient
+from ..versions import versions
+
+DIRECTORY = "imported"
+
+
+@dataclass
+class _Going:
+    """An import that a task works on, or has ended with."""
+
+    status: str
+    checked_bytes: int = 0
+    fault: ImportFault | None = None
+
+
+class ImportService:
+    """Implements `api.services.ImportService`."""
+
+    def __init__(
+        self, settings: Settings, database: Database, files: ModelFiles, process: InteractiveClient, tasks: Tasks
+    ) -> None:
+        self._settings, self._database, self._files = settings, database, files
+        self._process, self._tasks = process, tasks
+        self._going: dict[str, _Going] = {}
+        self._receiving: set[tuple[str, str]] = set()
+
+    async def ask(self, request: ImportRequest) -> ModelImport:
+        """Begin an import, or take up the one of this name."""
+        import_id = _import_id(request.name)
+        if await run_in_threadpool(self._registered, import_id) is not None:
+            raise Refusal("name_taken", f"there is an imported model {request.name} already")
+        going = self._going.get(import_id)
+        if going is not None and going.status == "checking":
+            raise Refusal("conflict", f"{request.name} is being checked")
+        if any(one == import_id for one, _ in self._receiving):
+            raise Refusal("conflict", f"a file of {request.name} is being received")
+        self._going.pop(import_id, None)
+        return await run_in_threadpool(self._ask, import_id, request)
+
+    async def get(self, import_id: str) -> ModelImport:
+        return await run_in_threadpool(self._get, import_id)
+
+    async def receive(self, import_id: str, name: str, offset: int, chunks: AsyncIterator[bytes]) -> ImportFile:
+        """One file, or the rest of it. What came before an error or a cut connection stays."""
+        _, request = await run_in_threadpool(self._asked, import_id)
+        going = self._going.get(import_id)
+        if going is not None and going.status == "checking":
+            raise Refusal("conflict", f"{request.name} is being checked")
+        if (import_id, name) in self._receiving:
+            raise Refusal("conflict", f"{name} is being received by another request")
+        self._going.pop(import_id, None)
+        self._receiving.add((import_id, name))
+        try:
+            return await self._receive(import_id, request, name, offset, chunks)
+        finally:
+            self._receiving.discard((import_id, name))
+
+    async def finish(self, import_id: str) -> ModelImport:
+        """Check what has come and make it a model, in the background."""
+        arrival, request = await run_in_threadpool(self._asked, import_id)
+        going = self._going.get(import_id)
+        if going is None or going.status == "failed":
+            waiting = [file for file in arrival.state(request) if file.left_out is None and file.received < file.bytes]
+            if waiting:
+                first = waiting[0]
+                more = f" and {len(waiting) - 1} other files" if len(waiting) > 1 else ""
+                raise Refusal("conflict", f"{first.name} has {first.received} of {first.bytes} bytes{more}")
+            self._going[import_id] = begun = _Going("checking")
+            self._tasks.once(f"import {request.name}", self._check(arrival, request, begun))
+        return await self.get(import_id)
+
+    async def discard(self, import_id: str) -> None:
+        arrival, request = await run_in_threadpool(self._asked, import_id)
+        going = self._going.get(import_id)
+        if going is not None and going.status == "checking":
+            raise Refusal("conflict", f"{request.name} is being checked")
+        if any(one == import_id for one, _ in self._receiving):
+            raise Refusal("conflict", f"a file of {request.name} is being received")
+        self._going.pop(import_id, None)
+        await run_in_threadpool(arrival.discard)
+
+    def _ask(self, import_id: str, request: ImportRequest) -> ModelImport:
+        # before anything is written: a name that has no place is refused at once
+        self._files.inside(f"{DIRECTORY}/{request.name}")
+        arrival = Arrival(self._files, import_id)
+        known = arrival.asked()
+        arrival.ask(request, known[1] if known is not None else now())
+        missing = sum(file.bytes - file.received for file in arrival.state(request) if file.left_out is None)
+        self._files.require_space(missing)
+        return self._get(import_id)
+
+    def _get(self, import_id: str) -> ModelImport:
+        asked = Arrival(self._files, import_id).asked() if _is_id(import_id) else None
+        model = self._registered(import_id)
+        if model is not None:
+            return ModelImport(
+                id=import_id,
+                name=model.name,
+                status="succeeded",
+                source=asked[0].source.kind if asked is not None else "upload",
+                files=[],
+                checked_bytes=sum(file.bytes for file in model.files),
+                model_id=model.id,
+                fault=None,
+                created_at=asked[1] if asked is not None else model.created_at,
+            )
+        if asked is None:
+            raise Refusal("not_found", f"there is no import {import_id}")
+        request, created_at = asked
+        going = self._going.get(import_id) or _Going("receiving")
+        return ModelImport.model_validate(
+            {
+                "id": import_id,
+                "name": request.name,
+                "status": going.status,
+                "source": request.source.kind,
+                "files": Arrival(self._files, import_id).state(request),
+                "checked_bytes": going.checked_bytes,
+                "model_id": None,
+                "fault": going.fault,
+                "created_at": created_at,
+            }
+        )
+
+    def _asked(self, import_id: str) -> tuple[Arrival, ImportRequest]:
+        if self._registered(import_id) is not None:
+            raise Refusal("conflict", f"the import {import_id} is a model already")
+        arrival = Arrival(self._files, import_id)
+        asked = arrival.asked() if _is_id(import_id) else None
+        if asked is None:
+            raise Refusal("not_found", f"there is no import {import_id}")
+        return arrival, asked[0]
+
+    def _registered(self, import_id: str) -> Model | None:
+        if not _is_id(import_id):
+            return None
+        with self._database.read() as connection:
+            return model_rows.find(connection, f"mdl_{import_id.removeprefix('imp_')}")
+
+    async def _receive(
+        self, import_id: str, request: ImportRequest, name: str, offset: int, chunks: AsyncIterator[bytes]
+    ) -> ImportFile:
+        arrival = Arrival(self._files, import_id)
+        offered = arrival.offered(request)
+        if name not in offered:
+            why = left_out(name) if kind_of(name) is None else "was not among the files that were offered"
+            raise Refusal("bad_model_file", f"{name[:200]!r} {why}")
+        size = offered[name]
+        received = await run_in_threadpool(arrival.received, name)
+        if received < size or size == 0:
+            limit = self._settings.max_import_bytes
+            incoming = await run_in_threadpool(arrival.receive, name, size, offset, limit_bytes=limit)
+            with incoming:
+                async for chunk in chunks:
+                    if chunk:
+                        await run_in_threadpool(incoming.write, chunk)
+                await run_in_threadpool(incoming.finish)
+            received = await run_in_threadpool(arrival.received, name)
+        return ImportFile(name=name, bytes=size, received=received, left_out=None)
+
+    async def _check(self, arrival: Arrival, request: ImportRequest, going: _Going) -> None:
+        try:
+            await self._make(arrival, request, going)
+        except (RegistryError, Refusal) as error:
+            detail = error.detail if isinstance(error, Refusal) else str(error)
+            going.fault = ImportFault(code=error.code, detail=detail, hint=getattr(error, "hint", None))
+            going.status = "failed"
+        except Exception as error:
+            fault = store_fault(error)
+            code, hint = (fault.code, fault.hint) if fault is not None else ("internal_error", None)
+            going.fault = ImportFault(code=code, detail=f"{type(error).__name__}: {error}", hint=hint)
+            going.status = "failed"
+            raise
+        else:
+            self._going.pop(_import_id(request.name), None)
+
+    async def _make(self, arrival: Arrival, request: ImportRequest, going: _Going) -> None:
+        if not await run_in_threadpool(arrival.folder.is_dir):
+            # moved to its place, and then something ended this process before the row was written
+            model = await run_in_threadpool(described, self._files, f"{DIRECTORY}/{request.name}")
+        else:
+            found, names = await run_in_threadpool(self._inspect, arrival, request, going)
+            apart = [name for name in names if (kind := kind_of(name)) is not None and kind.checked_apart]
+            tokenizer = None
+            if apart or "tokenizer.model" in names:
+                answer = await self._process.ask("read_documents", folder=str(arrival.folder), names=names)
+                tokenizer = Tokenizer.model_validate(answer) if answer is not None else None
+            model = await run_in_threadpool(self._place, arrival, request, found, tokenizer)
+        await run_in_threadpool(self._register, model)
+        await run_in_threadpool(arrival.discard)
+
+    def _inspect(self, arrival: Arrival, request: ImportRequest, going: _Going) -> tuple[Inspected, list[str]]:
+        def read(count: int) -> None:
+            going.checked_bytes += count
+
+        names = arrival.names()
+        left = [file.name for file in arrival.state(request) if file.left_out is not None]
+        return inspect(arrival.folder, names, left_out=left, read=read), names
+
+    def _place(self, arrival: Arrival, request: ImportRequest, found: Inspected, tokenizer: Tokenizer | None) -> Model:
+        draft = ModelDraft(
+            name=request.name,
+            directory=DIRECTORY,
+            kind=ModelKind.imported,
+            specialization=None,
+            architecture=found.architecture,
+            origin=ImportOrigin(filename=request.name),
+            parents=[],
+            metrics={},
+        )
+        return place_folder(
+            draft,
+            arrival.folder,
+            found,
+            files=self._files,
+            run_id=None,
+            tokenizer=tokenizer,
+            versions=versions(),
+            time=now(),
+        )
+
+    def _register(self, model: Model) -> None:
+        with self._database.write() as tx:
+            model_rows.add(tx, model)
+
+
+def _import_id(name: str) -> str:
+    """Of the same digits as the model's: one name, one import, one model."""
+    return f"imp_{id_of(None, name).removeprefix('mdl_')}"
+
+
+def _is_id(import_id: str) -> bool:
+    digits = import_id.removeprefix("imp_")
+    return digits != import_id and len(digits) == 24 and all(digit in "0123456789abcdef" for digit in digits)
