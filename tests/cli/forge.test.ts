@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Report } from '../../gateway/src/cli/report.js';
 import { root } from '../../gateway/src/root.js';
+import { safetensors } from '../gateway/safetensors.js';
 
 const NANO_PARAMETERS = 877_577;
 const TINY =
@@ -17,14 +18,18 @@ type Outcome = { code: number | null; stdout: string; stderr: string };
 
 /** The command as a person runs it, on a data directory of its own; it starts its own gateway, backend and worker. */
 function forge(
-  line: string,
+  line: string | string[],
   seen: (text: string, interrupt: () => void) => void = () => {},
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, ['gateway/bin/forge.mjs', ...line.split(' ')], {
-    cwd: root,
-    env: { ...process.env, DATA_DIR: directory, INIT_CWD: directory },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['gateway/bin/forge.mjs', ...(typeof line === 'string' ? line.split(' ') : line)],
+    {
+      cwd: root,
+      env: { ...process.env, DATA_DIR: directory, INIT_CWD: directory },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -91,6 +96,32 @@ describe('the whole pipeline, from the command line', () => {
     expect(stdout).toMatch(
       /created, saved and registered in [\d.]+ s; constructed plainly with torch\.save [\d.]+ s/,
     );
+  });
+});
+
+describe('a folder that is brought', () => {
+  const folder = join(directory, 'a model');
+  beforeAll(() => {
+    mkdirSync(join(folder, 'original'), { recursive: true });
+    writeFileSync(join(folder, 'model.safetensors'), safetensors(1000));
+    writeFileSync(join(folder, 'README.md'), 'Of numbers.');
+    writeFileSync(join(folder, 'modeling.py'), 'raise SystemExit');
+    writeFileSync(join(folder, 'original', 'model.safetensors'), safetensors(10));
+  });
+
+  test('becomes a model, and says what it left out', async () => {
+    const { code, stdout, stderr } = await forge(['import', 'a model', '--json']);
+    expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ status: 'succeeded' })]);
+    expect(stderr).toContain('a_model: 1,000 parameters');
+    expect(stderr).toContain('modeling.py is left out: it is code');
+    expect(stderr).toContain('original/model.safetensors is left out');
+  });
+
+  test('the same name again is taken, and what is no folder is said at once', async () => {
+    const again = await forge(['import', 'a model']);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('there is an imported model')]);
+    const { code, stderr } = await forge('import nowhere');
+    expect([code, stderr]).toEqual([2, expect.stringContaining('cannot be read')]);
   });
 });
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { io, type Socket } from 'socket.io-client';
-import type { Model, Problem } from '../../openapi/backend.js';
+import type { Model, ModelImport, Problem } from '../../openapi/backend.js';
 import type { Readiness, RunPageView, RunView, StatusMessage, SystemView } from '../../openapi/gateway.js';
 import type { ClientEvents, ServerEvents } from '../../openapi/realtime.js';
 import { eventually, PATIENCE_MS, stateOf } from '../backend/fixtures.js';
@@ -15,6 +15,7 @@ type Client = Socket<ServerEvents, ClientEvents>;
 let gateway: TestGateway;
 let run: RunView;
 let model: Model;
+let folder: ModelImport;
 const file = safetensors(4_000_000);
 const key = { 'idempotency-key': 'the-only-one' };
 // The smallest real run: three models are drawn, saved and registered, and nothing is trained.
@@ -107,6 +108,38 @@ describe('files', () => {
       headers: { 'content-type': 'application/octet-stream' },
     });
     expect([answer.status, undocumented('importModel', answer)]).toEqual([422, []]);
+  });
+
+  test('a folder comes in file by file, and goes on where it was cut off', async () => {
+    const name = 'model.safetensors';
+    const begin = () =>
+      gateway.ask('/api/v1/imports', {
+        method: 'POST',
+        body: { name: 'folder', source: { kind: 'upload', files: [{ name, bytes: file.byteLength }] } },
+      });
+    const answer = await begin();
+    expect([answer.status, undocumented('createImport', answer)]).toEqual([201, []]);
+    folder = answer.json as ModelImport;
+    const put = (from: number, to: number) =>
+      fetch(`${gateway.url}/api/v1/imports/${folder.id}/files/${name}?offset=${from}`, {
+        method: 'PUT',
+        headers: { authorization: `Bearer ${gateway.token}`, 'content-type': 'application/octet-stream' },
+        body: new Uint8Array(file.subarray(from, to)),
+      });
+    expect((await put(0, 1_000_000)).status).toBe(200);
+    expect((await put(0, 1_000_000)).status).toBe(409);
+    const [found] = ((await begin()).json as ModelImport).files;
+    expect(found).toMatchObject({ received: 1_000_000, left_out: null });
+    const rest = await put(1_000_000, file.byteLength);
+    expect([rest.status, invalid('ImportFile', await rest.json())]).toEqual([200, null]);
+    const finish = await gateway.ask(`/api/v1/imports/${folder.id}/finish`, { method: 'POST' });
+    expect([finish.status, undocumented('finishImport', finish)]).toEqual([202, []]);
+    const done = await eventually(
+      async () => (await gateway.ask(`/api/v1/imports/${folder.id}`)).json as ModelImport,
+      ({ status }) => status === 'succeeded',
+    );
+    const made = await gateway.ask(`/api/v1/models/${done.model_id}`);
+    expect(made.json).toMatchObject({ digest: model.digest, parameters: model.parameters });
   });
 
   const fetchFile = (headers: Record<string, string> = {}, method = 'GET') =>
@@ -249,7 +282,11 @@ describe('files', () => {
 
 describe('every read', () => {
   test('answers as specified', async () => {
-    const fill: Record<string, string> = { '{run_id}': run.id, '{model_id}': model.id };
+    const fill: Record<string, string> = {
+      '{run_id}': run.id,
+      '{model_id}': model.id,
+      '{import_id}': folder.id,
+    };
     const skip = new Set(['downloadModel', 'headModel', 'redeemDownloadTicket']);
     const faults: string[] = [];
     for (const { id, method, path } of operations) {

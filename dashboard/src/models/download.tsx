@@ -24,12 +24,17 @@ export function Downloads({ model }: { model: ModelDetail }) {
         </div>
       ))}
       <Group gap="sm" align="flex-start">
-        {FORMATS.map((format) => (
+        {FORMATS.filter((format) => format !== 'safetensors' || !isSharded(model)).map((format) => (
           <Download key={format} model={model} format={format} />
         ))}
       </Group>
     </Stack>
   );
+}
+
+/** Of several files of weights none is the model. */
+function isSharded({ files }: ModelDetail): boolean {
+  return files.filter(({ format }) => format === 'safetensors').length > 1;
 }
 
 /** The browser streams to disk only what it fetches by an address, and no address may hold the token: hence a ticket. */

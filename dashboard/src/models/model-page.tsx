@@ -72,7 +72,7 @@ function Detail({ model }: { model: ModelDetail }) {
           <Fact label="File" note={`${count(model.bytes)} bytes`}>
             {bytes(model.bytes)}
           </Fact>
-          <ShapeFacts architecture={model.architecture} />
+          <ShapeFacts architecture={model.architecture} tokenizer={model.tokenizer} />
           <Fact label="Proof" note={model.verified_at && stamp(model.verified_at)}>
             <VerifiedMark verified={model.verified} />
           </Fact>

@@ -3,7 +3,7 @@ import { count } from '../format/number.ts';
 import { Fact } from '../shell/fact.tsx';
 
 /** What the architecture says of a model, of either kind. */
-export function ShapeFacts({ architecture }: Pick<Model, 'architecture'>) {
+export function ShapeFacts({ architecture, tokenizer }: Pick<Model, 'architecture' | 'tokenizer'>) {
   if (!architecture) return null;
   // A mirror filled before there were kinds holds TinyTitans without one.
   if (architecture.kind !== 'causal_lm') {
@@ -22,6 +22,11 @@ export function ShapeFacts({ architecture }: Pick<Model, 'architecture'>) {
         {count(architecture.vocab_size)}
       </Fact>
       <Fact label="Type of its entries">{architecture.dtype}</Fact>
+      <Fact label="Tokenizer" note={tokenizer?.chat_template ? 'with a chat template' : undefined}>
+        {tokenizer
+          ? [tokenizer.kind, tokenizer.tokens && count(tokenizer.tokens)].filter(Boolean).join(', ')
+          : 'none'}
+      </Fact>
     </>
   );
 }

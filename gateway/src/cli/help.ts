@@ -1,5 +1,6 @@
 import { OWN_OPTIONS } from './arguments.js';
 import { allowedOf, type Flag } from './flags.js';
+import { IMPORT_USAGE } from './import.js';
 
 const COLUMN = 34;
 const INDENT = ' '.repeat(COLUMN);
@@ -26,7 +27,9 @@ export function helpText(flags: Flag[], width: number): string {
   ]);
   return [
     'npm run forge -- [flags]',
+    IMPORT_USAGE,
     '',
+    'import takes a folder of the Hugging Face kind and goes on where it stopped. Without it:',
     'Trains parents, breeds them, proves the result. Progress goes to stderr, the report to stdout.',
     'Exit code: 0 all succeeded and every proof held, 1 something failed, 2 wrong flags, 130 cancelled.',
     ...sections,

@@ -10,6 +10,7 @@ import { follow } from './follow.js';
 import { bytes, count, seconds } from './format.js';
 import { findGateway, type Gateway } from './gateway.js';
 import { helpText } from './help.js';
+import { type ImportOrder, importOrder, runImport } from './import.js';
 import { type Choice, onInterrupt } from './interrupt.js';
 import { problemText } from './problem.js';
 import { createView, type View } from './progress.js';
@@ -27,6 +28,7 @@ const WIDTH = 100;
 const callerDirectory = process.env.INIT_CWD ?? process.cwd();
 
 async function main(argv: string[]): Promise<number> {
+  if (argv[0] === 'import') return await bring(importOrder(argv.slice(1), callerDirectory));
   const flags = flagsOf(loadForms());
   const { options, config } = parseArguments(argv, flags, callerDirectory);
   if (options.help) {
@@ -39,6 +41,19 @@ async function main(argv: string[]): Promise<number> {
   );
   try {
     return await forge(gateway, options, config);
+  } finally {
+    await gateway.stop();
+  }
+}
+
+async function bring(order: ImportOrder): Promise<number> {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const gateway = await findGateway({ ...order, folders: [] }, process.env, say);
+  try {
+    const api: Api = createClient<paths>({ baseUrl: gateway.url, token: gateway.token });
+    const ended = await runImport(api, order, say);
+    print(order.json ? JSON.stringify(ended) : (ended.model_id ?? ended.status));
+    return ended.status === 'succeeded' ? SUCCESS : FAILURE;
   } finally {
     await gateway.stop();
   }

@@ -64,6 +64,7 @@ KINDS: dict[str, Kind] = {
     "unknown_op": Kind(409, "The recipe names an op that is not here", "See `GET /v1/merge-methods`."),
     "unsupported_dtype": Kind(409, "A tensor is of a type that cannot be used here"),
     "wrong_inputs": Kind(409, "The recipe gives an op too few or too many inputs", "See `GET /v1/merge-methods`."),
+    "several_files": Kind(409, "The model is not one file"),
     "offset_differs": Kind(409, "The file goes on from another place"),
     "file_differs": Kind(
         409,

@@ -95,6 +95,13 @@ class ModelFileError(RegistryError):
     hint = "Bring the files as `save_pretrained` or `huggingface-cli download` writes them."
 
 
+class SeveralFilesError(RegistryError):
+    """One file is asked for of a model that has several."""
+
+    code = "several_files"
+    hint = "The model's page names its files and the folder that they lie in."
+
+
 class OffsetError(RegistryError):
     """A file goes on from another place than where it stopped."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from .digest import FileDigest, digest_fd, sha256_file
 from .errors import FileMissingError, NameTakenError
 from .files import ModelFiles
 
-PtWriter = Callable[[Path, Path], None]
-"""(safetensors file, path of the .pt file to write)."""
+PtWriter = Callable[[Sequence[Path], Path], None]
+"""(safetensors files, path of the .pt file to write)."""
 
 
 def model_id(run_id: str | None, name: str) -> str:
@@ -63,7 +63,7 @@ def place(
         if write_pt is None:
             raise ValueError("a .pt file is asked for, but nothing that writes one is given")
         pt = files.target(draft.directory, draft.name, ".pt")
-        write_pt(source, pt)
+        write_pt([source], pt)
         stored.append(
             ModelFile(format="pt", path=files.relative(pt), bytes=pt.stat().st_size, file_sha256=sha256_file(pt))
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from ..contract.job import ModelDraft
 from ..contract.model import Model
 from . import placement, tensors
 from .architecture import file_metadata
+from .bundle.view import TensorView
 from .files import ModelFiles
 from .header import float32
 
@@ -60,6 +61,6 @@ def drawing(path: Path, architecture: TinyTitan) -> Iterator[dict[str, Tensor]]:
         yield views
 
 
-def convert_to_pt(source: Path, target: Path) -> None:
-    """Write a safetensors file's tensors by `torch.save`."""
-    tensors.write_pt(target, tensors.load_tensors(source))
+def convert_to_pt(sources: Sequence[Path], target: Path) -> None:
+    """Write the tensors of a model's safetensors files by `torch.save`."""
+    tensors.write_pt(target, TensorView(sources))

@@ -14,9 +14,12 @@ from transformers import AutoModelForCausalLM
 from agent_forge.contract.architecture import CausalLM
 from agent_forge.registry.bundle.inspection import inspect
 from agent_forge.registry.bundle.view import TensorView
-from agent_forge.registry.errors import NameTakenError
+from agent_forge.registry.download import download
+from agent_forge.registry.errors import NameTakenError, SeveralFilesError
 from agent_forge.registry.files import ModelFiles
 from agent_forge.registry.header import read_header
+from agent_forge.registry.proof import Proofs
+from agent_forge.registry.store import convert_to_pt
 from agent_forge.registry.tensors import digest_tensors, load_tensors
 from agent_forge.registry.verify import verify_model
 
@@ -50,6 +53,11 @@ def test_what_comes_in_is_what_transformers_wrote(
         if name in view:
             assert torch.equal(view[name], tensor)
     assert digest_tensors(view) == model.digest
+    if shards:
+        with pytest.raises(SeveralFilesError, match="no one file of it is the model"):
+            download(Proofs(files), model, "safetensors")
+    convert_to_pt(files.weights(model), target := files.scratch / "whole.pt")
+    assert digest_tensors(torch.load(target, weights_only=True)) == model.digest
     proof = verify_model(model, files, None)
     assert proof.ok
     assert {check.name: check.status for check in proof.checks}["parameter_count"] == "passed"
