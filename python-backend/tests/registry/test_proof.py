@@ -158,7 +158,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(
 
 def test_an_exported_file_is_named_by_its_bytes(shelf: Shelf) -> None:
     path = shelf.files.exports / "x.pt"
-    convert_to_pt(shelf.files.tensors(shelf.parent(1)), path)
+    convert_to_pt(shelf.files.weights(shelf.parent(1)), path)
     first = Proofs(shelf.files).sha256(path)
     flip(path)
     assert Proofs(shelf.files).sha256(path) != first
