@@ -56,6 +56,14 @@ export const parts = [
     small: 7,
     run: pytest('points', 'test_points.py'),
   },
+  {
+    name: 'cluster',
+    about: 'a Ray cluster of three nodes on this machine: the same runs, cancelled, a node killed',
+    count: null,
+    whole: 1,
+    small: 1,
+    run: pytest('cluster', 'test_cluster.py'),
+  },
 ];
 
 const COUNTS = parts.flatMap(({ count }) => (count === null ? [] : [count]));

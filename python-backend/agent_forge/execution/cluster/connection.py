@@ -99,7 +99,8 @@ class Cluster:
             self._doing.setdefault(node_id, Counter())[child] -= 1
 
     def nodes(self) -> list[ClusterNode]:
-        """From any thread."""
+        """From any thread. Those that joined since the last run began are not known yet."""
+        alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
         with self._lock:
             doing = {node: sorted(+children) for node, children in self._doing.items()}
         return [
@@ -108,12 +109,12 @@ class Cluster:
                 name=node.name,
                 address=node.address,
                 here=node.id == self._own,
-                status="gone" if node.id not in self._alive else "busy" if doing.get(node.id) else "idle",
+                status="gone" if node.id not in alive else "busy" if doing.get(node.id) else "idle",
                 cpus=node.cpus,
                 gpus=node.gpus,
                 memory_bytes=node.memory,
                 devices=list(node.facts["devices"]),
-                children=doing.get(node.id, []) if node.id in self._alive else [],
+                children=doing.get(node.id, []) if node.id in alive else [],
             )
             for node in list(self._nodes.values())
         ]

@@ -156,6 +156,7 @@ class RayExecutor:
         self, task: Callable[[Context, Child], Generator[Item]], shared: Shared[Context], children: Sequence[Child]
     ) -> list[_Stream[Item]]:
         gpus = 1 if shared.device == "cuda" else 0
+        self._look()
         self.cluster.require_room(shared.memory, gpus)
         key, order = self._order(shared)
         options: Callable[..., Any] = ray.remote(work).options
@@ -213,6 +214,10 @@ class RayExecutor:
 
     def _take(self, stream: _Stream[Any], sent: Sent) -> None:
         if stream.node_id != sent.node:
+            if stream.node_id is not None:
+                # often sooner than it is known that the node is gone
+                here, there = self.cluster.name(stream.node_id), self.cluster.name(sent.node)
+                self._log.log(f"{stream.name} was lost on {here}, and begins again on {there}", "warning")
             self._leave(stream)
             stream.node_id = sent.node
             self.cluster.began(sent.node, stream.name)
@@ -251,9 +256,9 @@ class RayExecutor:
     def _look(self) -> None:
         self._looked = time.monotonic()
         for node_id in self.cluster.look():
-            lost = [stream.name for stream in self._open.values() if stream.node_id == node_id]
-            what = f"what it was working on begins again elsewhere: {', '.join(lost)}" if lost else "it was idle"
-            self._log.log(f"node {self.cluster.name(node_id)} is gone; {what}", "warning")
+            left = [stream.name for stream in self._open.values() if stream.node_id == node_id and not stream.closed]
+            what = f"; lost on it, to begin again elsewhere: {', '.join(left)}" if left else ""
+            self._log.log(f"node {self.cluster.name(node_id)} is gone{what}", "warning")
 
     def _end(self, streams: Sequence[_Stream[Any]]) -> None:
         """Cancel what is left, and wait until nothing of it runs."""
