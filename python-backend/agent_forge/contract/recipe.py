@@ -5,6 +5,7 @@ A recipe and the digests of its leaves determine the bytes of the model that it 
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -32,6 +33,9 @@ class MergeNode(Resource):
     """θ₀ for ops on task vectors; null means the mean of the inputs."""
     parameters: dict[str, Any] = {}
     """The op's own parameters, all of them, defaults filled in."""
+    by_tensor: dict[str, dict[str, Any]] = Field(default={}, exclude_if=operator.not_)
+    """Where a parameter differs: the name of a tensor, or `*` for all → parameter → its value there. That of `density`,
+    `drop_rate`, `gamma`, and `epsilon` of della, may be a list, one number for each input."""
     seed: Seed = 0
     """Key of the node's counter-based random numbers; unused by deterministic ops."""
 

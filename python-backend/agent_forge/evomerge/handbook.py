@@ -23,11 +23,20 @@ For every op:
 - `weights` is a list, or such a list for each layer group: `embedding`, the blocks by depth in thirds `early`,
   `middle`, `late`, then `heads` (everything else) and `output`. Groups that are left out have weights of 1.
   A list under a tensor's name takes precedence over its group's.
+- A recipe may say under `by_tensor` where any parameter of an op that works tensor by tensor differs, by the name of
+  a tensor, or for all under `*`. There `density`, `drop_rate`, `gamma` and `epsilon` of task vectors may be lists, one
+  number for each input.
 - The result depends only on the inputs, the parameters and the seed: not on threads, order of work or machine,
   except for `dfs`, `fisher`, `regmean` and `regmean_plus_plus`, which measure the inputs. Inputs are never written to.
 - "mergekit" is version 0.1.5, see [merge.py](../../../benchmarks/merge.py), which compares every op with it.
 """
-_TYPES = {"integer": "whole number", "number": "number", "object": "object", "array": "list"}
+_TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "object": "object",
+    "array": "list",
+    "boolean": "true or false",
+}
 
 
 def handbook_text(methods: Sequence[MergeMethod]) -> str:
@@ -67,6 +76,8 @@ def _row(name: str, schema: dict[str, Any]) -> str:
 
 
 def _values(name: str, schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
     if "anyOf" in schema:
         item = schema["anyOf"][0]["items"]
         return f"numbers {_range(item)}"

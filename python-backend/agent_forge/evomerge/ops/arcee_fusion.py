@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from .chunks import each_chunk, in_rows, made, row_shape
-from .compiled import Array, flat, kernel
-from .registry import Inputs, Tensors, merge_op
+from .compiled import Array, Inputs, kernel
+from .registry import Inputs as Count
+from .registry import Tensors, merge_op
 from .statistics_cache import StatisticsCache
 from .trim import Magnitudes, kth, magnitudes
 
@@ -16,7 +17,7 @@ _EPSILON = 1e-8
 
 
 @merge_op(source="mergekit, github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md#arcee-fusion-arcee_fusion")
-def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor, statistics: StatisticsCache) -> Tensor:
+def arcee_fusion(models: Annotated[Tensors, Count(1, 1)], base: Tensor, statistics: StatisticsCache) -> Tensor:
     """Take over only the model's most important entries: importance is |τ| times the divergence of the row's
     softmax from the base's, the threshold its median + 1.5 interquartile ranges.
 
@@ -32,11 +33,13 @@ def arcee_fusion(models: Annotated[Tensors, Inputs(1, 1)], base: Tensor, statist
     if model.numel() == 0:
         return base
     threshold, divergences = statistics([0], "importance", lambda: _importance(model, base))
-    values, origin, columns = flat(model), flat(base), row_shape(model)[1]
+    columns = row_shape(model)[1]
     return made(
-        base,
-        lambda out, start, stop: _take(out, values, origin, divergences, threshold, columns, start, stop),
-        in_rows(columns),
+        [model, base],
+        lambda out, arrays, first: _take(
+            out, arrays[0], arrays[1], divergences[first // columns :], threshold, columns
+        ),
+        columns=columns,
     )
 
 
@@ -44,10 +47,13 @@ def _importance(model: Tensor, base: Tensor) -> tuple[np.float32, Magnitudes]:
     """The least importance that is taken over, and the rows' divergences, (rows,)."""
     count, columns = model.numel(), row_shape(model)[1]
     divergences = _divergences(model, base)
-    importance = magnitudes(model, base)
-    importance.reshape(-1, columns)[...] *= divergences[:, None]
+
+    def measure(out: Magnitudes, arrays: Inputs, first: int, stride: int) -> None:
+        magnitudes(out, arrays[0], arrays[1])
+        _weigh(out, divergences, columns, first, stride)
+
     first, middle, third = (
-        np.float32(kth(importance, count - int(share * (count - 1)))) for share in (0.25, 0.5, 0.75)
+        np.float32(kth([model, base], measure, count - int(share * (count - 1)))) for share in (0.25, 0.5, 0.75)
     )
     return middle + np.float32(1.5) * (third - first), divergences
 
@@ -72,6 +78,12 @@ def _divergences(model: Tensor, base: Tensor) -> Magnitudes:
 
 
 @kernel
+def _weigh(out: Magnitudes, divergences: Magnitudes, columns: int, first: int, stride: int) -> None:
+    for i in range(len(out)):
+        out[i] = out[i] * divergences[(first + i * stride) // columns]
+
+
+@kernel
 def _take(
     out: Array,
     model: Array,
@@ -79,10 +91,8 @@ def _take(
     divergences: Magnitudes,
     threshold: np.float32,
     columns: int,
-    start: int,
-    stop: int,
 ) -> None:
-    for at in range(start, stop, columns):
+    for at in range(0, len(out), columns):
         row = slice(at, at + columns)
         _take_row(out[row], model[row], base[row], divergences[at // columns], threshold)
 

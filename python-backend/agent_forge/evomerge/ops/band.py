@@ -9,15 +9,16 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
+from .registry import PerInput, Shares, each
 from .statistics_cache import StatisticsCache
 from .taskvectors import Band
 from .trim import floors, kept_count
 
-Gamma = Annotated[float, Field(ge=0, le=1, description="share of the largest entries that is removed")]
+Gamma = Annotated[Shares, PerInput(), Field(ge=0, le=1, description="share of the largest entries that is removed")]
 
 
 def bands(
-    models: Sequence[Tensor], base: Tensor, density: float, gamma: float, statistics: StatisticsCache
+    models: Sequence[Tensor], base: Tensor, density: Shares, gamma: Shares, statistics: StatisticsCache
 ) -> list[Band]:
     """Per input, the magnitudes [least, above) that are kept.
 
@@ -26,8 +27,12 @@ def bands(
     go with it.
     """
     count = base.numel()
-    kept = kept_count(density, count)
-    large = min(math.floor(gamma * count + 1e-9), count - kept)
-    least = floors(models, base, large + kept, statistics)
-    above = floors(models, base, large, statistics) if large else [math.inf] * len(models)
-    return list(zip(least, above, strict=True))
+    kept = [kept_count(share, count) for share in each(density, len(models))]
+    large = [
+        min(math.floor(share * count + 1e-9), count - most)
+        for share, most in zip(each(gamma, len(models)), kept, strict=True)
+    ]
+    least = floors(models, base, [a + b for a, b in zip(large, kept, strict=True)], statistics)
+    above = floors(models, base, large, statistics)
+    # no entry is as large as infinity
+    return [(low, high) if most else (math.inf, math.inf) for low, high, most in zip(least, above, kept, strict=True)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from .band import Gamma, bands
-from .registry import Density, Scale, Tensors, Weights, merge_op
+from .registry import Density, Scale, Tensors, Weights, each, merge_op
 from .statistics_cache import StatisticsCache
 from .taskvectors import Outcome, banded
 
@@ -31,7 +31,7 @@ def breadcrumbs(
 
     mergekit: keeps some of the entries that tie at an edge, by the order of its sort, and may keep none.
     """
-    if density == 0:
+    if not any(each(density, len(models))):
         return base
     limits = bands(models, base, density, gamma, statistics)
     return banded(models, base, limits, Outcome(weights, scale))

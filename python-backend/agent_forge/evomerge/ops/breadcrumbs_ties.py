@@ -3,7 +3,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from .band import Gamma, bands
-from .registry import Density, Scale, Tensors, Weights, merge_op
+from .registry import Density, Normalize, Scale, Tensors, Weights, each, merge_op
 from .statistics_cache import StatisticsCache
 from .taskvectors import Outcome, banded
 
@@ -18,6 +18,7 @@ def breadcrumbs_ties(
     density: Density = 0.9,
     gamma: Gamma = 0.01,
     scale: Scale = 1.0,
+    normalize: Normalize = True,
 ) -> Tensor:
     """Remove the γ largest and then the smallest entries of each task vector until `density` remains,
     then elect signs and take the mean as ties does.
@@ -29,7 +30,7 @@ def breadcrumbs_ties(
 
     mergekit: takes the sum unless told to `normalize`; otherwise differs as breadcrumbs and ties do.
     """
-    if density == 0:
+    if not any(each(density, len(models))):
         return base
     limits = bands(models, base, density, gamma, statistics)
-    return banded(models, base, limits, Outcome(weights, scale, elected=True))
+    return banded(models, base, limits, Outcome(weights, scale, elected=True, normalize=normalize))

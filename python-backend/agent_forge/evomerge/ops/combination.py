@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from .chunks import CHUNK, each_chunk, made
-from .compiled import Array, Floats, copy, flat, kernel, many
+from .chunks import CHUNK, each_read, made
+from .compiled import Array, Floats, copy, filled, kernel
 from .statistics_cache import StatisticsCache
 
 LANES = 256
@@ -19,16 +20,16 @@ STEP = 4 * LANES
 _1, _2, _3 = np.uint64(LANES), np.uint64(2 * LANES), np.uint64(3 * LANES)
 
 
-def combined(models: Sequence[Tensor], factors: Sequence[float]) -> Tensor:
+def combined(models: Sequence[Tensor], factors: Sequence[float], dtype: torch.dtype | None = None) -> Tensor:
     """Σ factorᵢ · modelᵢ, in float64, from left to right."""
     # as many as there are: a filler would turn a sum of -0 into 0
-    arrays, weights = tuple(map(flat, models)), tuple(map(float, factors))
-    return made(models[0], lambda out, start, stop: _combine(out, arrays, weights, start, stop))
+    weights = tuple(map(float, factors))
+    return made(models, lambda out, arrays, first: _combine(out, arrays, weights), dtype=dtype)
 
 
 @kernel
-def _combine(out: Array, models: tuple[Array, ...], factors: tuple[float, ...], start: int, stop: int) -> None:
-    for i in range(start, stop):
+def _combine(out: Array, models: tuple[Array, ...], factors: tuple[float, ...]) -> None:
+    for i in range(len(out)):
         at = np.uint64(i)
         total = np.float64(models[0][at]) * factors[0]
         for j in range(1, len(models)):
@@ -45,23 +46,22 @@ def inner_products_of(inputs: Sequence[Tensor], statistics: StatisticsCache, *ot
 def inner_products(tensors: Sequence[Tensor]) -> list[list[float]]:
     """Σ aᵢbᵢ of every pair of flattened tensors, float64; each tensor is read once."""
     count, size = len(tensors), tensors[0].numel()
-    arrays = many(tensors)
     sums = np.zeros((math.ceil(size / CHUNK), count, count))
-    each_chunk(size, lambda start, stop: _products(sums[start // CHUNK], arrays, start, stop))
+    each_read(tensors, lambda arrays, start, stop: _products(sums[start // CHUNK], filled(arrays, arrays[0])))
     return [[math.fsum(sums[:, min(i, j), max(i, j)]) for j in range(count)] for i in range(count)]
 
 
 @kernel
-def _products(sums: Floats, arrays: tuple[Array, ...], start: int, stop: int) -> None:
+def _products(sums: Floats, arrays: tuple[Array, ...]) -> None:
     """Fills the upper triangle of sums. Entry i of a chunk goes to the partial sum numbered i mod LANES.
 
     Tensors are taken in twos, and entries of a lane in fours, so that few widenings and stores go with many products.
     """
-    count = len(sums)
+    count, stop = len(sums), len(arrays[0])
     pairs = (count + 1) // 2
     squares, others = np.zeros((pairs, 3 * LANES)), np.zeros((pairs, count, 2 * LANES))
     ends = np.zeros((count, STEP), dtype=arrays[0].dtype)
-    for at in range(start, stop, STEP):
+    for at in range(0, stop, STEP):
         size = min(STEP, stop - at)
         if size < STEP:
             for i in range(count):
@@ -140,22 +140,26 @@ def deviation(tensor: Tensor) -> float:
     count = tensor.numel()
     if count == 0:
         return 0.0
-    entries = flat(tensor)
+    origin = float(tensor.reshape(-1)[0])
     sums = np.zeros((math.ceil(count / CHUNK), 2))
-    each_chunk(count, lambda start, stop: _moments(sums[start // CHUNK], entries, start, stop))
+    each_read([tensor], lambda arrays, start, stop: _moments(sums[start // CHUNK], arrays[0], origin))
     mean = math.fsum(sums[:, 0]) / count
     return math.sqrt(max(0.0, math.fsum(sums[:, 1]) / count - mean * mean))
 
 
 @kernel
-def _moments(sums: Floats, entries: Array, start: int, stop: int) -> None:
-    """Σ (x − x₀) and Σ (x − x₀)², in partial sums as above. x₀, the first entry, so that a constant has none."""
-    partial, end = np.zeros(2 * LANES), np.full(STEP, entries[0])
-    for at in range(start, stop, STEP):
+def _moments(sums: Floats, entries: Array, origin: float) -> None:
+    """Σ (x − x₀) and Σ (x − x₀)², in partial sums as above.
+
+    x₀ is the tensor's first entry, so that a constant has none."""
+    partial, end, stop = np.zeros(2 * LANES), np.full(STEP, origin), len(entries)
+    for at in range(0, stop, STEP):
         size = min(STEP, stop - at)
         if size < STEP:
             copy(end[:size], entries[at : at + size])
-        _add_powers(partial, entries[at : at + STEP] if size == STEP else end, entries[0])
+            _add_powers(partial, end, origin)
+        else:
+            _add_powers(partial, entries[at : at + STEP], origin)
     sums[0], sums[1] = total(partial[:LANES]), total(partial[LANES:])
 
 

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from .draw import Draw
 from .registry import DropRate, Scale, Tensors, Weights, merge_op
-from .taskvectors import Outcome, dropped
+from .taskvectors import rescaled
 
 
 @merge_op(source="Yu et al. 2023, Language models are super Mario, arXiv:2311.03099")
@@ -28,8 +28,4 @@ def dare_linear(
 
     mergekit: rescales by the ratio of each tensor's L1 norm before and after, which is 1/(1 − p) on average.
     """
-    if drop_rate == 1:
-        return base
-    streams = [draw.stream(index) for index in range(len(models))]
-    outcome = Outcome(weights, scale / (1 - drop_rate))
-    return dropped(models, base, streams, drop_rate, outcome)
+    return rescaled(models, base, draw, weights, drop_rate, scale)

@@ -3,8 +3,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from .draw import Draw
-from .registry import DropRate, Scale, Tensors, Weights, merge_op
-from .taskvectors import Outcome, dropped
+from .registry import DropRate, Normalize, Scale, Tensors, Weights, merge_op
+from .taskvectors import rescaled
 
 
 @merge_op(source="Yu et al. 2023, arXiv:2311.03099, with the sign election of Yadav et al. 2023")
@@ -16,6 +16,7 @@ def dare_ties(
     weights: Weights = (),
     drop_rate: DropRate = 0.5,
     scale: Scale = 1.0,
+    normalize: Normalize = True,
 ) -> Tensor:
     """Drop and rescale each task vector as dare_linear does, then elect signs and take the mean as ties does.
 
@@ -26,8 +27,4 @@ def dare_ties(
 
     mergekit: takes the sum unless told to `normalize`; otherwise differs as dare_linear and ties do.
     """
-    if drop_rate == 1:
-        return base
-    streams = [draw.stream(index) for index in range(len(models))]
-    outcome = Outcome(weights, scale / (1 - drop_rate), elected=True)
-    return dropped(models, base, streams, drop_rate, outcome)
+    return rescaled(models, base, draw, weights, drop_rate, scale, elected=True, normalize=normalize)

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..errors import NonFinite
-from .chunks import row_shape
+from .chunks import converted, finite, promoted, row_shape
 from .combination import combined
 from .compiled import flat
 from .exact_product import Matrix, product
@@ -47,15 +47,15 @@ def decoupled(models: Tensors, base: Tensor, group: str, statistics: StatisticsC
 
 
 def _decoupled(models: Tensors, base: Tensor, linear: bool, time: float) -> list[Tensor]:
-    count = len(models)
+    count, dtype = len(models), promoted([*models, base])
     if not linear:
-        return [combined([model, base], [1 / count, 1 - 1 / count]) for model in models]
+        return [combined([model, base], [1 / count, 1 - 1 / count], dtype) for model in models]
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused in the end
         origin = _matrix(base)
         vectors = [_matrix(model) - origin for model in models]
         rows, columns = origin.shape
         parts = _by_rows(vectors, time) if count * rows < columns else _by_columns(vectors, time)
-        return [_model(origin + part, base) for part in parts]
+        return [_model(origin + part, base.shape, dtype) for part in parts]
 
 
 def _by_columns(vectors: Sequence[Matrix], time: float) -> Iterator[Matrix]:
@@ -105,8 +105,8 @@ def _matrix(tensor: Tensor) -> Matrix:
     return flat(tensor).astype(np.float64).reshape(row_shape(tensor))
 
 
-def _model(matrix: Matrix, like: Tensor) -> Tensor:
-    made = torch.from_numpy(matrix).reshape(like.shape).to(like.dtype)
-    if not bool(made.isfinite().all()):
+def _model(matrix: Matrix, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    found = torch.from_numpy(matrix).reshape(shape)
+    if not finite(found):
         raise NonFinite("the result overflows")
-    return made
+    return converted(found, dtype)

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from .draw import Draw
 from .prune import Epsilon, by_magnitude
-from .registry import DropRate, Scale, Tensors, Weights, merge_op
+from .registry import DropRate, Normalize, Scale, Tensors, Weights, merge_op
 from .statistics_cache import StatisticsCache
 from .taskvectors import Outcome
 
@@ -20,6 +20,7 @@ def della(
     drop_rate: DropRate = 0.5,
     epsilon: Epsilon = 0.15,
     scale: Scale = 1.0,
+    normalize: Normalize = True,
 ) -> Tensor:
     """Drop by magnitude and rescale as della_linear does, then elect signs and take the mean as ties does.
 
@@ -30,7 +31,5 @@ def della(
 
     mergekit: takes the sum unless told to `normalize`; otherwise differs as della_linear and ties do.
     """
-    if drop_rate == 1:
-        return base
-    outcome = Outcome(weights, scale, elected=True)
+    outcome = Outcome(weights, scale, elected=True, normalize=normalize)
     return by_magnitude(models, base, draw, statistics, drop_rate, epsilon, outcome)

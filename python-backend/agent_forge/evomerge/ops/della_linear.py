@@ -34,7 +34,5 @@ def della_linear(
     probability, the paper's way, which keeps the expectation of large and small entries alike; refuses an ε that leaves
     [0, 1]; gives NaN for rows of one entry.
     """
-    if drop_rate == 1:
-        return base
     outcome = Outcome(weights, scale)
     return by_magnitude(models, base, draw, statistics, drop_rate, epsilon, outcome)

@@ -7,9 +7,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ..errors import BadParameter
-from .chunks import each_chunk, in_rows, made
+from .chunks import each_read, in_rows, made
 from .combination import LANES, total
-from .compiled import Array, Floats, Inputs, clear, flat, kernel, many
+from .compiled import Array, Floats, Inputs, clear, filled, kernel, present_of
 from .fisher import Calibration
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
@@ -39,7 +39,7 @@ def dfs(
         raise BadParameter("weights: dfs takes no negative ones")
     rows = models[0].shape[0] if models[0].dim() else 1
     columns = models[0].numel() // rows
-    means = np.stack([_means(flat(diagonal), rows, columns) for diagonal in fisher])
+    means = np.stack([_means(diagonal, rows, columns) for diagonal in fisher])
     largest = means.max(axis=0)
     relative = np.divide(means, largest, out=np.ones_like(means), where=largest > 0)
     # float32: the last digit of `power` differs between machines and must not show
@@ -48,27 +48,32 @@ def dfs(
     sums = informed.sum(axis=0)
     # a row that only inputs of weight 0 know about
     share = np.where(sums > 0, informed / np.where(sums > 0, sums, 1), np.array(shares(weights))[:, None])
-    arrays = many(models)
-    factors = np.zeros((len(arrays), rows))
+    factors = np.zeros((len(present_of(models)), rows))
     factors[: len(models)] = share
     return made(
-        models[0], lambda out, start, stop: _by_row(out, arrays, factors, columns, start, stop), in_rows(columns)
+        models,
+        lambda out, arrays, first: _by_row(out, filled(arrays, arrays[0]), factors, columns, first // columns),
+        columns=columns,
     )
 
 
-def _means(entries: Array, rows: int, columns: int) -> Floats:
+def _means(diagonal: Tensor, rows: int, columns: int) -> Floats:
     """Of each row, (rows,)."""
     if columns == 1:
-        return entries.astype(np.float64)
+        return diagonal.reshape(-1).double().numpy()
     means = np.empty(rows)
-    each_chunk(len(entries), lambda start, stop: _mean_rows(means, entries, columns, start, stop), in_rows(columns))
+    each_read(
+        [diagonal],
+        lambda arrays, start, stop: _mean_rows(means[start // columns : stop // columns], arrays[0], columns),
+        in_rows(columns),
+    )
     return means
 
 
 @kernel
-def _mean_rows(means: Floats, entries: Array, columns: int, start: int, stop: int) -> None:
+def _mean_rows(means: Floats, entries: Array, columns: int) -> None:
     lanes = np.empty(LANES)
-    for at in range(start, stop, columns):
+    for at in range(0, len(entries), columns):
         clear(lanes)
         for first in range(at, at + columns, LANES):
             size = min(LANES, at + columns - first)
@@ -83,10 +88,10 @@ def _add(sums: Floats, entries: Array) -> None:
 
 
 @kernel
-def _by_row(out: Array, models: Inputs, shares: Floats, columns: int, start: int, stop: int) -> None:
-    """shares: (inputs, rows). start and stop are where rows begin."""
-    for first in range(start, stop, columns):
-        row = np.uint64(first // columns)
+def _by_row(out: Array, models: Inputs, shares: Floats, columns: int, above: int) -> None:
+    """shares: (inputs, rows). above: rows above these ones."""
+    for first in range(0, len(out), columns):
+        row = np.uint64(above + first // columns)
         for i in range(first, first + columns):
             at, total = np.uint64(i), 0.0
             for j in range(len(models)):

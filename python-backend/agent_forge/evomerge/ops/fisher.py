@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ..errors import BadParameter
-from .chunks import made
-from .compiled import Array, Factors, Inputs, filled, kernel, many
+from .chunks import made, promoted
+from .compiled import Array, Factors, Inputs, filled, kernel
 from .linear import shares
 from .registry import Tensors, Weights, merge_op
 
@@ -32,13 +32,17 @@ def fisher(
     if min(weights) < 0:
         raise BadParameter("weights: fisher takes no negative ones")
     factors = filled(shares(weights), 0.0)
-    arrays, importances = many(models), many(fisher)
-    return made(models[0], lambda out, start, stop: _informed(out, arrays, importances, factors, start, stop))
+    count = len(models)
+
+    def fill(out: Array, arrays: Inputs, first: int) -> None:
+        _informed(out, filled(arrays[:count], arrays[0]), filled(arrays[count:], arrays[count]), factors)
+
+    return made([*models, *fisher], fill, dtype=promoted(models))
 
 
 @kernel
-def _informed(out: Array, models: Inputs, fisher: Inputs, shares: Factors, start: int, stop: int) -> None:
-    for i in range(start, stop):
+def _informed(out: Array, models: Inputs, fisher: Inputs, shares: Factors) -> None:
+    for i in range(len(out)):
         at, total, mean = np.uint64(i), 0.0, 0.0
         for j in range(len(models)):
             total += np.float64(fisher[j][at]) * shares[j]

@@ -3,12 +3,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor
 
 from ...contract.architecture import MAX_LAYERS
-from ...registry.families.family import Role
-from ...registry.families.layout import layout_of
 from ..errors import BadParameter
+from ..stack import stack_of, stacked
 from .registry import Models, StateDict, merge_op
 
 Source = Annotated[int, Field(ge=0)]
@@ -40,32 +38,28 @@ def frankenmerge(
 
     mergekit: `passthrough` over slices, whose `scale` is not offered here.
     """
-    layout = layout_of(models[0])
-    depth = layout.depth
-    blocks = stack or list(zip(layer_sources or [0] * depth, range(depth), strict=False))
-    if not stack and layer_sources and len(layer_sources) != depth:
+    stacks = [stack_of(model) for model in models]
+    depth = len(stacks[0].layers)
+    if stack:
+        blocks = stack
+    elif layer_sources and len(layer_sources) != depth:
         raise BadParameter(f"layer_sources: {len(layer_sources)} given for {depth} blocks")
+    else:
+        blocks = [(source, layer) for layer, source in enumerate(layer_sources or [0] * depth)]
     for source in [embedding_source, output_source, *(source for source, _ in blocks)]:
         if source >= len(models):
             raise BadParameter(f"frankenmerge: source {source} is not one of the {len(models)} inputs")
-
-    by_layer: dict[int, list[str]] = {}
-    before: StateDict = {}
-    after: dict[str, Tensor] = {}
-    for name in models[0]:
-        place = layout.place(name)
-        if place.layer is not None:
-            by_layer.setdefault(place.layer, []).append(place.rest)
-        elif place.role in (Role.embedding, Role.position):
-            before[name] = models[embedding_source][name]
-        else:
-            after[name] = models[output_source][name]
-    for _, layer in blocks:
-        if layer not in by_layer:
-            raise BadParameter(f"frankenmerge: there is no block {layer}; the inputs have {len(by_layer)}")
+    for source, layer in blocks:
+        if layer >= len(stacks[source].layers):
+            raise BadParameter(
+                f"frankenmerge: there is no block {layer}; the inputs have {len(stacks[source].layers)}"
+            )
+    result = stacked(stacks, blocks, embedding_source, output_source)
+    before = {name: models[embedding_source][name] for name in result.before}
+    after = {name: models[output_source][name] for name in result.after}
     middle = {
-        layout.named(position, part): models[source][layout.named(layer, part)]
+        result.layout.named(position, part): models[source][stacks[source].layout.named(layer, part)]
         for position, (source, layer) in enumerate(blocks)
-        for part in by_layer[layer]
+        for part in stacks[source].layers[layer]
     }
     return before | middle | after

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .chunks import made
 from .combination import deviation
-from .compiled import BLOCK, Array, Floats, flat, kernel
+from .compiled import BLOCK, Array, Floats, kernel
+from .compiled import Inputs as Arrays
 from .draw import LEVELS, Draw
 from .philox import GROUP, Words, fill_first, fill_group
 from .registry import Inputs, Tensors, merge_op
@@ -41,17 +42,18 @@ def mutate(
     spread = sigma * deviation(tensor) if rate > 0 else 0.0
     if spread == 0:
         return tensor
-    values, which, noise = flat(tensor), draw.stream("which"), draw.stream("noise")
+    which, noise = draw.stream("which"), draw.stream("noise")
 
-    def fill(out: Array, start: int, stop: int) -> None:
-        places = np.empty(stop - start, dtype=np.int64)
-        places = places[: _choose(places, which, round(rate * LEVELS), start)]
+    def fill(out: Array, arrays: Arrays, first: int) -> None:
+        (values,) = arrays
+        places = np.empty(len(out), dtype=np.int64)
+        places = places[: _choose(places, which, round(rate * LEVELS), first)]
         drawn = np.empty(len(places), dtype=np.uint32)
-        fill_first(drawn, noise, start + places)
-        out[start:stop] = values[start:stop]
-        _add(out[start:stop], values[start:stop], places, normals(drawn) * spread)
+        fill_first(drawn, noise, first + places)
+        out[:] = values
+        _add(out, values, places, normals(drawn) * spread)
 
-    return made(tensor, fill, _CHUNK)
+    return made([tensor], fill, chunk=_CHUNK)
 
 
 def normals(integers: npt.NDArray[np.uint32]) -> Floats:

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from .chunks import made
-from .compiled import Array, flat, kernel
+from .compiled import Array, kernel
 from .registry import Inputs, Tensors, merge_op
 
 
@@ -24,8 +24,7 @@ def nearswap(
 
     mergekit: does the same.
     """
-    model, origin = flat(models[0]), flat(base)
-    return made(base, lambda out, start, stop: _near(out[start:stop], model[start:stop], origin[start:stop], t))
+    return made([models[0], base], lambda out, arrays, first: _near(out, arrays[0], arrays[1], t))
 
 
 @kernel

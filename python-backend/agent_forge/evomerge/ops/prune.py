@@ -10,16 +10,19 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from .chunks import each_chunk, in_rows, row_shape
-from .compiled import Array, flat, kernel
+from .chunks import each_read, in_rows, row_shape
+from .compiled import Array, kernel
 from .draw import Draw
 from .philox import Words
-from .statistics_cache import StatisticsCache
-from .taskvectors import Outcome, Ranks, pruned
+from .registry import PerInput, Shares, each
+from .statistics_cache import StatisticsCache, nothing_cached
+from .taskvectors import Outcome, Ranking, Ranks, pruned
 from .trim import Magnitudes as Sizes
 
 Epsilon = Annotated[
-    float, Field(ge=0, le=0.5, description="half-width of the range of drop probabilities; gives way at 0 and 1")
+    Shares,
+    PerInput(),
+    Field(ge=0, le=0.5, description="half-width of the range of drop probabilities; gives way at 0 and 1"),
 ]
 
 
@@ -28,31 +31,50 @@ def by_magnitude(
     base: Tensor,
     draw: Draw,
     statistics: StatisticsCache,
-    drop_rate: float,
-    epsilon: float,
+    drop_rate: Shares,
+    epsilon: Shares,
     outcome: Outcome,
 ) -> Tensor:
     """From p + ε for the smallest entry of a row down to p − ε for the largest, evenly; the others are rescaled."""
-    reach = min(epsilon, drop_rate, 1 - drop_rate)
-    kept = 1 - drop_rate - reach, 1 - drop_rate + reach
-    order = [statistics([index], "ranks", partial(ranks, model, base)) for index, model in enumerate(models)]
-    return pruned(models, base, order, [draw.stream(index) for index in range(len(models))], kept, outcome)
+    kept = []
+    for rate, width in zip(each(drop_rate, len(models)), each(epsilon, len(models)), strict=True):
+        reach = min(width, rate, 1 - rate)
+        kept.append((1 - rate - reach, 1 - rate + reach))
+    if max(most for _, most in kept) == 0:
+        return base
+    columns = row_shape(base)[1]
+    if statistics is nothing_cached:
+        ranking: Ranking = lambda index, entries, origin, first: _ranks_of(entries, origin, columns)  # noqa: E731
+    else:
+        known = [statistics([index], "ranks", partial(ranks, model, base)) for index, model in enumerate(models)]
+        ranking = lambda index, entries, origin, first: known[index][first : first + len(entries)]  # noqa: E731
+    return pruned(models, base, ranking, [draw.stream(index) for index in range(len(models))], kept, outcome)
 
 
 def ranks(model: Tensor, base: Tensor) -> Ranks:
     """Of each entry in its row, by magnitude of the task vector; of equals the earlier column counts as smaller."""
     columns = row_shape(base)[1]
-    a, b = flat(model), flat(base)
-    out: Ranks = np.empty(len(a), np.uint16) if columns <= 1 << 16 else np.empty(len(a), np.uint32)
+    out = _empty(base.numel(), columns)
 
-    def work(start: int, stop: int) -> None:
-        sizes, keys = np.empty(stop - start, dtype=np.float32), np.empty(stop - start, dtype=np.uint32)
-        bits = sizes.view(np.uint32)
-        _keys(keys, sizes, bits, a[start:stop], b[start:stop], columns)
-        keys.reshape(-1, columns).sort(axis=1)
-        _places(out[start:stop], keys, bits, columns)
+    def work(arrays: tuple[Array, ...], start: int, stop: int) -> None:
+        out[start:stop] = _ranks_of(arrays[0], arrays[1], columns)
 
-    each_chunk(len(a), work, in_rows(columns))
+    each_read([model, base], work, in_rows(columns))
+    return out
+
+
+def _empty(count: int, columns: int) -> Ranks:
+    return np.empty(count, np.uint16) if columns <= 1 << 16 else np.empty(count, np.uint32)
+
+
+def _ranks_of(model: Array, base: Array, columns: int) -> Ranks:
+    """Of whole rows."""
+    out = _empty(len(model), columns)
+    sizes, keys = np.empty(len(model), dtype=np.float32), np.empty(len(model), dtype=np.uint32)
+    bits = sizes.view(np.uint32)
+    _keys(keys, sizes, bits, model, base, columns)
+    keys.reshape(-1, columns).sort(axis=1)
+    _places(out, keys, bits, columns)
     return out
 
 

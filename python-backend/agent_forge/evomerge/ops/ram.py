@@ -7,8 +7,9 @@ from pydantic import Field
 from torch import Tensor
 
 from .chunks import made
-from .compiled import Array, Factors, Inputs, flat, kernel, many, present_of
+from .compiled import Array, Factors, Inputs, kernel, present_of
 from .registry import Scale, Tensors, merge_op
+from .taskvectors import about
 
 
 @merge_op(source="Reinforced Agent Merging, 2026, arXiv:2601.13572; as in mergekit")
@@ -27,17 +28,15 @@ def ram(
 
     mergekit: has no λ (it is 1).
     """
-    arrays, origin, present = many(models), flat(base), present_of(models)
+    present = present_of(models)
     return made(
-        base, lambda out, start, stop: _mean_of_changes(out, arrays, origin, present, epsilon, scale, start, stop)
+        [*models, base], lambda out, arrays, first: _mean_of_changes(out, *about(arrays), present, epsilon, scale)
     )
 
 
 @kernel
-def _mean_of_changes(
-    out: Array, models: Inputs, base: Array, present: Factors, epsilon: float, scale: float, start: int, stop: int
-) -> None:
-    for i in range(start, stop):
+def _mean_of_changes(out: Array, models: Inputs, base: Array, present: Factors, epsilon: float, scale: float) -> None:
+    for i in range(len(out)):
         at, total, changed = np.uint64(i), 0.0, 0.0
         origin = np.float64(base[at])
         for j in range(len(models)):

@@ -9,10 +9,11 @@ import numpy.typing as npt
 from pydantic import Field
 from torch import Tensor
 
-from .chunks import CHUNK, each_chunk, made
-from .compiled import BLOCK, Array, Factors, Inputs, filled, flat, kernel, many, present_of
+from .chunks import CHUNK, each_read, made
+from .compiled import BLOCK, Array, Factors, Inputs, filled, kernel, present_of
 from .registry import Scale, Tensors, merge_op
 from .statistics_cache import StatisticsCache
+from .taskvectors import about
 
 Counts = npt.NDArray[np.int64]
 
@@ -41,31 +42,33 @@ def ram_plus(
     strengths = statistics(
         range(len(models)), ("changes shared and unique", epsilon), lambda: _shared_over_unique(models, base, epsilon)
     )
-    arrays, origin, present = many(models), flat(base), present_of(models)
+    present = present_of(models)
     factors = filled([1 + r * min(strength, alpha) for strength in strengths], 0.0)
     return made(
-        base, lambda out, start, stop: _reinforced(out, arrays, origin, present, factors, epsilon, scale, start, stop)
+        [*models, base],
+        lambda out, arrays, first: _reinforced(out, *about(arrays), present, factors, epsilon, scale),
     )
 
 
 def _shared_over_unique(models: Sequence[Tensor], base: Tensor, epsilon: float) -> list[float]:
     """ρ of each model; 0 where it has no unique change that it could strengthen."""
-    arrays, origin, present, size = many(models), flat(base), present_of(models), base.numel()
-    counts = np.zeros((math.ceil(size / CHUNK), 2, len(arrays)), dtype=np.int64)
-    each_chunk(size, lambda start, stop: _count(counts[start // CHUNK], arrays, origin, present, epsilon, start, stop))
+    present, size = present_of(models), base.numel()
+    counts = np.zeros((math.ceil(size / CHUNK), 2, len(present)), dtype=np.int64)
+    each_read(
+        [*models, base],
+        lambda arrays, start, stop: _count(counts[start // CHUNK], *about(arrays), present, epsilon),
+    )
     changed, unique = counts.sum(axis=0)[:, : len(models)].tolist()
     return [(all_ - own) / own if own else 0.0 for all_, own in zip(changed, unique, strict=True)]
 
 
 @kernel
-def _count(
-    counts: Counts, models: Inputs, base: Array, present: Factors, epsilon: float, start: int, stop: int
-) -> None:
+def _count(counts: Counts, models: Inputs, base: Array, present: Factors, epsilon: float) -> None:
     """counts: (2, inputs), the entries that each has changed, and those that it alone has. Entry i goes to partial
     sum i mod BLOCK."""
     changed, unique = np.zeros(len(models) * BLOCK, np.int64), np.zeros(len(models) * BLOCK, np.int64)
-    for first in range(start, stop, BLOCK):
-        for i in range(min(BLOCK, stop - first)):
+    for first in range(0, len(base), BLOCK):
+        for i in range(min(BLOCK, len(base) - first)):
             at, together = np.uint64(first + i), 0
             for j in range(len(models)):
                 delta = (np.float64(models[j][at]) - np.float64(base[at])) * present[j]
@@ -89,11 +92,9 @@ def _reinforced(
     factors: Factors,
     epsilon: float,
     scale: float,
-    start: int,
-    stop: int,
 ) -> None:
     """factors: of what an input alone has changed."""
-    for i in range(start, stop):
+    for i in range(len(out)):
         at, total, unique, changed = np.uint64(i), 0.0, 0.0, 0.0
         origin = np.float64(base[at])
         for j in range(len(models)):

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import math
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
+from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import torch
@@ -43,9 +43,13 @@ Grams = Callable[[int, Mapping[str, Tensor]], Mapping[str, Tensor]]
 the matrix's name: float64 (in, in)."""
 
 
+ByTensor = Mapping[str, Mapping[str, Any]]
+"""Tensor's name, or `*` for all → setting → its value there."""
+
 _EDGES, _MERGEKIT = "Edges:", "mergekit:"
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-"""What merges. Arithmetic is in float64; the result is rounded once, to the inputs' type."""
+"""What merges. Arithmetic is in float64; the result is rounded once, to the narrowest type that has all inputs'
+numbers."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,23 @@ class _Resolved:
     """Marks a setting that may be given by tensor or layer group and reaches the op resolved to the tensor at hand."""
 
 
+class PerInput:
+    """Marks a number that `by_tensor` may give for each input; it reaches the op as one or as a list, see `each`."""
+
+
 Weight = Annotated[float, Field(ge=-1000, le=1000)]
 GroupWeights = list[Weight] | dict[str, list[Weight]]
 
 Weights = Annotated[Sequence[float], _Resolved]
 """One weight per input for the tensor at hand."""
-Density = Annotated[float, Field(ge=0, le=1, description="share of each task vector's entries that is kept")]
-DropRate = Annotated[float, Field(ge=0, le=1, description="probability that an entry is dropped")]
+Shares = float | Sequence[float]
+Density = Annotated[
+    Shares, PerInput(), Field(ge=0, le=1, description="share of each task vector's entries that is kept")
+]
+DropRate = Annotated[Shares, PerInput(), Field(ge=0, le=1, description="probability that an entry is dropped")]
+Normalize = Annotated[
+    bool, Field(description="divide the sum of what agrees by the sum of its weights; false: leave it a sum")
+]
 Scale = Annotated[float, Field(ge=-10, le=10, description="λ, factor of the merged task vector")]
 
 _WEIGHTS = Annotated[
@@ -94,6 +108,7 @@ class MergeOp:
     """Makes nothing: every tensor of the result is one of an input's."""
     settings: type[BaseModel]
     resolved: frozenset[str]
+    per_input: frozenset[str]
 
     @property
     def measures(self) -> bool:
@@ -132,6 +147,7 @@ class MergeOp:
         statistics: Callable[[str], StatisticsCache] = lambda name: nothing_cached,
         known_finite: bool = False,
         layout: Layout | None = None,
+        by_tensor: ByTensor = MappingProxyType({}),
         **settings: Any,
     ) -> StateDict:
         """Merge models of one shape into a new one.
@@ -142,10 +158,14 @@ class MergeOp:
         statistics: tensor name → the statistics that the caller keeps.
         known_finite: the caller has checked, so that NaN and infinities need not be looked for again.
         layout: of the whole models, where those given are parts of them.
+        by_tensor: settings that differ for a tensor, or for all under `*`.
 
         The result may share memory with the inputs, which are left unchanged.
         Raises `MergeRefused` (see errors.py) instead of making something wrong.
         """
+        # imported late: a process that merges nothing needs no compiler
+        from .chunks import converted
+
         self.check(models, base)
         if "fisher" in self.needs and (fisher is None or len(fisher) != len(models)):
             raise WrongInputs(f"{self.name} needs the diagonal Fisher of each input")
@@ -158,8 +178,15 @@ class MergeOp:
                 refuse_non_finite(base, "the base")
         checked = self.parameters(settings)
         if self.whole:
-            merged: StateDict = self.function(models, *([grams] if "grams" in self.needs else []), **checked)
-            return merged
+            if by_tensor:
+                raise BadParameter(f"{self.name} works on whole models: its parameters are the same for every tensor")
+            whole: StateDict = self.function(models, *([grams] if "grams" in self.needs else []), **checked)
+            if self.copies:
+                return whole
+            return {
+                name: converted(tensor, self.dtype_of([model[name] for model in models], checked))
+                for name, tensor in whole.items()
+            }
         layout = layout_of(models[0]) if layout is None else layout
         out: StateDict = {}
         for name, first in models[0].items():
@@ -169,7 +196,7 @@ class MergeOp:
             tensors, group = [model[name] for model in models], group_of(name, layout)
             values = {
                 key: _weights(value, name, group, len(models)) if key in self.resolved else value
-                for key, value in checked.items()
+                for key, value in (checked | self._differing(by_tensor, name, len(models))).items()
             }
             available: dict[str, Any] = {"models": tensors}
             if "group" in self.needs:
@@ -183,10 +210,49 @@ class MergeOp:
             if "statistics" in self.needs:
                 available["statistics"] = statistics(name)
             try:
-                out[name] = self.function(**available, **values)
+                merged: Tensor = self.function(**available, **values)
+                # an op may give back an input as it is
+                given = [*tensors, available["base"]] if "base" in available else tensors
+                out[name] = converted(merged, self.dtype_of(given, checked))
             except NonFinite as error:
                 raise NonFinite(f"{self.name}: `{name}`: {error}") from None
         return out
+
+    def outline(
+        self, models: Models, base: Mapping[str, Tensor] | None, settings: Mapping[str, Any], by_tensor: ByTensor
+    ) -> StateDict:
+        """Names, shapes and types of the result, from those of the inputs, on the meta device. Of an op that copies the
+        tensors are the inputs' own. Raises `MergeRefused`."""
+        self.check(models, base)
+        unknown = sorted(by_tensor.keys() - models[0].keys() - {"*"})
+        if unknown:
+            raise BadParameter(f"{self.name}: by_tensor names `{unknown[0]}`, which is no tensor of its inputs")
+        if self.copies:
+            return self(models, known_finite=True, **settings)
+        everyone = [*models, base] if base is not None else models
+        return {
+            name: first.to(self.dtype_of([model[name] for model in everyone], settings))
+            for name, first in models[0].items()
+        }
+
+    def dtype_of(self, tensors: Tensors, settings: Mapping[str, Any]) -> torch.dtype:
+        """Of a tensor of the result: what the op is told, else the narrowest type that has all inputs' numbers."""
+        if "dtype" in self.settings.model_fields:
+            found: torch.dtype = getattr(torch, self.parameters(settings)["dtype"])
+            return found
+        return reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
+
+    def _differing(self, by_tensor: ByTensor, name: str, count: int) -> dict[str, Any]:
+        """What `by_tensor` says of a tensor, checked. count: of the inputs. Raises `BadParameter`."""
+        found: dict[str, Any] = {}
+        for key, value in {**by_tensor.get("*", {}), **by_tensor.get(name, {})}.items():
+            if key in self.per_input and isinstance(value, Sequence) and not isinstance(value, str):
+                if len(value) != count:
+                    raise BadParameter(f"{self.name}: {key} of `{name}`: {len(value)} given for {count} inputs")
+                found[key] = [self.parameters({key: one})[key] for one in value]
+            else:
+                found[key] = self.parameters({key: value})[key]
+        return found
 
     def check(self, models: Models, base: Mapping[str, Tensor] | None) -> None:
         """Raises `MergeRefused` where there are too few or too many, or they differ in shape. Reads no entry."""
@@ -195,9 +261,14 @@ class MergeOp:
             allowed = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
             raise WrongInputs(f"{self.name} takes {allowed} models, got {len(models)}")
         try:
-            same_shapes(models, base)
+            same_shapes(models, base, stacks=self.copies)
         except UnsupportedDtype as error:
             raise UnsupportedDtype(f"{self.name}: {error}") from None
+
+
+def each(value: Shares, count: int) -> list[float]:
+    """One number for each input."""
+    return [float(value)] * count if isinstance(value, float | int) else list(value)
 
 
 def _described(function: Callable[..., Any]) -> dict[str, Any]:
@@ -229,14 +300,11 @@ def _weights(given: GroupWeights, name: str, group: str, count: int) -> list[flo
 
 
 def _finite(tensor: Tensor) -> bool:
-    """One pass without a mask: the extremes carry every NaN and infinity.
+    """Of types that no op reads nothing is said here: the op refuses them by name."""
+    # imported late: a process that merges nothing needs no compiler
+    from .chunks import finite
 
-    Says nothing of types that no op reads: the op refuses them by name.
-    """
-    if tensor.numel() == 0 or tensor.dtype not in DTYPES:
-        return True
-    low, high = tensor.aminmax()
-    return math.isfinite(low.item()) and math.isfinite(high.item())
+    return tensor.numel() == 0 or tensor.dtype not in DTYPES or finite(tensor)
 
 
 def refuse_non_finite(model: Mapping[str, Tensor], what: str) -> None:
@@ -246,20 +314,22 @@ def refuse_non_finite(model: Mapping[str, Tensor], what: str) -> None:
             raise NonFinite(f"{what}: `{name}` holds NaN or an infinity")
 
 
-def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None) -> None:
-    """Raises `ShapesDiffer` or `UnsupportedDtype` where models can't be merged."""
+def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None, *, stacks: bool = False) -> None:
+    """Raises `ShapesDiffer` or `UnsupportedDtype` where models can't be merged. stacks: they may differ in their number
+    of layers."""
     first = models[0]
     everyone = [*models, base] if base is not None else models
     for index, model in enumerate(everyone):
         what = f"input {index}" if index < len(models) else "the base"
-        if model.keys() != first.keys():
-            differing = min(model.keys() ^ first.keys())
-            raise ShapesDiffer(f"{what}: `{differing}` is not in every model")
+        differing = model.keys() ^ first.keys()
+        if stacks and differing:
+            layouts = layout_of(first), layout_of(model)
+            differing = {name for name in differing if all(one.place(name).layer is None for one in layouts)}
+        if differing:
+            raise ShapesDiffer(f"{what}: `{min(differing)}` is not in every model")
         for name, tensor in model.items():
-            if tensor.shape != first[name].shape:
+            if name in first and tensor.shape != first[name].shape:
                 raise ShapesDiffer(f"{what}: `{name}` is {tuple(tensor.shape)}, input 0 has {tuple(first[name].shape)}")
-            if tensor.dtype != first[name].dtype:
-                raise ShapesDiffer(f"{what}: `{name}` is {tensor.dtype}, input 0 has {first[name].dtype}")
             if tensor.dtype not in DTYPES:
                 allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES)
                 raise UnsupportedDtype(f"{what}: `{name}` is {tensor.dtype}; mergeable types are {allowed}")
@@ -277,6 +347,7 @@ def merge_op(source: str, *, copies: bool = False) -> Callable[[Callable[..., An
         needs: set[str] = set()
         fields: dict[str, Any] = {}
         resolved: set[str] = set()
+        per_input: set[str] = set()
         inputs = Inputs()
         for name, parameter in signature.parameters.items():
             hint = hints[name]
@@ -288,6 +359,10 @@ def merge_op(source: str, *, copies: bool = False) -> Callable[[Callable[..., An
             if _Resolved in extras:
                 resolved.add(name)
                 fields[name] = (_WEIGHTS, Field(default_factory=list))
+            elif any(isinstance(extra, PerInput) for extra in extras):
+                per_input.add(name)
+                bounds = next(extra for extra in extras if not isinstance(extra, PerInput))
+                fields[name] = (Annotated[float, bounds], parameter.default)
             else:
                 fields[name] = (hint, parameter.default)
         settings = create_model(
@@ -305,6 +380,7 @@ def merge_op(source: str, *, copies: bool = False) -> Callable[[Callable[..., An
             copies=copies,
             settings=settings,
             resolved=frozenset(resolved),
+            per_input=frozenset(per_input),
         )
         _REGISTRY[op.name] = op
         return op

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..errors import BadParameter, NonFinite
+from .chunks import converted, promoted
 from .registry import Models, StateDict, Tensors, mean_of
 
 Shrinkage = Annotated[
@@ -56,7 +57,7 @@ def regressed(name: str, matrices: Tensors, grams: Tensors, shrinkage: float) ->
         if size > 0:
             total.diagonal().add_(_RIDGE * size)
             mean += torch.cholesky_solve(away.T, torch.linalg.cholesky(total)).T
-    return _named(name, mean.to(matrices[0].dtype))
+    return _named(name, converted(mean, promoted(matrices)))
 
 
 @contextmanager

@@ -8,11 +8,12 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from .chunks import CHUNK, each_chunk, made
-from .compiled import BLOCK, Array, Factors, Floats, Inputs, filled, flat, kernel, many, present_of
+from .chunks import CHUNK, each_read, made
+from .compiled import BLOCK, Array, Factors, Floats, Inputs, filled, kernel, present_of
 from .registry import Scale, Tensors, merge_op
 from .statistics_cache import StatisticsCache
-from .trim import Magnitudes, kept_count, kth, scratch
+from .taskvectors import about
+from .trim import Magnitudes, kept_count, kth
 
 
 @merge_op(source="Wan et al. 2024, FuseChat, arXiv:2408.07990")
@@ -39,24 +40,30 @@ def sce(
     least, weights = statistics(range(len(models)), ("sce", selected), lambda: _selection(models, base, selected))
     if not weights:
         return base
-    arrays, origin, present, shares = many(models), flat(base), present_of(models), filled(weights, 0.0)
-    return made(base, lambda out, start, stop: _merge(out, arrays, origin, present, shares, least, scale, start, stop))
+    present, shares = present_of(models), filled(weights, 0.0)
+    return made([*models, base], lambda out, arrays, first: _merge(out, *about(arrays), present, shares, least, scale))
 
 
 def _selection(models: Sequence[Tensor], base: Tensor, selected: float) -> tuple[float, list[float]]:
     """The least variance that is selected, and the models' weights; none where nothing is left."""
-    arrays, origin, present, size = many(models), flat(base), present_of(models), base.numel()
+    everyone, present, chunks = [*models, base], present_of(models), math.ceil(base.numel() / CHUNK)
     least = 0.0
     if selected < 1:
-        spread = scratch(size)
-        each_chunk(size, lambda start, stop: _spread(spread, arrays, origin, present, start, stop))
-        varying = int(np.count_nonzero(spread))
-        kept = kept_count(selected, varying)
+        varying = np.zeros(chunks, dtype=np.int64)
+
+        def count(arrays: Inputs, start: int, stop: int) -> None:
+            varying[start // CHUNK] = _varying(*about(arrays), present)
+
+        each_read(everyone, count)
+        kept = kept_count(selected, int(varying.sum()))
         if kept == 0:
             return least, []
-        least = kth(spread, kept)
-    sums = np.zeros((math.ceil(size / CHUNK), len(models)))
-    each_chunk(size, lambda start, stop: _squares(sums[start // CHUNK], arrays, origin, present, least, start, stop))
+        least = kth(everyone, lambda out, arrays, first, stride: _spread(out, *about(arrays), present), kept)
+    sums = np.zeros((chunks, len(models)))
+    each_read(
+        everyone,
+        lambda arrays, start, stop: _squares(sums[start // CHUNK], *about(arrays), present, least),
+    )
     strengths = [math.fsum(column) for column in sums.T]
     total = math.fsum(strengths)
     return least, [strength / total for strength in strengths] if total > 0 else []
@@ -76,20 +83,26 @@ def _variance(models: Inputs, base: Array, present: Factors, at: np.uint64) -> f
 
 
 @kernel
-def _spread(out: Magnitudes, models: Inputs, base: Array, present: Factors, start: int, stop: int) -> None:
-    for i in range(start, stop):
+def _spread(out: Magnitudes, models: Inputs, base: Array, present: Factors) -> None:
+    for i in range(len(out)):
         at = np.uint64(i)
         out[at] = _variance(models, base, present, at)
 
 
 @kernel
-def _squares(
-    squares: Floats, models: Inputs, base: Array, present: Factors, least: float, start: int, stop: int
-) -> None:
+def _varying(models: Inputs, base: Array, present: Factors) -> int:
+    count = 0
+    for i in range(len(base)):
+        count += 1 if _variance(models, base, present, np.uint64(i)) > 0 else 0
+    return count
+
+
+@kernel
+def _squares(squares: Floats, models: Inputs, base: Array, present: Factors, least: float) -> None:
     """Σ of squares over the selected positions, per input; entry i goes to partial sum i mod BLOCK."""
     partial = np.zeros(len(models) * BLOCK)
-    for first in range(start, stop, BLOCK):
-        for i in range(min(BLOCK, stop - first)):
+    for first in range(0, len(base), BLOCK):
+        for i in range(min(BLOCK, len(base) - first)):
             at = np.uint64(first + i)
             selected = _variance(models, base, present, at) >= least
             for j in range(len(models)):
@@ -109,10 +122,8 @@ def _merge(
     weights: Factors,
     least: float,
     scale: float,
-    start: int,
-    stop: int,
 ) -> None:
-    for i in range(start, stop):
+    for i in range(len(out)):
         at, total, agreed, divisor = np.uint64(i), 0.0, 0.0, 0.0
         for j in range(len(models)):
             total += (np.float64(models[j][at]) - np.float64(base[at])) * present[j]

@@ -5,7 +5,7 @@ One loop over the entries, in float64. What is known of each input comes as a tu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,10 @@ import numpy.typing as npt
 from torch import Tensor
 
 from .chunks import made, row_shape
-from .compiled import BLOCK, Array, Factors, Inputs, filled, flat, kernel, many
-from .draw import LEVELS
+from .compiled import BLOCK, Array, Factors, Inputs, filled, kernel
+from .draw import LEVELS, Draw
 from .philox import GROUP, Words, fill_group
+from .registry import Shares, each
 
 Band = tuple[float, float]
 """Magnitudes [least, above), float32."""
@@ -24,64 +25,116 @@ EVERYTHING: Band = (0.0, np.inf)
 Levels = npt.NDArray[np.uint16]
 Ranks = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 """Of a row's entries by magnitude, the smallest first, (rows · columns,)."""
+Ranking = Callable[[int, Array, Array, int], Ranks]
+"""(index of an input, its entries, the base's, number of the first of them) of whole rows → their ranks."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the task vectors become: θ₀ + λ·Σ wᵢτᵢ; or, elected, the mean of those that agree.
+    """What the task vectors become: θ₀ + λ·Σ wᵢτᵢ; or, elected, the mean or the sum of those that agree.
 
     Elected: the sign of Σ wᵢτᵢ per entry, then Σ wᵢτᵢ / Σ|wᵢ| over the inputs whose wᵢτᵢ has it (Yadav et al. 2023,
-    algorithm 1, steps 2 and 3). 0 where no sign is elected; mergekit elects + where the sum is exactly 0, which has
-    no basis in the paper.
+    algorithm 1, steps 2 and 3), or without `normalize` the sum itself. 0 where no sign is elected; mergekit elects +
+    where the sum is exactly 0, which has no basis in the paper.
     """
 
     weights: Sequence[float]
     scale: float
     elected: bool = False
+    normalize: bool = True
+    kept: Sequence[float] = ()
+    """What each task vector is divided by; nothing: they stay as they are."""
 
     def kernel_arguments(self) -> tuple[Factors, Factors | None, float]:
-        """The weights, and their sizes where a sign is elected: None leaves the election out of the compiled loop."""
-        weights = filled([float(weight) for weight in self.weights], 0.0)
-        return weights, tuple(map(abs, weights)) if self.elected else None, float(self.scale)
+        """The weights, and what a sum is divided by of them where a sign is elected: None leaves the election out of
+        the compiled loop, and by nothing at all it is left as it is."""
+        plain = [float(weight) for weight in self.weights]
+        factors = [weight / kept for weight, kept in zip(plain, self.kept, strict=True)] if self.kept else plain
+        sizes = [abs(weight) if self.normalize else 0.0 for weight in plain]
+        return filled(factors, 0.0), filled(sizes, 0.0) if self.elected else None, float(self.scale)
 
 
 def banded(models: Sequence[Tensor], base: Tensor, bands: Sequence[Band], outcome: Outcome) -> Tensor:
     """Of each task vector the entries whose magnitude lies in its band."""
-    arrays, origin, merge = many(models), flat(base), outcome.kernel_arguments()
+    merge = outcome.kernel_arguments()
     limits = filled([(_edge(least), _edge(above)) for least, above in bands], (0.0, 0.0))
-    return made(base, lambda out, start, stop: _banded(out, arrays, origin, *merge, limits, start, stop))
+
+    def fill(out: Array, arrays: Inputs, first: int) -> None:
+        inputs, origin = about(arrays)
+        _banded(out, inputs, origin, *merge, limits)
+
+    return made([*models, base], fill)
+
+
+def about(arrays: Inputs) -> tuple[Inputs, Array]:
+    """The models', `filled`, and the base's, which come last."""
+    *models, base = arrays
+    return filled(models, models[0]), base
 
 
 def dropped(
-    models: Sequence[Tensor], base: Tensor, streams: Sequence[Words], drop_rate: float, outcome: Outcome
+    models: Sequence[Tensor], base: Tensor, streams: Sequence[Words], drop_rates: Sequence[float], outcome: Outcome
 ) -> Tensor:
-    """Each entry is dropped with probability `drop_rate`, to 2⁻¹⁷: entry i where the 16-bit integer number i of its
-    input's stream is below."""
-    arrays, origin, merge = many(models), flat(base), outcome.kernel_arguments()
-    keys, threshold = np.stack(streams), round(drop_rate * LEVELS)
-    return made(base, lambda out, start, stop: _dropped(out, arrays, origin, *merge, keys, threshold, start, stop))
+    """Each entry is dropped with its input's probability, to 2⁻¹⁷: entry i where the 16-bit integer number i of the
+    input's stream is below. Those of a rate of 1 are all dropped."""
+    merge = outcome.kernel_arguments()
+    keys, thresholds = np.stack(streams), filled([round(rate * LEVELS) for rate in drop_rates], LEVELS)
+
+    def fill(out: Array, arrays: Inputs, first: int) -> None:
+        inputs, origin = about(arrays)
+        _dropped(out, inputs, origin, *merge, keys, thresholds, first)
+
+    return made([*models, base], fill)
+
+
+def rescaled(
+    models: Sequence[Tensor],
+    base: Tensor,
+    draw: Draw,
+    weights: Sequence[float],
+    drop_rate: Shares,
+    scale: float,
+    *,
+    elected: bool = False,
+    normalize: bool = True,
+) -> Tensor:
+    """Drop and rescale, as DARE does: what stays of each task vector is divided by 1 − its drop rate."""
+    rates = each(drop_rate, len(models))
+    if min(rates) == 1:
+        return base
+    streams = [draw.stream(index) for index in range(len(models))]
+    if min(rates) == max(rates):
+        # one factor outside of the sum, as it always was: the last digit of others would differ
+        outcome = Outcome(weights, scale / (1 - rates[0]), elected, normalize)
+    else:
+        # what is dropped as a whole is divided by 1
+        outcome = Outcome(weights, scale, elected, normalize, kept=[1 - rate if rate < 1 else 1.0 for rate in rates])
+    return dropped(models, base, streams, rates, outcome)
 
 
 def pruned(
     models: Sequence[Tensor],
     base: Tensor,
-    ranks: Sequence[Ranks],
+    ranking: Ranking,
     streams: Sequence[Words],
-    kept: tuple[float, float],
+    kept: Sequence[tuple[float, float]],
     outcome: Outcome,
 ) -> Tensor:
     """Each entry is kept with a probability that rises evenly with its rank, to 2⁻¹⁷, and divided by it.
 
-    kept: from the smallest entry of a row to the largest; a lone entry has the mean.
+    kept: of each input, from the smallest entry of a row to the largest; a lone entry has the mean.
     """
-    arrays, origin, merge = many(models), flat(base), outcome.kernel_arguments()
-    keys, order, (least, most), columns = np.stack(streams), filled(ranks, ranks[0]), kept, row_shape(base)[1]
+    merge, keys, columns = outcome.kernel_arguments(), np.stack(streams), row_shape(base)[1]
     if columns == 1:
-        least = most = (least + most) / 2
-    slope = (most - least) / max(1, columns - 1)
-    return made(
-        base, lambda out, start, stop: _pruned(out, arrays, origin, *merge, keys, order, least, slope, start, stop)
-    )
+        kept = [((least + most) / 2,) * 2 for least, most in kept]
+    slopes = filled([(least, (most - least) / max(1, columns - 1)) for least, most in kept], (0.0, 0.0))
+
+    def fill(out: Array, arrays: Inputs, first: int) -> None:
+        found = [ranking(index, arrays[index], arrays[-1], first) for index in range(len(models))]
+        inputs, origin = about(arrays)
+        _pruned(out, inputs, origin, *merge, keys, filled(found, found[0]), slopes, first)
+
+    return made([*models, base], fill, columns=columns)
 
 
 def _edge(size: float) -> float:
@@ -102,10 +155,8 @@ def _banded(
     sizes: Factors | None,
     scale: float,
     limits: tuple[Band, ...],
-    start: int,
-    stop: int,
 ) -> None:
-    for i in range(start, stop):
+    for i in range(len(out)):
         at, total, agreed, size = np.uint64(i), 0.0, 0.0, 0.0
         origin = np.float64(base[at])
         for j in range(len(models)):
@@ -134,25 +185,25 @@ def _dropped(
     sizes: Factors | None,
     scale: float,
     keys: Words,
-    threshold: int,
+    thresholds: tuple[int, ...],
     start: int,
-    stop: int,
 ) -> None:
+    """start: number of the first entry, a multiple of BLOCK."""
     drawn = np.zeros(len(models) * GROUP, dtype=np.uint32)
-    for first in range(start, stop, BLOCK):
-        levels = _draw(drawn, keys, first)
-        for i in range(min(BLOCK, stop - first)):
+    for first in range(0, len(out), BLOCK):
+        levels = _draw(drawn, keys, start + first)
+        for i in range(min(BLOCK, len(out) - first)):
             at, total, agreed, size = np.uint64(first + i), 0.0, 0.0, 0.0
             origin = np.float64(base[at])
             for j in range(len(models)):
                 total += _spared(
-                    np.float64(models[j][at]) - origin, weights[j], levels[np.uint64(j * BLOCK + i)], threshold
+                    np.float64(models[j][at]) - origin, weights[j], levels[np.uint64(j * BLOCK + i)], thresholds[j]
                 )
             if sizes is not None:
                 sign = 1.0 if total > 0 else -1.0
                 for j in range(len(models)):
                     part = sign * _spared(
-                        np.float64(models[j][at]) - origin, weights[j], levels[np.uint64(j * BLOCK + i)], threshold
+                        np.float64(models[j][at]) - origin, weights[j], levels[np.uint64(j * BLOCK + i)], thresholds[j]
                     )
                     agreed += part if part > 0 else 0.0
                     size += sizes[j] if part > 0 else 0.0
@@ -183,24 +234,28 @@ def _pruned(
     scale: float,
     keys: Words,
     ranks: tuple[Ranks, ...],
-    least: float,
-    slope: float,
+    slopes: tuple[tuple[float, float], ...],
     start: int,
-    stop: int,
 ) -> None:
+    """start: number of the first entry."""
     drawn = np.zeros(len(models) * GROUP, dtype=np.uint32)
-    for first in range(start, stop, BLOCK):
-        levels = _draw(drawn, keys, first)
-        for i in range(min(BLOCK, stop - first)):
+    # rows end anywhere in a block
+    skipped = start % BLOCK
+    for first in range(-skipped, len(out), BLOCK):
+        levels = _draw(drawn, keys, start + first)
+        for i in range(max(0, -first), min(BLOCK, len(out) - first)):
             at, total, agreed, size = np.uint64(first + i), 0.0, 0.0, 0.0
             origin = np.float64(base[at])
             for j in range(len(models)):
-                kept, level = least + np.float64(ranks[j][at]) * slope, levels[np.uint64(j * BLOCK + i)]
+                kept, level = slopes[j][0] + np.float64(ranks[j][at]) * slopes[j][1], levels[np.uint64(j * BLOCK + i)]
                 total += _rescaled(np.float64(models[j][at]) - origin, weights[j], level, kept)
             if sizes is not None:
                 sign = 1.0 if total > 0 else -1.0
                 for j in range(len(models)):
-                    kept, level = least + np.float64(ranks[j][at]) * slope, levels[np.uint64(j * BLOCK + i)]
+                    kept, level = (
+                        slopes[j][0] + np.float64(ranks[j][at]) * slopes[j][1],
+                        levels[np.uint64(j * BLOCK + i)],
+                    )
                     part = sign * _rescaled(np.float64(models[j][at]) - origin, weights[j], level, kept)
                     agreed += part if part > 0 else 0.0
                     size += sizes[j] if part > 0 else 0.0

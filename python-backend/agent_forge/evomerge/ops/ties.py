@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-from .registry import Density, Scale, Tensors, Weights, merge_op
+from .registry import Density, Normalize, Scale, Tensors, Weights, each, merge_op
 from .statistics_cache import StatisticsCache
 from .taskvectors import Outcome, banded
 from .trim import floors, kept_count
@@ -19,6 +19,7 @@ def ties(
     weights: Weights = (),
     density: Density = 0.2,
     scale: Scale = 1.0,
+    normalize: Normalize = True,
 ) -> Tensor:
     """Trim, elect sign and merge: keep the top `density` of each task vector by magnitude, elect the sign of their
     weighted sum, take the weighted mean of those that agree, and add it λ times to the base.
@@ -32,8 +33,8 @@ def ties(
     mergekit: keeps some of the entries that tie, by the order of its sort; elects + where the sum is 0, which has no
     basis in the paper; divides by Σwᵢ, which negative weights may bring to 0.
     """
-    kept = kept_count(density, base.numel())
-    if kept == 0:
+    kept = [kept_count(share, base.numel()) for share in each(density, len(models))]
+    if not any(kept):
         return base
     bands = [(floor, math.inf) for floor in floors(models, base, kept, statistics)]
-    return banded(models, base, bands, Outcome(weights, scale, elected=True))
+    return banded(models, base, bands, Outcome(weights, scale, elected=True, normalize=normalize))

@@ -63,13 +63,12 @@ class Demand:
         if not recipe.inputs:
             raise WrongInputs(f"{recipe.op}: no inputs")
         models = [_meta(self.outline(part)) for part in recipe.inputs]
-        op.check(models, self.outline(recipe.base) if recipe.base is not None else None)
-        if not op.copies:
-            return models[0]
-        merged = op(models, known_finite=True, **recipe.parameters)
-        places = {id(tensor): (index, name) for index, model in enumerate(models) for name, tensor in model.items()}
-        self._copied[self._key(recipe)] = {name: places[id(tensor)] for name, tensor in merged.items()}
-        return merged
+        base = self.outline(recipe.base) if recipe.base is not None else None
+        outline = op.outline(models, base, recipe.parameters, recipe.by_tensor)
+        if op.copies:
+            places = {id(tensor): (index, name) for index, model in enumerate(models) for name, tensor in model.items()}
+            self._copied[self._key(recipe)] = {name: places[id(tensor)] for name, tensor in outline.items()}
+        return outline
 
     def _take(self, recipe: Recipe, names: Iterable[str]) -> None:
         key = self._key(recipe)

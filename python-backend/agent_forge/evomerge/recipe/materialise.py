@@ -137,6 +137,7 @@ class _Work:
             statistics=lambda name: self._known(node, name),
             known_finite=True,
             layout=layout_of(self._demand.outline(node)),
+            by_tensor=node.by_tensor,
             **node.parameters,
         )
 

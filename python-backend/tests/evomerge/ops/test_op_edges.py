@@ -25,6 +25,7 @@ align             refused  first    base     first    -        -        -       
 arcee_fusion      own      own      base     own      -        -        -        -        -        -
 breadcrumbs       own      own      base     base     own      base     own      base     first    base
 breadcrumbs_ties  own      own      base     base     own      base     own      base     first    base
+cast              first    first    base     first    -        -        -        -        -        -
 dare_linear       own      own      base     own      own      base     own      base     first    base
 dare_ties         own      own      base     own      own      base     own      base     first    base
 decouple          refused  own      base     own      -        -        -        -        -        -

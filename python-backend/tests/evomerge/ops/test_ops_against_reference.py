@@ -354,6 +354,7 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
     "sce": ({"selected": 0.6, "scale": 0.8}, lambda: about_base(selected_and_erased(0.6), 0.8)),
     "mutate": ({"rate": 0.5, "sigma": 0.3}, lambda: mutated(0.5, 0.3)),
     # of one tensor no symmetry is complete; test_align.py has whole models
+    "cast": ({"dtype": "float32"}, lambda: values(MODELS)[0]),
     "align": ({}, lambda: values(MODELS)[0]),
     "frankenmerge": ({"output_source": 2}, lambda: values(MODELS)[2]),
 }

@@ -143,6 +143,10 @@ class _Tree:
                 return [draws.below(count) for _ in range(ARCHITECTURE.n_layers)]
             case "embedding_source" | "output_source" | "index":
                 return draws.below(count)
+        if "enum" in schema:
+            return draws.choice(schema["enum"])
+        if schema["type"] == "boolean":
+            return bool(draws.below(2))
         if schema["type"] == "integer":
             return draws.between(schema["minimum"], schema["default"])
         if "exclusiveMinimum" in schema:
