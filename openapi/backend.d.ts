@@ -1975,6 +1975,15 @@ export interface components {
         MergeNode: {
             /** Base */
             base: (components["schemas"]["Leaf"] | components["schemas"]["MergeNode"]) | null;
+            /**
+             * By Tensor
+             * @default {}
+             */
+            by_tensor?: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
             /** Inputs */
             inputs: (components["schemas"]["Leaf"] | components["schemas"]["MergeNode"])[];
             /**

@@ -23,8 +23,8 @@ from .compiled import Array, kernel
 from .rounding import FORMATS, round_into, widen_into
 
 CHUNK = 1 << 16
-"""Entries that a thread takes at once: long next to the microseconds that a call costs, short next to a tensor. Sums are
-made of sums of chunks, so another number makes other bytes."""
+"""Entries that a thread takes at once: long next to the microseconds that a call costs, short next to a tensor.
+Sums are made of sums of chunks, so another number makes other bytes."""
 _WIDENED = 1 << 15
 """As `CHUNK`, where chunks are copied to be widened or rounded: a few of them stay in the second-level cache."""
 

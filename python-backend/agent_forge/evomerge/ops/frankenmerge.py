@@ -51,9 +51,7 @@ def frankenmerge(
             raise BadParameter(f"frankenmerge: source {source} is not one of the {len(models)} inputs")
     for source, layer in blocks:
         if layer >= len(stacks[source].layers):
-            raise BadParameter(
-                f"frankenmerge: there is no block {layer}; the inputs have {len(stacks[source].layers)}"
-            )
+            raise BadParameter(f"frankenmerge: there is no block {layer}; the inputs have {len(stacks[source].layers)}")
     result = stacked(stacks, blocks, embedding_source, output_source)
     before = {name: models[embedding_source][name] for name in result.before}
     after = {name: models[output_source][name] for name in result.after}
