@@ -8,6 +8,9 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +29,27 @@ _free: dict[int, list[Buffer]] = defaultdict(list)
 _kept = 0
 
 
+Allocate = Callable[[torch.Size, torch.dtype], Tensor | None]
+"""A tensor of this shape and type, contiguous and on the CPU; None leaves it to the pool."""
+_elsewhere: ContextVar[Allocate | None] = ContextVar("elsewhere", default=None)
+
+
+@contextmanager
+def allocated_by(allocate: Allocate) -> Iterator[None]:
+    """What merges make in this context, and on this thread, lies where `allocate` says."""
+    token = _elsewhere.set(allocate)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
+
+
 def empty(shape: torch.Size, dtype: torch.dtype) -> Tensor:
     """As `torch.empty`, on the CPU."""
+    allocate = _elsewhere.get()
+    found = allocate(shape, dtype) if allocate is not None else None
+    if found is not None:
+        return found
     size = shape.numel() * dtype.itemsize
     if size < LEAST:
         return torch.empty(shape, dtype=dtype)
