@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -76,9 +77,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--presets", default="nano,tinytitan")
     parser.add_argument("--steps", type=int, default=60, help="of each specialist")
     given = parser.parse_args(argv)
-    with local_cluster(2) as local, tempfile.TemporaryDirectory() as folder:
+    with (
+        local_cluster(2) as local,
+        tempfile.TemporaryDirectory() as folder,
+        closing(Cluster(local.address, Path(folder), 1)) as cluster,
+    ):
         torch.set_num_threads(1)
-        cluster = Cluster(local.address, Path(folder), 1)
         print("| child at nano, warm | ms |\n|---|--:|")  # noqa: T201
         overhead, handling = _overhead(cluster, Path(folder))
         trained = _specialists(cluster, Path(folder), given.steps)

@@ -115,7 +115,9 @@ function Details({ candidate, generation, isChampion }: DetailsProps) {
           </>
         )}
         <Fact label="Parameters">{count(candidate.parameters)}</Fact>
-        <Fact label="Merged in">{duration(candidate.merge_seconds)}</Fact>
+        <Fact label="Merged in" note={candidate.node ? `on ${candidate.node}` : undefined}>
+          {duration(candidate.merge_seconds)}
+        </Fact>
         <Fact label="Evaluated in">{duration(candidate.evaluate_seconds)}</Fact>
       </Facts>
       <Tasks tasks={fitness.tasks} />

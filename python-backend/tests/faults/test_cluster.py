@@ -64,7 +64,7 @@ def cluster(local: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> It
     connected = Cluster(local.address, tmp_path_factory.mktemp("models"), None)
     torch.set_num_threads(connected.threads)
     yield connected
-    ray.shutdown()
+    connected.close()
     torch.set_num_threads(before)
 
 

@@ -65,6 +65,10 @@ class Cluster:
         if self.threads > sizes[-1]:
             raise NoCluster(f"a child takes {self.threads} threads, and the largest node has {sizes[-1]} CPUs")
 
+    def close(self) -> None:
+        """Leave the cluster. A process that stays when the cluster ends is ended by Ray a minute later."""
+        ray.shutdown()
+
     @property
     def places(self) -> int:
         """Children that can be worked on at once."""
