@@ -1306,7 +1306,7 @@ export interface components {
         EvoMergeConfig: {
             /**
              * Align
-             * @description first permute each parent's units to match a reference, its foundation or else the first parent; what it computes stays (Git Re-Basin). auto: where the parents share no foundation
+             * @description first permute each parent's units to match a reference, its foundation or else the first parent; what it computes stays (Git Re-Basin); of TinyTitans alone. auto: where the parents share no foundation
              * @default auto
              * @enum {string}
              */
@@ -1317,6 +1317,11 @@ export interface components {
              * @default 3
              */
             barrier_points?: number;
+            /**
+             * Base
+             * @description id of the model that task vectors are about, of the parents' architecture; null: the foundation that all parents were trained from here, else the parents' mean
+             */
+            base?: string | null;
             /**
              * Basis
              * @description the task vectors that recipes combine: the parents' own (`raw`), or what is left of each once it interferes less with the others (`decoupled`, the split of SWUDI by parent). auto: those whose plain sum is fitter on the selection problems
@@ -1339,7 +1344,7 @@ export interface components {
             causal_lm?: components["schemas"]["CausalLMSettings"];
             /**
              * Datasets
-             * @description what fitness is measured on; null: the parents' own mixture
+             * @description what fitness is measured on; null: the parents' own mixture, which causal language models have none of. They also read JSONL of {prompt, choices, answer}
              */
             datasets?: components["schemas"]["DatasetChoice"][] | null;
             /**
@@ -1357,7 +1362,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide` and causal language models
              */
             eval_problems?: number | null;
             /**
@@ -1436,10 +1441,9 @@ export interface components {
             patience?: number | null;
             /**
              * Polish Steps
-             * @description steps in which the weights of the best recipe so far, by tensor and parent, follow their gradient on training problems: in the last generation, or tournament: in the second, and a quarter of them every twentieth after it; 0: never
-             * @default 80
+             * @description steps in which the weights of the best recipe so far, by tensor and parent, follow their gradient on training problems: in the last generation, or tournament: in the second, and a quarter of them every twentieth after it; 0: never; null: 80, and 0 for causal language models
              */
-            polish_steps?: number;
+            polish_steps?: number | null;
             /**
              * Population
              * @description candidates a generation; 8 for the tournament, from 4 for `de`
@@ -1536,7 +1540,7 @@ export interface components {
         EvoMergeSettings: {
             /**
              * Align
-             * @description first permute each parent's units to match a reference, its foundation or else the first parent; what it computes stays (Git Re-Basin). auto: where the parents share no foundation
+             * @description first permute each parent's units to match a reference, its foundation or else the first parent; what it computes stays (Git Re-Basin); of TinyTitans alone. auto: where the parents share no foundation
              * @default auto
              * @enum {string}
              */
@@ -1569,7 +1573,7 @@ export interface components {
             causal_lm?: components["schemas"]["CausalLMSettings"];
             /**
              * Datasets
-             * @description what fitness is measured on; null: the parents' own mixture
+             * @description what fitness is measured on; null: the parents' own mixture, which causal language models have none of. They also read JSONL of {prompt, choices, answer}
              */
             datasets?: components["schemas"]["DatasetChoice"][] | null;
             /**
@@ -1587,7 +1591,7 @@ export interface components {
             elitism?: boolean;
             /**
              * Eval Problems
-             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide`
+             * @description selection problems per dataset, for each candidate; null: 64, and 32 for `wide` and causal language models
              */
             eval_problems?: number | null;
             /**
@@ -1661,10 +1665,9 @@ export interface components {
             patience?: number | null;
             /**
              * Polish Steps
-             * @description steps in which the weights of the best recipe so far, by tensor and parent, follow their gradient on training problems: in the last generation, or tournament: in the second, and a quarter of them every twentieth after it; 0: never
-             * @default 80
+             * @description steps in which the weights of the best recipe so far, by tensor and parent, follow their gradient on training problems: in the last generation, or tournament: in the second, and a quarter of them every twentieth after it; 0: never; null: 80, and 0 for causal language models
              */
-            polish_steps?: number;
+            polish_steps?: number | null;
             /**
              * Population
              * @description candidates a generation; 8 for the tournament, from 4 for `de`
@@ -2569,7 +2572,6 @@ export interface components {
              *       "heldout_problems": 256,
              *       "align": "auto",
              *       "basis": "auto",
-             *       "polish_steps": 80,
              *       "racing": true,
              *       "finalists": 8,
              *       "final_problems": 512,

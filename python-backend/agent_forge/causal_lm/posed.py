@@ -11,11 +11,10 @@ from ..cognate.datasets.registry import load_datasets
 from ..cognate.draws import Draws
 from ..contract.cognate import DatasetChoice
 from .chat import Chat
+from .defaults import WINDOW_CHARACTERS
 from .problems import Choice, Completion, Encoded, Passage, encode
 from .text import Text
 
-WINDOW_CHARACTERS = 1000
-"""What plain text is cut into: some hundred tokens."""
 _WINDOW = 32
 """Built-in problems of `recall` are longer than so many characters: the shortest that they come in."""
 

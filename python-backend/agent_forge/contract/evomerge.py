@@ -96,7 +96,8 @@ class EvoMergeSettings(Request):
         default=None,
         ge=8,
         le=10_000,
-        description="selection problems per dataset, for each candidate; null: 64, and 32 for `wide`",
+        description="selection problems per dataset, for each candidate; null: 64, and 32 for `wide` and causal "
+        "language models",
     )
     heldout_problems: int = Field(
         default=256, ge=8, le=10_000, description="held-out problems per dataset, for parents and champion at the end"
@@ -104,13 +105,14 @@ class EvoMergeSettings(Request):
     datasets: list[DatasetChoice] | None = Field(
         default=None,
         max_length=32,
-        description="what fitness is measured on; null: the parents' own mixture",
+        description="what fitness is measured on; null: the parents' own mixture, which causal language models have "
+        "none of. They also read JSONL of {prompt, choices, answer}",
         json_schema_extra={"x-follows-parents": True},
     )
     align: Literal["auto", "always", "never"] = Field(
         default="auto",
         description="first permute each parent's units to match a reference, its foundation or else the first parent; "
-        "what it computes stays (Git Re-Basin). auto: where the parents share no foundation",
+        "what it computes stays (Git Re-Basin); of TinyTitans alone. auto: where the parents share no foundation",
     )
     basis: Literal["auto", "raw", "decoupled"] = Field(
         default="auto",
@@ -118,13 +120,13 @@ class EvoMergeSettings(Request):
         "interferes less with the others (`decoupled`, the split of SWUDI by parent). auto: those whose plain sum is "
         "fitter on the selection problems",
     )
-    polish_steps: int = Field(
-        default=80,
+    polish_steps: int | None = Field(
+        default=None,
         ge=0,
         le=10_000,
         description="steps in which the weights of the best recipe so far, by tensor and parent, follow their gradient "
         "on training problems: in the last generation, or tournament: in the second, and a quarter of them every "
-        "twentieth after it; 0: never",
+        "twentieth after it; 0: never; null: 80, and 0 for causal language models",
     )
     racing: Flag = Field(
         default=True,
@@ -156,6 +158,12 @@ class EvoMergeSettings(Request):
 
 
 class EvoMergeConfig(EvoMergeSettings):
+    base: str | None = Field(
+        default=None,
+        max_length=64,
+        description="id of the model that task vectors are about, of the parents' architecture; null: the foundation "
+        "that all parents were trained from here, else the parents' mean",
+    )
     parents: list[Annotated[str, Field(max_length=64)]] = Field(
         min_length=2, max_length=16, description="ids of registered models of one architecture"
     )

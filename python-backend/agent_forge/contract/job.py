@@ -16,7 +16,7 @@ from .architecture import Architecture
 from .base import Resource
 from .cognate import Specialization, TrainingEvaluation, TrainingStep
 from .evomerge import Candidate, Generation
-from .model import Model, ModelKind
+from .model import Model, ModelKind, Tokenizer
 from .recipe import Origin
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class ModelDraft(Resource):
     parents: list[str]
     metrics: dict[str, float]
     formats: list[Literal["safetensors", "pt"]] = ["safetensors"]
+    documents: str | None = None
+    """Folder below the models directory whose config, tokenizer and so on are the new model's, which then is a folder
+    too; null: it is a single file."""
+    tokenizer: Tokenizer | None = None
+    """Of that folder."""
 
 
 class Job(Protocol):

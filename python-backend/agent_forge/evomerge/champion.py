@@ -6,7 +6,7 @@ import time
 
 from torch import Tensor
 
-from ..contract.architecture import fitted
+from ..contract.architecture import Architecture, TinyTitan, fitted
 from ..contract.evomerge import Candidate, Fitness
 from ..contract.job import Job, ModelDraft
 from ..contract.model import Model, ModelKind
@@ -38,7 +38,9 @@ def register(
             directory=f"evomerge/{job.run_id}",
             kind=ModelKind.merged,
             specialization=None,
-            architecture=fitted(bench.evaluator.architecture, shapes_of(tensors)),
+            architecture=_architecture(bench, tensors),
+            documents=bench.parents[0].folder,
+            tokenizer=bench.parents[0].tokenizer,
             origin=MergeOrigin(run_id=job.run_id, candidate_id=champion.id, recipe=champion.recipe),
             parents=[parent.id for parent in bench.parents],
             metrics=metrics,
@@ -47,6 +49,12 @@ def register(
     )
     job.timing("io", time.perf_counter() - start)
     return model
+
+
+def _architecture(bench: Workbench, tensors: dict[str, Tensor]) -> Architecture | None:
+    """The parents', at the depth of these tensors."""
+    own = bench.evaluator.architecture
+    return fitted(own, shapes_of(tensors)) if isinstance(own, TinyTitan) else own
 
 
 def _metrics(measured: Fitness, split: Split) -> dict[str, float]:

@@ -16,6 +16,7 @@ from ..contract.job import ModelDraft
 from ..contract.model import Model
 from . import placement, tensors
 from .architecture import file_metadata
+from .bundle.bred import store_folder
 from .bundle.view import TensorView
 from .files import ModelFiles
 from .header import float32
@@ -37,6 +38,8 @@ def store(
     Raises NameTakenError, BadNameError, WrongShapeError, MalformedFileError, OSError (disk full); then no scratch
     file is left.
     """
+    if draft.documents is not None and not isinstance(source, Path):
+        return store_folder(draft, source, files=files, run_id=run_id, versions=versions, time=time)
     path = source if isinstance(source, Path) else files.scratch / f"{secrets.token_hex(8)}.safetensors"
     try:
         if not isinstance(source, Path):

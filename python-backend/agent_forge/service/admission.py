@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ..causal_lm.defaults import WINDOW_CHARACTERS
 from ..cognate.datasets.registry import check_datasets
 from ..cognate.errors import InvalidSetting
 from ..cognate.presets import check
-from ..contract.architecture import Architecture, TinyTitan, tensor_shapes
+from ..contract.architecture import Architecture, CausalLM, tensor_shapes
 from ..contract.cognate import CognateConfig, Resources
 from ..contract.evomerge import EvoMergeConfig, EvoMergeSettings
 from ..contract.model import Model
@@ -102,6 +103,9 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
     shape = _bred(first.architecture, "parents.0", first.id)
     for index, parent in enumerate(parents):
         own_shape = _bred(parent.architecture, f"parents.{index}", parent.id)
+        if isinstance(own_shape, CausalLM) or isinstance(shape, CausalLM):
+            _admit_causal(f"parents.{index}", parent, first)
+            continue
         if tensor_shapes(own_shape) != tensor_shapes(shape):
             raise invalid(
                 f"parents.{index}",
@@ -122,11 +126,50 @@ def admit_parents(connection: Connection, config: EvoMergeConfig) -> list[Model]
     return parents
 
 
-def _bred(architecture: Architecture | None, field: str, model_id: str) -> TinyTitan:
-    if isinstance(architecture, TinyTitan):
-        return architecture
-    found = "has an unknown architecture" if architecture is None else f"is a {architecture.model_type} model"
-    raise invalid(field, model_id, found, "models of the TinyTitan family")
+def _bred(architecture: Architecture | None, field: str, model_id: str) -> Architecture:
+    if architecture is None:
+        raise invalid(field, model_id, "has an unknown architecture", "TinyTitans, or folders of causal LMs")
+    return architecture
+
+
+_OF_NO_EFFECT = frozenset(
+    {
+        "_name_or_path",
+        "architectures",
+        "bos_token_id",
+        "dtype",
+        "eos_token_id",
+        "initializer_range",
+        "max_position_embeddings",
+        "pad_token_id",
+        "tie_word_embeddings",
+        "torch_dtype",
+        "transformers_version",
+        "use_cache",
+    }
+)
+"""Keys of a config that do not change what merged tensors compute."""
+
+
+def _admit_causal(field: str, parent: Model, first: Model) -> None:
+    """As the first, and read by the same tokenizer. Raises `Refusal`."""
+    one, own = first.architecture, parent.architecture
+    if not isinstance(one, CausalLM) or not isinstance(own, CausalLM):
+        raise invalid(field, parent.id, f"is of another kind than {first.id}", "models of one architecture")
+    tokens, wanted_tokens = (None if model.tokenizer is None else model.tokenizer.tokens for model in (parent, first))
+    if parent.folder is None or parent.tokenizer is None or parent.tokenizer.kind == "sentencepiece":
+        raise invalid(field, parent.id, "has no tokenizer.json that text could be read by", "folders with one")
+    pairs: list[tuple[str, Any, Any]] = [
+        (name, getattr(own, name), getattr(one, name)) for name in ("model_type", "layers", "vocab_size", "dtype")
+    ]
+    pairs += [("tied head", own.tied, one.tied), ("tokens in its tokenizer", tokens, wanted_tokens)]
+    pairs += [("parameters", parent.parameters, first.parameters)]
+    keys = sorted((own.config.keys() | one.config.keys()) - _OF_NO_EFFECT)
+    pairs += [(f"config.{key}", own.config.get(key), one.config.get(key)) for key in keys]
+    for name, found, wanted in pairs:
+        if found != wanted:
+            what = f"has {name} {found}, {first.id} has {wanted}"
+            raise invalid(field, parent.id, what, f"models of one architecture and vocabulary: {name} {wanted}")
 
 
 def admit_files(parents: Sequence[Model], prove: Callable[[Model], object]) -> None:
@@ -143,6 +186,9 @@ def admit_files(parents: Sequence[Model], prove: Callable[[Model], object]) -> N
 def admit_problems(parents: Sequence[Model], config: EvoMergeConfig, roots: Sequence[Path]) -> None:
     """What fitness is measured on where the configuration names nothing, and the parents' tokenizer: both are those of
     the first parent that was trained here (see `worker.wiring.make_evaluator`). Raises `Refusal` naming the parent."""
+    if isinstance(parents[0].architecture, CausalLM):
+        _admit_asked(parents[0], config, roots)
+        return
     for index, parent in enumerate(parents):
         if isinstance(parent.origin, TrainingOrigin):
             trained = CognateConfig.model_validate(parent.origin.config)
@@ -153,6 +199,38 @@ def admit_problems(parents: Sequence[Model], config: EvoMergeConfig, roots: Sequ
                 what = f"was trained with {error.field} {error.value}, which {error.message}"
                 raise invalid(f"parents.{index}", parent.id, what, error.allowed) from error
             return
+
+
+def _admit_asked(parent: Model, config: EvoMergeConfig, roots: Sequence[Path]) -> None:
+    """What a causal language model is asked, and that it can be asked so. Raises `Refusal`."""
+    if config.datasets is None:
+        allowed = "file:<path> of JSONL {prompt, answer} or {prompt, choices, answer} or of text, a built-in, hf:, gym:"
+        raise invalid(
+            "datasets", None, "says nothing, and causal language models have no mixture of their own", allowed
+        )
+    try:
+        check_datasets(config.datasets, roots, WINDOW_CHARACTERS)
+    except InvalidSetting as error:
+        raise _prefixed(error, "") from error
+    if config.align == "always":
+        raise invalid("align", "always", "is for TinyTitans, whose units can be matched", "auto or never")
+    if config.causal_lm.chat and not (parent.tokenizer is not None and parent.tokenizer.chat_template):
+        raise invalid("causal_lm.chat", True, f"asks for a chat template, which {parent.id} lacks", "false")
+
+
+def admit_base(connection: Connection, config: EvoMergeConfig, parents: Sequence[Model]) -> Model | None:
+    """What task vectors are about, where that is named: of the parents' architecture. Raises `Refusal`."""
+    if config.base is None:
+        return None
+    found = model_rows.find(connection, config.base)
+    if found is None:
+        raise invalid("base", config.base, "is not a registered model", "the id of one")
+    first = parents[0]
+    if isinstance(first.architecture, CausalLM):
+        _admit_causal("base", found, first)
+    elif found.architecture != first.architecture:
+        raise invalid("base", config.base, f"is of another architecture than {first.id}", "models of the parents' own")
+    return found
 
 
 def admit_resources(needed: Resources) -> None:

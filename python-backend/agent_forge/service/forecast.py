@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import psutil
 from sqlalchemy import Connection
 
+from ..causal_lm.defaults import PROBLEM_TOKENS as CAUSAL_TOKENS
 from ..cognate.flops import flops_per_token, step_flops
 from ..cognate.presets import architecture, total_steps
 from ..cognate.resources import training_bytes
 from ..contract.architecture import Preset, TinyTitan, parameter_count, parameter_table, tensor_shapes
 from ..contract.cognate import CognateConfig, CognateForecast, Resources, SecondsFrom, SizeForecast
 from ..contract.evomerge import EvoMergeForecast, EvoMergeSettings
+from ..contract.model import Model
 from ..contract.run import PipelineConfig, PipelineForecast
 from ..contract.system import Calibration
 from ..evomerge.recipe.alignment import aligns
@@ -35,8 +38,39 @@ ANSWER_SHARE = 1.0
 """The same for answering problems, on the same cores, at nano."""
 PROBLEM_TOKENS = 64
 """Mean length of a built-in problem, tokens."""
+LIBRARY_BYTES = 400 * 1024**2
+"""Resident memory that transformers adds, measured."""
 MERGE_SECONDS = 0.1
 """What one merge takes besides reading and writing its bytes."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a forecast needs to know of a model that is bred."""
+
+    parameters: int
+    bytes: int
+    rate: str
+    """Under which past runs' rates are kept."""
+    answer_flops: float
+    """Of a problem."""
+    align_flops: float
+    aligns: bool
+    """Whether parents can be aligned."""
+
+
+def titan_shape(arch: TinyTitan) -> Shape:
+    return Shape(
+        parameter_count(arch), forecast_bytes(arch), arch.preset, _answer_flops(arch), _align_flops(arch), aligns=True
+    )
+
+
+def shape_of(model: Model) -> Shape:
+    """Of an admitted parent."""
+    if isinstance(model.architecture, TinyTitan):
+        return titan_shape(model.architecture)
+    answer = 2.0 * CAUSAL_TOKENS * model.parameters
+    return Shape(model.parameters, model.bytes, rates.rate_of(model), answer, 0.0, aligns=False)
 
 
 def resources(settings: Settings, disk: int, memory: int) -> Resources:
@@ -85,22 +119,24 @@ def evomerge(
     settings: Settings,
     connection: Connection,
     config: EvoMergeSettings,
-    parents: Sequence[TinyTitan],
+    parents: Sequence[Shape],
     datasets: int,
     calibration: Calibration | None,
     *,
     founded: bool,
 ) -> EvoMergeForecast:
-    """`parents` are the architectures of the parents, all of one shape; `founded`: they share a foundation."""
+    """`parents` are those of the parents, all alike; `founded`: they share a foundation."""
     arch = parents[0]
-    size, count = forecast_bytes(arch), parameter_count(arch)
+    size, count = arch.bytes, arch.parameters
     candidates = config.generations * config.population
     # On disk: the population at a checkpoint, its predecessor while it is replaced, and the champion.
     disk = (2 * config.population + 1) * size
-    copies = len(parents) if aligns(config.align, founded=founded) else 0
+    copies = len(parents) if arch.aligns and aligns(config.align, founded=founded) else 0
     # In memory: parents, those aligned, those decoupled and the foundation, the population, and what one merge and one
     # evaluation, or a polishing with its gradient, hold.
     memory = PROCESS_BYTES + (2 * len(parents) + copies + 1 + config.population + MODELS_AT_WORK) * size
+    # what runs causal LMs, and their tensors in the type that is computed in
+    memory += 0 if arch.aligns else LIBRARY_BYTES + 4 * count
     units = rates.breeding_units(config, datasets, len(parents), candidates, aligned=copies > 0)
     seconds, seconds_from = _breeding_seconds(connection, arch, units, calibration)
     alone = units | {Part.merge: 0.0, Part.evaluate: 0.0}
@@ -124,7 +160,7 @@ def pipeline(
 ) -> PipelineForecast:
     """`config.cognate` is resolved."""
     arch = architecture(config.cognate)
-    parents = [arch] * len(config.cognate.specializations)
+    parents = [titan_shape(arch)] * len(config.cognate.specializations)
     bred = config.evomerge
     return PipelineForecast(
         cognate=cognate(settings, connection, config.cognate, calibration),
@@ -160,17 +196,17 @@ def _training_seconds(
 
 
 def _breeding_seconds(
-    connection: Connection, arch: TinyTitan, units: Mapping[Part, float], calibration: Calibration | None
+    connection: Connection, arch: Shape, units: Mapping[Part, float], calibration: Calibration | None
 ) -> Expected:
-    timed = rates.seconds_per_unit(connection, arch.preset, units)
+    timed = rates.seconds_per_unit(connection, arch.rate, units)
     if timed is not None:
         return sum(timed[part] * count for part, count in units.items()), "runs"
     if calibration is None:
         return None, None
-    merging = units[Part.merge] * (MERGE_SECONDS + 10 * forecast_bytes(arch) / (calibration.bandwidth_gbytes * 1e9))
+    merging = units[Part.merge] * (MERGE_SECONDS + 10 * arch.bytes / (calibration.bandwidth_gbytes * 1e9))
     # the backward pass takes twice as long as the forward pass
     answering = units[Part.evaluate] + units[Part.frame] + 3 * units[Part.polish]
-    working = answering * _answer_flops(arch) + units[Part.align] * _align_flops(arch)
+    working = answering * arch.answer_flops + units[Part.align] * arch.align_flops
     return merging + working / (calibration.matmul_gflops * 1e9 * ANSWER_SHARE), "machine"
 
 

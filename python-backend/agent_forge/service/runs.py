@@ -17,7 +17,7 @@ from ulid import ULID
 
 from .. import __version__
 from ..cognate.presets import total_steps
-from ..contract.architecture import TinyTitan
+from ..contract.architecture import ARCHITECTURES
 from ..contract.base import now
 from ..contract.cognate import CognateConfig, CognateForecast, TaskScore
 from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast, EvoMergeSettings
@@ -246,7 +246,7 @@ class RunService:
                     "makes fewer than two parents",
                     "at least two, or evomerge null",
                 )
-            evomerge = settled(config.evomerge, resolved.preset)
+            evomerge = settled(config.evomerge, ARCHITECTURES[resolved.preset])
             return config.model_copy(update={"cognate": resolved, "evomerge": evomerge})
         return config.model_copy(update={"cognate": resolved})
 
@@ -254,8 +254,9 @@ class RunService:
         """The configuration with every default filled in, and what it needs."""
         parents = admission.admit_parents(connection, config)
         admission.admit_problems(parents, config, self._settings.dataset_roots)
-        shapes = [parent.architecture for parent in parents if isinstance(parent.architecture, TinyTitan)]
-        config = settled(config, shapes[0].preset)
+        base = admission.admit_base(connection, config, parents)
+        if parents[0].architecture is not None:
+            config = settled(config, parents[0].architecture)
         datasets = len(config.datasets) if config.datasets is not None else _dataset_count(parents)
 
         def model(model_id: str) -> Model:
@@ -264,7 +265,8 @@ class RunService:
                 raise Refusal("not_found", f"there is no model {model_id}, from which a parent was made")
             return found
 
-        founded = common_foundation(parents, model) is not None
+        founded = base is not None or common_foundation(parents, model) is not None
+        shapes = [forecast.shape_of(parent) for parent in parents]
         plan = forecast.evomerge(
             self._settings, connection, config, shapes, datasets, self._calibration(), founded=founded
         )

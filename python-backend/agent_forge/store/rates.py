@@ -15,9 +15,10 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from ..cognate.presets import filled, total_steps
-from ..contract.architecture import Preset, TinyTitan
+from ..contract.architecture import CausalLM
 from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeSettings
+from ..contract.model import Model
 from ..contract.run import Run
 from ..evomerge.measure.barrier import pairs
 from ..evomerge.measure.single_merges import SCALES, SINGLE_MERGES
@@ -81,10 +82,18 @@ def breeding_units(
     }
 
 
+def rate_of(model: Model) -> str:
+    """What rates are kept under: a TinyTitan's preset, another model's type and size."""
+    if isinstance(model.architecture, CausalLM):
+        return f"{model.architecture.model_type}-{model.parameters}"
+    return model.architecture.preset if model.architecture is not None else "unknown"
+
+
 def record(tx: Transaction, run: Run) -> None:
     """Keep a finished run's time per unit of work; nothing where it did no such work."""
     if run.cognate is not None:
-        preset, units = run.cognate.preset, training_units(run.cognate)
+        preset: str = run.cognate.preset
+        units = training_units(run.cognate)
         speeds = [p.tokens_per_second for p in result_rows.series_of(tx.connection, run.id) if p.tokens_per_second > 0]
         if not speeds:
             return
@@ -93,14 +102,14 @@ def record(tx: Transaction, run: Run) -> None:
         rest = Part.check
     elif run.evomerge is not None:
         parents = model_rows.find_many(tx.connection, run.evomerge.parents).values()
-        shapes = [parent.architecture for parent in parents if isinstance(parent.architecture, TinyTitan)]
+        bred = [parent for parent in parents if parent.architecture is not None]
         done = [c for c in result_rows.candidates_of(tx.connection, run.id) if not c.cached]
-        if not shapes or not done:
+        if not bred or not done:
             return
-        preset = shapes[0].preset
+        preset = rate_of(bred[0])
         aligned = run_rows.read_json(tx.connection, run.id, "report").get("aligned_to") is not None
         timings = run_rows.read_json(tx.connection, run.id, "timings")
-        units = breeding_units(run.evomerge, len(done[0].fitness.tasks), len(shapes), len(done), aligned=aligned)
+        units = breeding_units(run.evomerge, len(done[0].fitness.tasks), len(bred), len(done), aligned=aligned)
         spent = {
             Part.align: timings.get("align", 0.0),
             Part.polish: timings.get("polish", 0.0),
@@ -113,7 +122,7 @@ def record(tx: Transaction, run: Run) -> None:
     _keep(tx, run, preset, units, _within(run.busy_seconds, spent, rest))
 
 
-def seconds_per_unit(connection: Connection, preset: Preset, units: Mapping[Part, float]) -> dict[Part, float] | None:
+def seconds_per_unit(connection: Connection, preset: str, units: Mapping[Part, float]) -> dict[Part, float] | None:
     """Median over the newest runs, for each of the parts; None where one that is needed was never timed."""
     found: dict[Part, float] = {}
     for part, count in units.items():
@@ -140,9 +149,7 @@ def _within(busy: float, spent: Mapping[Part, float], rest: Part) -> dict[Part, 
     return {**{part: seconds * scale for part, seconds in spent.items()}, rest: max(0.0, busy - total)}
 
 
-def _keep(
-    tx: Transaction, run: Run, preset: Preset, units: Mapping[Part, float], seconds: Mapping[Part, float]
-) -> None:
+def _keep(tx: Transaction, run: Run, preset: str, units: Mapping[Part, float], seconds: Mapping[Part, float]) -> None:
     for part, spent in seconds.items():
         if units[part] > 0 and run.busy_seconds > 0:
             row = {"run_id": run.id, "part": part, "preset": preset, "seconds": spent, "units": units[part]}

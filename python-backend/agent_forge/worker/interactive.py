@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from .. import logs
 from ..cognate.errors import InvalidSetting
-from ..contract.architecture import TinyTitan, fitted
+from ..contract.architecture import Architecture, TinyTitan, fitted
 from ..contract.base import now
 from ..contract.evomerge import Candidate
 from ..contract.job import ModelDraft
@@ -129,9 +129,9 @@ class Interactive:
             directory=f"evomerge/{candidate.run_id}",
             kind=ModelKind.merged,
             specialization=None,
-            architecture=fitted(first.architecture, shapes_of(tensors))
-            if first is not None and isinstance(first.architecture, TinyTitan)
-            else None,
+            architecture=_architecture(first, tensors),
+            documents=first.folder if first is not None else None,
+            tokenizer=first.tokenizer if first is not None else None,
             origin=MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe),
             parents=parents,
             metrics={"fitness": candidate.fitness.total},
@@ -149,6 +149,12 @@ class Interactive:
 
     def _export(self, request: dict[str, Any]) -> str:
         return str(export(self._files, Model.model_validate(request["model"]), convert_to_pt))
+
+
+def _architecture(parent: Model | None, tensors: Tensors) -> Architecture | None:
+    """The parent's, at the depth of these tensors."""
+    own = parent.architecture if parent is not None else None
+    return fitted(own, shapes_of(tensors)) if isinstance(own, TinyTitan) else own
 
 
 def _with_versions(verification: Verification, made: Mapping[str, str]) -> Verification:

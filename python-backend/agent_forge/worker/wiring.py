@@ -9,15 +9,17 @@ from typing import Any
 
 from torch import Tensor
 
+from ..causal_lm.errors import NotRunnable
+from ..causal_lm.evaluation import CausalEvaluator, Measured
 from ..cognate import phase as cognate
 from ..cognate.bench import device_of
 from ..cognate.evaluation import Evaluator, ProblemSet
 from ..cognate.initialization import draw_all
 from ..cognate.predict import predict
 from ..cognate.presets import filled
-from ..contract.architecture import TinyTitan
+from ..contract.architecture import CausalLM, TinyTitan
 from ..contract.cognate import CognateConfig
-from ..contract.evomerge import EvoMergeConfig
+from ..contract.evomerge import CausalLMSettings, EvoMergeConfig
 from ..contract.job import Job
 from ..contract.model import Model, Prediction, PredictRequest
 from ..contract.recipe import Leaf, MergeNode, Recipe, TrainingOrigin
@@ -27,6 +29,8 @@ from ..evomerge.ops.registry import StateDict
 from ..evomerge.recipe.materialise import Recall, materialise
 from ..evomerge.recipe.tree import nodes, recipe_digest
 from ..execution.executor import Executor
+from ..registry.digest import sha256_file
+from ..registry.files import ModelFiles
 from ..registry.rebuild import Materialise, Tensors, not_asked_for
 from ..settings import Settings
 from ..store.errors import Refusal
@@ -38,13 +42,17 @@ def work(run: Run, job: Job, settings: Settings, executor: Executor | None = Non
     if run.cognate is not None:
         cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots, executor=executor)
     elif run.evomerge is not None:
-        evomerge.run(run.evomerge, job, partial(make_evaluator, roots=settings.dataset_roots), executor)
+        evomerge.run(run.evomerge, job, partial(make_evaluator, settings=settings), executor)
     else:
         raise ValueError(f"run {run.id} has no configuration: its parents were never supplied")
 
 
-def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], *, roots: Sequence[Path]) -> Evaluator:
+def make_evaluator(
+    config: EvoMergeConfig, parents: Sequence[Model], *, settings: Settings
+) -> Evaluator | CausalEvaluator:
     """On the problems that the configuration names, else on those that the parents were trained for."""
+    if isinstance(parents[0].architecture, CausalLM):
+        return _causal_evaluator(settled(config, parents[0].architecture), parents[0], settings)
     trained = next((p.origin.config for p in parents if isinstance(p.origin, TrainingOrigin)), {})
     own = CognateConfig.model_validate(trained)
     datasets = tuple(choice.name for choice in (config.datasets or own.datasets))
@@ -52,7 +60,7 @@ def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], *, roots: S
     if not isinstance(arch, TinyTitan):
         raise ValueError(f"{parents[0].name} is not of the TinyTitan family")
 
-    config = settled(config, arch.preset)
+    config = settled(config, arch)
 
     def problems(count: int) -> ProblemSet:
         return ProblemSet(datasets, own.difficulty, count, own.tokenizer)
@@ -61,10 +69,35 @@ def make_evaluator(config: EvoMergeConfig, parents: Sequence[Model], *, roots: S
         arch,
         problems(filled(config.eval_problems)),
         problems(config.heldout_problems),
-        roots=roots,
+        roots=settings.dataset_roots,
         device=device_of(own.model_copy(update={"device": config.device})),
         precision=own.precision,
     )
+
+
+def _causal_evaluator(config: EvoMergeConfig, parent: Model, settings: Settings) -> CausalEvaluator:
+    """By the first parent's tokenizer, which is the others' too."""
+    if not isinstance(parent.architecture, CausalLM) or parent.folder is None or parent.tokenizer is None:
+        raise ValueError(f"{parent.name} has no tokenizer: it was admitted as a parent all the same")
+    measured = Measured(
+        tuple(choice.name for choice in config.datasets or ()),
+        CognateConfig().difficulty,
+        filled(config.eval_problems),
+        config.heldout_problems,
+        config.causal_lm,
+    )
+    return CausalEvaluator(
+        parent.architecture,
+        _folder(settings, parent.folder),
+        measured,
+        roots=settings.dataset_roots,
+        device=device_of(CognateConfig(device=config.device)),
+        named={"folder": parent.folder, "sha256": parent.tokenizer.sha256},
+    )
+
+
+def _folder(settings: Settings, relative: str) -> Path:
+    return ModelFiles(settings.models, settings.disk_reserve_bytes).inside(relative)
 
 
 def redraw(origin: TrainingOrigin) -> Tensors:
@@ -83,7 +116,7 @@ class _Measuring:
     """Measures as a recipe's calibration says, which names everything it needs."""
 
     def __init__(self, settings: Settings) -> None:
-        self._roots = settings.dataset_roots
+        self._settings = settings
 
     def fisher(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]:
         return self._evaluator(calibration).fisher(tensors, calibration)
@@ -91,7 +124,9 @@ class _Measuring:
     def grams(self, tensors: Mapping[str, Tensor], calibration: Mapping[str, Any]) -> Mapping[str, Tensor]:
         return self._evaluator(calibration).grams(tensors, calibration)
 
-    def _evaluator(self, calibration: Mapping[str, Any]) -> Evaluator:
+    def _evaluator(self, calibration: Mapping[str, Any]) -> Evaluator | CausalEvaluator:
+        if calibration["architecture"].get("kind") == "causal_lm":
+            return self._causal(calibration)
         named = ProblemSet(
             tuple(calibration["datasets"]),
             int(calibration["difficulty"]),
@@ -99,7 +134,23 @@ class _Measuring:
             str(calibration["tokenizer"]),
         )
         arch = TinyTitan.model_validate(calibration["architecture"])
-        return Evaluator(arch, named, named, roots=self._roots)
+        return Evaluator(arch, named, named, roots=self._settings.dataset_roots)
+
+    def _causal(self, calibration: Mapping[str, Any]) -> CausalEvaluator:
+        count, relative = int(calibration["problems"]), str(calibration["tokenizer"]["folder"])
+        measured = Measured(
+            tuple(calibration["datasets"]),
+            int(calibration["difficulty"]),
+            count,
+            count,
+            CausalLMSettings(chat=bool(calibration["chat"])),
+        )
+        folder = _folder(self._settings, relative)
+        found = sha256_file(folder / "tokenizer.json")
+        if found != calibration["tokenizer"]["sha256"]:
+            raise NotRunnable(f"{relative}/tokenizer.json is another file than the recipe was measured with: {found}")
+        shape = CausalLM.model_validate(calibration["architecture"])
+        return CausalEvaluator(shape, folder, measured, roots=self._settings.dataset_roots)
 
 
 def materialiser(settings: Settings) -> Materialise:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.architecture import TinyTitan
+from ...contract.architecture import Architecture
 from ...contract.cognate import TaskScore
 from ...contract.evomerge import EvoMergeConfig, Fitness, FitnessWeights
 from ...contract.model import Model
@@ -67,7 +67,7 @@ class Evaluator(Protocol):
     """
 
     @property
-    def architecture(self) -> TinyTitan: ...
+    def architecture(self) -> Architecture: ...
 
     @property
     def calibration(self) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from ...contract.architecture import TinyTitan
 from ...contract.errors import NotMeasurable
 from ...contract.evomerge import EvoMergeConfig, Fitness
 from ...contract.fault import Fault
@@ -59,13 +60,18 @@ class Workbench:
         same_shapes([tensors for _, tensors in loaded])
         for model, tensors in loaded:
             refuse_non_finite(tensors, f"model {model.id}")
-        foundation = common_foundation(self.parents, lambda model_id: self._loaded(model_id)[0])
+        foundation = self._named(config.base) or common_foundation(
+            self.parents, lambda model_id: self._loaded(model_id)[0]
+        )
         self.evaluator: Evaluator = make_evaluator(config, self.parents)
         self.registered = [Leaf(model_id=model.id, digest=model.digest) for model in self.parents]
-        self.reference_model = reference_of(config.align, self.registered, foundation)
+        shape = self.evaluator.architecture
+        # which units of a causal LM can change places depends on its family: they stay
+        align = config.align if isinstance(shape, TinyTitan) else "never"
+        self.reference_model = reference_of(align, self.registered, foundation)
         """What the parents are aligned to; None where they stay as they are."""
         self.foundation = foundation
-        raw = aligned(self.registered, self.reference_model, self.evaluator.architecture.n_heads)
+        raw = aligned(self.registered, self.reference_model, shape.n_heads if isinstance(shape, TinyTitan) else 0)
         self.raw = Frame(
             parents=raw,
             origin=origin(raw, foundation),
@@ -89,6 +95,15 @@ class Workbench:
         """Spent on measuring these so far, waiting for an evaluation to end included."""
         self.base: Tensors = {}
         """θ₀, which task vectors are about."""
+
+    def _named(self, base: str | None) -> Leaf | None:
+        """The base that the configuration names, checked as the parents are."""
+        if base is None:
+            return None
+        model, tensors = self._loaded(base)
+        same_shapes([self.leaves[parent.id][1] for parent in self.parents], tensors)
+        refuse_non_finite(tensors, f"model {model.id}")
+        return Leaf(model_id=model.id, digest=model.digest)
 
     def prepare(self, poll: Callable[[], None]) -> None:
         """Make what is made once per run: the aligned parents and θ₀. poll: called before each."""

@@ -23,6 +23,8 @@ POPULATIONS: dict[StrategyName, tuple[int, int]] = {
 """The fewest and the most candidates of a generation."""
 
 
+POLISH_STEPS = 80
+"""The first time, of TinyTitans."""
 POLISHED_EVERY = 20
 """Generations from one polishing of the tournament's champion to the next."""
 LATER_SHARE = 4
@@ -37,11 +39,12 @@ def polish_steps(settings: EvoMergeSettings, generation: int) -> int:
     The tournament breeds from what it has polished: first in generation 1. An optimizer of real numbers cannot, so that
     it polishes its best in its last generation.
     """
+    steps = POLISH_STEPS if settings.polish_steps is None else settings.polish_steps
     if settings.strategy != "tournament":
-        return settings.polish_steps if 0 < generation == settings.generations - 1 else 0
+        return steps if 0 < generation == settings.generations - 1 else 0
     if generation % POLISHED_EVERY != 1:
         return 0
-    return settings.polish_steps if generation == 1 else settings.polish_steps // LATER_SHARE
+    return steps if generation == 1 else steps // LATER_SHARE
 
 
 class Polish(BaseModel):
