@@ -6,7 +6,7 @@ import type { ModelDetail } from '../api/schema.ts';
 import { count } from '../format/number.ts';
 import { ProblemNote } from '../shell/problem.tsx';
 
-const FORMATS = ['safetensors', 'pt'] as const;
+const FORMATS = ['safetensors', 'pt', 'zip'] as const;
 /** A .pt file of a large model is made before its ticket is issued. */
 const TIMEOUT_MS = 10 * 60_000;
 
@@ -24,7 +24,7 @@ export function Downloads({ model }: { model: ModelDetail }) {
         </div>
       ))}
       <Group gap="sm" align="flex-start">
-        {FORMATS.filter((format) => format !== 'safetensors' || !isSharded(model)).map((format) => (
+        {FORMATS.filter((format) => isThere(model, format)).map((format) => (
           <Download key={format} model={model} format={format} />
         ))}
       </Group>
@@ -32,9 +32,10 @@ export function Downloads({ model }: { model: ModelDetail }) {
   );
 }
 
-/** Of several files of weights none is the model. */
-function isSharded({ files }: ModelDetail): boolean {
-  return files.filter(({ format }) => format === 'safetensors').length > 1;
+/** Of several files of weights none is the model; a zip is of a folder. */
+function isThere({ files, folder }: ModelDetail, format: (typeof FORMATS)[number]): boolean {
+  if (format === 'zip') return folder !== null;
+  return format === 'pt' || files.filter((file) => file.format === 'safetensors').length === 1;
 }
 
 /** The browser streams to disk only what it fetches by an address, and no address may hold the token: hence a ticket. */

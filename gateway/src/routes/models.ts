@@ -2,7 +2,7 @@ import { Router } from 'express';
 import { forward } from './forward.js';
 import { fromMirror } from './from-mirror.js';
 import type { Services } from './services.js';
-import { download, issueTicket, upload } from './transfer.js';
+import { download, downloadFile, issueTicket, upload } from './transfer.js';
 
 /** The registry: lists from the mirror, files and proofs from the backend. */
 export function models(services: Services): Router {
@@ -13,6 +13,7 @@ export function models(services: Services): Router {
 
   router.post('/api/v1/models/import', upload(services));
   router.get('/api/v1/models/:model_id/download', download(services));
+  router.get('/api/v1/models/:model_id/files/:name', downloadFile(services));
   router.post('/api/v1/models/:model_id/download-tickets', issueTicket(services));
 
   read('/api/v1/models', ({ query }) => reads.models({ ...query, limit: query.limit ?? 50 }));

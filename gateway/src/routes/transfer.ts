@@ -25,15 +25,23 @@ const TOLD = [
 /** A problem document is small; a longer body is none. */
 const PROBLEM_BYTES = 65_536;
 
-/** Which file of which model. */
-export type FileAsked = { modelId: string; format: 'safetensors' | 'pt' };
+/** Which file of which model: its weights in a format, or one of its folder by name. */
+export type FileAsked = { modelId: string } & ({ format: 'safetensors' | 'pt' | 'zip' } | { name: string });
 
 /** `GET` and `HEAD` of a model's file, for who has the token. */
 export function download(services: Services): RequestHandler<{ model_id: string }> {
   return async function downloadModel(request, response) {
     // Checked against the specification before; its default is filled in.
-    const format = request.query.format as FileAsked['format'];
+    const format = request.query.format as 'safetensors' | 'pt' | 'zip';
     await sendFile(services, { modelId: request.params.model_id, format }, request, response);
+  };
+}
+
+/** `GET` of one file of a model's folder. */
+export function downloadFile(services: Services): RequestHandler<{ model_id: string; name: string }> {
+  return async function downloadModelFile(request, response) {
+    const { model_id, name } = request.params;
+    await sendFile(services, { modelId: model_id, name }, request, response);
   };
 }
 
@@ -52,7 +60,10 @@ export function downloads(services: Services): Router {
 /** Opens the file once, so that a fault is answered here and does not end in the browser's list of downloads. */
 export function issueTicket(services: Services): RequestHandler<{ model_id: string }> {
   return async function issueDownloadTicket(request, response) {
-    const asked = { modelId: request.params.model_id, format: request.query.format as FileAsked['format'] };
+    const asked = {
+      modelId: request.params.model_id,
+      format: request.query.format as 'safetensors' | 'pt' | 'zip',
+    };
     const upstream = await openFile(services, asked, {}, response, leaving(response));
     if (upstream.status >= 400) throw await refused(upstream, undefined);
     upstream.data.destroy();
@@ -67,7 +78,7 @@ export function issueTicket(services: Services): RequestHandler<{ model_id: stri
 
 function openFile(
   { backend, timeouts }: Services,
-  { modelId, format }: FileAsked,
+  asked: FileAsked,
   headers: Record<string, string>,
   response: Response,
   signal: AbortSignal,
@@ -75,8 +86,8 @@ function openFile(
   return backend.axios.request<Readable>({
     // Also for HEAD: the backend knows GET alone, and its headers come before its bytes.
     method: 'get',
-    url: `/v1/models/${encodeURIComponent(modelId)}/download`,
-    params: { format },
+    url: `/v1/models/${encodeURIComponent(asked.modelId)}/${'name' in asked ? `files/${encodeURIComponent(asked.name)}` : 'download'}`,
+    params: 'format' in asked ? { format: asked.format } : {},
     headers: {
       ...headers,
       // Bytes as they are on disk: a length that is known and ranges that mean something.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from ..contract.model import (
     Lineage,
@@ -18,6 +19,7 @@ from ..contract.model import (
     VerifyRequest,
 )
 from ..contract.pages import ModelPage
+from ..registry.bundle.archive import zipped
 from .byte_ranges import read_ranges
 from .dependencies import Cursor, Injected, Limit, problems
 
@@ -85,11 +87,37 @@ async def download_model(
     model_id: str,
     request: Request,
     services: Injected,
-    format: Annotated[Literal["safetensors", "pt"], Query()] = "safetensors",
-) -> FileResponse:
+    format: Annotated[Literal["safetensors", "pt", "zip"], Query()] = "safetensors",
+) -> Response:
+    """`zip`: the folder of a model that has one, as Hugging Face names its files; made while it is sent, so no part of
+    it can be asked for."""
+    if format == "zip":
+        name, paths = await run_in_threadpool(services.models.folder, model_id)
+        headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
+        return StreamingResponse(zipped(name, paths), media_type="application/zip", headers=headers)
     path, filename, etag = await services.models.file(model_id, format)
     read_ranges(request, path.stat().st_size)
     return FileResponse(path, filename=filename, media_type="application/octet-stream", headers={"ETag": etag})
+
+
+@router.get(
+    "/models/{model_id}/files/{name}",
+    operation_id="downloadModelFile",
+    response_class=FileResponse,
+    responses={
+        200: BINARY,
+        206: BINARY | {"description": "Part of the file, as the Range header asks"},
+        416: {"description": "Range beyond the file"},
+        **problems(404, 409, 410),
+    },
+)
+async def download_model_file(
+    model_id: str, name: Annotated[str, Path(max_length=255)], request: Request, services: Injected
+) -> FileResponse:
+    """One file of a model's folder."""
+    path, etag = await run_in_threadpool(services.models.file_named, model_id, name)
+    read_ranges(request, path.stat().st_size)
+    return FileResponse(path, filename=name, media_type="application/octet-stream", headers={"ETag": etag})
 
 
 @router.post("/models/{model_id}/verify", operation_id="verifyModel", responses=problems(404, 503))

@@ -50,7 +50,12 @@ KINDS: dict[str, Kind] = {
     "idempotency_conflict": Kind(409, "Idempotency-Key used before", "Use a new key for a new request."),
     "model_in_use": Kind(409, "The model is still needed", "Delete what was made from it first."),
     "name_taken": Kind(409, "The name is taken", "Choose another name."),
-    "not_runnable": Kind(409, "The model cannot be run here", "Only models of a known preset can."),
+    "not_a_folder": Kind(
+        409, "The model has no folder", "Download its safetensors file: folders are what came or was bred as one."
+    ),
+    "not_runnable": Kind(
+        409, "The model cannot be run here", "TinyTitans can, and causal language models with config and tokenizer."
+    ),
     "digest_mismatch": Kind(409, "Rebuilt, the model differs", "Its parents or the code have changed since."),
     "bad_leaf": Kind(409, "A model that the recipe needs is gone or changed"),
     "merge_refused": Kind(409, "The recipe cannot be made"),

@@ -58,6 +58,12 @@ class ModelService(Protocol):
     async def file(self, model_id: str, file_format: Literal["safetensors", "pt"]) -> tuple[Path, str, str]:
         """Path on disk, file name for the user, ETag."""
 
+    def folder(self, model_id: str) -> tuple[str, list[Path]]:
+        """Name and files of a model that is a folder, proved. Raises `Refusal`, `RegistryError`."""
+
+    def file_named(self, model_id: str, name: str) -> tuple[Path, str]:
+        """A file of the model's folder, proved, and its ETag. Raises as `folder`."""
+
     def delete(self, model_id: str) -> None: ...
     async def upload(self, name: str, chunks: AsyncIterator[bytes]) -> Model: ...
     async def verify(self, model_id: str, options: VerifyRequest) -> Verification: ...

@@ -101,6 +101,23 @@ class ModelService:
             raise Refusal("file_missing", f"{model.name}: the {file_format} file could not be made")
         return found.path, found.filename, found.etag
 
+    def folder(self, model_id: str) -> tuple[str, list[Path]]:
+        """Name and files of a model that is a folder, their bytes proved."""
+        model = self._found(model_id)
+        if model.folder is None:
+            raise Refusal("not_a_folder", f"{model.name} is a single file, not a folder")
+        with self._proving.telling(model):
+            return model.name, [self._proving.proofs.file(model, file) for file in model.files]
+
+    def file_named(self, model_id: str, name: str) -> tuple[Path, str]:
+        """A file of the model's folder, its bytes proved, and its tag."""
+        model = self._found(model_id)
+        for file in model.files:
+            if file.path == f"{model.folder}/{name}":
+                with self._proving.telling(model):
+                    return self._proving.proofs.file(model, file), f'"{file.file_sha256}"'
+        raise Refusal("not_found", f"{model.name} has no file {name}")
+
     def delete(self, model_id: str) -> None:
         with self._database.write() as tx:
             model = model_rows.find(tx.connection, model_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from ..causal_lm.errors import NotRunnable
 from ..cognate.errors import InvalidSetting, TrainingDiverged
 from ..contract.run import Failure
 from ..evomerge.errors import MergeRefused
@@ -23,7 +24,7 @@ def _classify(error: BaseException) -> tuple[str, str | None]:
     match error:
         case InvalidSetting():
             return "invalid_setting", f"Allowed: {error.allowed}." if error.allowed else None
-        case RegistryError() | MergeRefused() | TrainingDiverged():
+        case RegistryError() | MergeRefused() | NotRunnable() | TrainingDiverged():
             return error.code, getattr(error, "hint", None)
         case OSError() if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             return "not_writable", "Make the data directory writable, then retry."

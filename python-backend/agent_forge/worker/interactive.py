@@ -18,6 +18,7 @@ import torch
 from pydantic import BaseModel
 
 from .. import logs
+from ..causal_lm.errors import NotRunnable
 from ..cognate.errors import InvalidSetting
 from ..contract.architecture import Architecture, TinyTitan, fitted
 from ..contract.base import now
@@ -84,7 +85,7 @@ class Interactive:
             result = self._operations[request["op"]](request)
         except Refusal as error:
             return _refused(request, error.code, error.detail)
-        except (RegistryError, MergeRefused) as error:
+        except (RegistryError, MergeRefused, NotRunnable) as error:
             return _refused(request, error.code, str(error))
         except InvalidSetting as error:
             return _refused(request, "invalid_request", str(error))

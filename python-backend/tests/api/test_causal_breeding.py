@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,26 @@ def test_it_tells_what_it_is_made_of(server: Server, models: Any, bred: dict[str
     for expected in (champion["digest"], models["first"]["id"], models["second"]["digest"], "file:sums.jsonl"):
         assert expected in card
     assert json.loads((folder / "recipe.json").read_text()) == champion["origin"]["recipe"]
+
+
+def test_its_folder_comes_back_as_one_zip_or_file_by_file(server: Server, models: Any, bred: dict[str, Any]) -> None:
+    champion = server.get(f"/v1/models/{bred['champion_model_id']}")
+    folder = server.data / "models" / champion["folder"]
+    answer = server.client.get(f"/v1/models/{champion['id']}/download?format=zip")
+    assert answer.headers["content-type"] == "application/zip"
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    named = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {entry: archive.read(entry) for entry in archive.namelist()} == {
+        f"{champion['name']}/{name}": content for name, content in named.items()
+    }
+    for name, content in named.items():
+        one = server.client.get(f"/v1/models/{champion['id']}/files/{name}", headers={"Range": "bytes=1-9"})
+        assert (one.status_code, one.content) == (206, content[1:10])
+    for name in ("none.json", "..%2Fsecret", "..%2F..%2Fforge.db"):
+        assert server.client.get(f"/v1/models/{champion['id']}/files/{name}").status_code == 404
+    again = brought(server, "again", folder)
+    assert (again["digest"], again["parameters"]) == (champion["digest"], champion["parameters"])
 
 
 def test_candidates_are_merged_about_the_base_and_rebuilt_alike(
