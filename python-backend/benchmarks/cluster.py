@@ -200,7 +200,7 @@ def _timed(
 
 
 def _speed_up(row: Measured, population: int, generations: int) -> list[float]:
-    settings = EvoMergeSettings(generations=generations, population=population)
+    settings = EvoMergeSettings(generations=generations, population=population, eval_problems=64)
     units = breeding_units(settings, 3, 3, population * generations, aligned=False)
     # the backward pass takes twice as long as the forward pass
     alone = row.problem * (units[Part.frame] + 3 * units[Part.polish])
