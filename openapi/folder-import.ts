@@ -14,8 +14,6 @@ export type FolderFile = {
 export type FolderImport = {
   name: string;
   files: FolderFile[];
-  /** Id of the model that an adapter is merged onto. */
-  base?: string | null;
 };
 
 export type Following = {
@@ -29,12 +27,12 @@ const ASK_AGAIN_MS = 400;
 /** Ends with an import that has succeeded or failed. Rejects with a ProblemError, or where the signal was aborted. */
 export async function importFolder(
   api: Client<paths>,
-  { name, files, base = null }: FolderImport,
+  { name, files }: FolderImport,
   following: Following,
 ): Promise<ModelImport> {
   const { signal, told } = following;
   const offered = files.map((file) => ({ name: file.name, bytes: file.bytes }));
-  let state = await ask(api, { name, base, source: { kind: 'upload', files: offered } }, signal);
+  let state = await ask(api, { name, source: { kind: 'upload', files: offered } }, signal);
   told(state);
   for (const { name: file, bytes, received, left_out } of state.files) {
     const content = files.find((one) => one.name === file);

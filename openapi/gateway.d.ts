@@ -1981,11 +1981,6 @@ export interface components {
         /** ImportRequest */
         ImportRequest: {
             /**
-             * Base
-             * @description id of the model that an adapter (PEFT LoRA) is merged onto
-             */
-            base?: string | null;
-            /**
              * Name
              * @description of the model; the same name again takes up the same import
              */

@@ -24,8 +24,8 @@ import { createTickets } from './routes/tickets.js';
 import { forgetRuntime, rememberRuntime } from './runtime.js';
 import { loadToken, tokenChecker } from './token.js';
 
-/** The one request that carries a file. */
-const IMPORT_PATH = '/api/v1/models/import';
+/** The requests that carry a file. */
+const TRANSFER = /^(POST \/api\/v1\/models\/import|PUT \/api\/v1\/imports\/[^/]+\/files\/[^/]+)$/;
 
 /** For the head of a request to arrive, ms. */
 const HEADERS_MS = 10_000;
@@ -164,7 +164,7 @@ async function start(
   sockets = realtime.sockets;
   limitArrival(http, {
     ordinaryMs: config.requestTimeout,
-    isTransfer: ({ method, url: path }) => method === 'POST' && path?.split('?', 1)[0] === IMPORT_PATH,
+    isTransfer: ({ method, url: path }) => TRANSFER.test(`${method} ${path?.split('?', 1)[0]}`),
   });
   endings.push(async () => {
     stopping = true;

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     dataset_roots: list[Path] = Field(
         default=[PROJECT / "data", Path.cwd()], description="`file:` data sets and tokenizers are read only from below"
     )
+    model_roots: list[Path] = Field(
+        default=[], description="folders of models are imported without sending them only from below"
+    )
     workers: int = Field(default=1, ge=0, le=16, description="worker processes; 0: runs are only queued")
     executor: Literal["in_process", "ray"] = Field(
         default="in_process",

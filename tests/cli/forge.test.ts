@@ -120,6 +120,8 @@ describe('a folder that is brought', () => {
   test('the same name again is taken, and what is no folder is said at once', async () => {
     const again = await forge(['import', 'a model']);
     expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('there is an imported model')]);
+    const linked = await forge(['import', 'a model', '--linked', '--name', 'linked']);
+    expect([linked.code, linked.stderr]).toEqual([1, expect.stringContaining('AGENT_FORGE_MODEL_ROOTS')]);
     const { code, stderr } = await forge('import nowhere');
     expect([code, stderr]).toEqual([2, expect.stringContaining('cannot be read')]);
   });

@@ -15,12 +15,14 @@ afterAll(() => gateway.end());
 type Slow = { text: string; closed: boolean; socket: Socket };
 
 /** Sends the head, then a byte of the body every 100 ms. */
-function dribble(path: string, headers: string[]): Slow {
+function dribble(path: string, headers: string[], method = 'POST'): Slow {
   const { hostname, port } = new URL(gateway.url);
   const socket = connect(Number(port), hostname);
   const slow: Slow = { text: '', closed: false, socket };
   socket.write(
-    [`POST ${path} HTTP/1.1`, 'Host: localhost', 'Content-Length: 100000', ...headers, '', ''].join('\r\n'),
+    [`${method} ${path} HTTP/1.1`, 'Host: localhost', 'Content-Length: 100000', ...headers, '', ''].join(
+      '\r\n',
+    ),
   );
   const timer = setInterval(() => socket.write('['), 100);
   socket.on('data', (chunk) => {
@@ -56,12 +58,12 @@ describe('a body that does not arrive in time', () => {
     expect(slow.text).toMatch(/^HTTP\/1\.1 4\d\d /);
   });
 
-  test('of a file: it has its time', async () => {
+  test.each([
+    ['POST', '/api/v1/models/import?name=x'],
+    ['PUT', '/api/v1/imports/x/files/model.safetensors?offset=0'],
+  ])('of a file, %s: it has its time', async (method, path) => {
     const other = dribble('/api/v1/cognate/forecast', [authorization(), 'Content-Type: application/json']);
-    const file = dribble('/api/v1/models/import?name=x', [
-      authorization(),
-      'Content-Type: application/octet-stream',
-    ]);
+    const file = dribble(path, [authorization(), 'Content-Type: application/octet-stream'], method);
     await eventually(() => other.closed, Boolean);
     // Nobody runs the backend: whatever ends it, it is not the clock.
     expect(file.text).not.toMatch(/408/);

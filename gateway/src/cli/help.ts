@@ -29,7 +29,7 @@ export function helpText(flags: Flag[], width: number): string {
     'npm run forge -- [flags]',
     IMPORT_USAGE,
     '',
-    'import takes a folder of the Hugging Face kind and goes on where it stopped. Without it:',
+    'import takes a folder of the Hugging Face kind and goes on where it stopped; --linked: one below AGENT_FORGE_MODEL_ROOTS.',
     'Trains parents, breeds them, proves the result. Progress goes to stderr, the report to stdout.',
     'Exit code: 0 all succeeded and every proof held, 1 something failed, 2 wrong flags, 130 cancelled.',
     ...sections,

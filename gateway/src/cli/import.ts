@@ -1,16 +1,22 @@
-/** `forge import`: a model's folder goes to the gateway file by file and becomes a registered model. */
+/** `forge import`: a model's folder, sent file by file, linked or fetched from the hub, becomes a registered model. */
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { ModelImport } from '../../../openapi/backend.js';
-import { type FolderFile, importFolder } from '../../../openapi/folder-import.js';
+import type { FolderSource, HubSource, ModelImport } from '../../../openapi/backend.js';
+import {
+  type FolderFile,
+  type Following,
+  followImport,
+  importFolder,
+} from '../../../openapi/folder-import.js';
 import { UsageError } from './arguments.js';
 import type { Api } from './contract.js';
 import { bytes, count } from './format.js';
 
 export type ImportOrder = {
-  folder: string;
+  /** A folder here, one on the backend's machine, or a repository. */
+  source: string | FolderSource | HubSource;
   name: string;
   json: boolean;
   url: string | undefined;
@@ -18,7 +24,7 @@ export type ImportOrder = {
 };
 
 export const IMPORT_USAGE =
-  'npm run forge -- import FOLDER [--name NAME] [--url URL] [--token TOKEN] [--json]';
+  'npm run forge -- import FOLDER | hf:OWNER/NAME[@REVISION] [--linked] [--name NAME] [--url URL] [--token TOKEN] [--json]';
 /** Deeper than any folder that is a model. */
 const DEEPEST = 4;
 
@@ -28,20 +34,32 @@ export function importOrder(argv: string[], cwd: string): ImportOrder {
   const [folder, ...others] = positionals;
   if (folder === undefined || others.length > 0)
     throw new UsageError(`one folder is needed: ${IMPORT_USAGE}`);
-  const path = resolve(cwd, folder);
+  const source = sourceOf(folder, values.linked ?? false, cwd);
   return {
-    folder: path,
-    name: values.name ?? nameOf(basename(path)),
+    source,
+    name: values.name ?? nameOf(basename(typeof source === 'string' ? source : pathOf(source))),
     json: values.json ?? false,
     url: values.url,
     token: values.token,
   };
 }
 
+function sourceOf(text: string, linked: boolean, cwd: string): ImportOrder['source'] {
+  const hub = /^hf:([^@]+)(?:@(.+))?$/.exec(text);
+  if (hub?.[1]) return { kind: 'hub', repository: hub[1], revision: hub[2] ?? 'main' };
+  const path = resolve(cwd, text);
+  return linked ? { kind: 'folder', path } : path;
+}
+
+function pathOf(source: FolderSource | HubSource): string {
+  return source.kind === 'hub' ? source.repository : source.path;
+}
+
 function parsed(argv: string[]) {
   const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
   try {
-    const options = { name: text, url: text, token: text, json: { type: 'boolean' } } as const;
+    const options = { name: text, url: text, token: text, json: flag, linked: flag } as const;
     return parseArgs({ args: argv, options, allowPositionals: true });
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : error}; ${IMPORT_USAGE}`);
@@ -51,24 +69,27 @@ function parsed(argv: string[]) {
 /** @returns whether it became a model; what happened is told line by line. */
 export async function runImport(
   api: Api,
-  { folder, name }: Pick<ImportOrder, 'folder' | 'name'>,
+  { source, name }: Pick<ImportOrder, 'source' | 'name'>,
   say: (line: string) => void,
 ): Promise<ModelImport> {
-  const files = await filesBelow(folder);
   const told = new Set<string>();
-  const ended = await importFolder(
-    api,
-    { name, files },
-    {
-      signal: new AbortController().signal,
-      told(state) {
-        for (const line of linesOf(state)) {
-          if (!told.has(line)) say(line);
-          told.add(line);
-        }
-      },
+  const following: Following = {
+    signal: new AbortController().signal,
+    told(state) {
+      for (const line of linesOf(state)) {
+        if (!told.has(line)) say(line);
+        told.add(line);
+      }
     },
-  );
+  };
+  const ended =
+    typeof source === 'string'
+      ? await importFolder(api, { name, files: await filesBelow(source) }, following)
+      : await followImport(
+          api,
+          (await api.post('/api/v1/imports', { body: { name, source } })).id,
+          following,
+        );
   if (ended.model_id !== null) {
     const model = await api.get('/api/v1/models/{model_id}', { path: { model_id: ended.model_id } });
     say(`${model.name}: ${count(model.parameters)} parameters, digest ${model.digest}`);

@@ -81,6 +81,7 @@ KINDS: dict[str, Kind] = {
     "range_not_satisfiable": Kind(416, "The range is beyond the file"),
     "misdirected": Kind(421, "Not a host of this server", "Use the address that the server printed."),
     "internal_error": Kind(500, "Something went wrong here", "The log has the details under this trace id."),
+    "hub_unavailable": Kind(503, "The Hugging Face hub gives no such model"),
     "worker_unavailable": Kind(503, "Worker not responding", "Try again in a moment."),
     DATABASE_BUSY.code: Kind(503, "The database is busy", DATABASE_BUSY.hint),
     DISK_FULL.code: Kind(507, "The disk is full", DISK_FULL.hint),

@@ -50,9 +50,6 @@ ImportSource = Annotated[UploadSource | FolderSource | HubSource, Field(discrimi
 class ImportRequest(Request):
     name: str = Field(pattern=MODEL_NAME, description="of the model; the same name again takes up the same import")
     source: ImportSource
-    base: str | None = Field(
-        default=None, max_length=64, description="id of the model that an adapter (PEFT LoRA) is merged onto"
-    )
 
 
 class ImportFile(Resource):

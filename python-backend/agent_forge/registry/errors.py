@@ -95,6 +95,13 @@ class ModelFileError(RegistryError):
     hint = "Bring the files as `save_pretrained` or `huggingface-cli download` writes them."
 
 
+class HubError(RegistryError):
+    """What the Hugging Face hub does not give."""
+
+    code = "hub_unavailable"
+    hint = "Fetch it elsewhere with `hf download`, and import the folder."
+
+
 class SeveralFilesError(RegistryError):
     """One file is asked for of a model that has several."""
 

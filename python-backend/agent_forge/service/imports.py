@@ -7,7 +7,8 @@ may. What has come lies on disk (`registry.bundle.arrival`); here is only what i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
@@ -17,9 +18,11 @@ from ..contract.imports import ImportFault, ImportFile, ImportRequest, ModelImpo
 from ..contract.job import ModelDraft
 from ..contract.model import Model, ModelKind, Tokenizer
 from ..contract.recipe import ImportOrigin
+from ..registry.bundle import hub
 from ..registry.bundle.arrival import Arrival
 from ..registry.bundle.documents import kind_of, left_out
 from ..registry.bundle.inspection import Inspected, inspect
+from ..registry.bundle.linking import files_of, folder_below
 from ..registry.bundle.placement import described, place_folder
 from ..registry.errors import RegistryError
 from ..registry.files import ModelFiles
@@ -41,6 +44,8 @@ class _Going:
 
     status: str
     checked_bytes: int = 0
+    files: list[ImportFile] = field(default_factory=list)
+    """Of a folder or a repository; those of an upload lie on disk."""
     fault: ImportFault | None = None
 
 
@@ -65,11 +70,19 @@ class ImportService:
             raise Refusal("conflict", f"{request.name} is being checked")
         if any(one == import_id for one, _ in self._receiving):
             raise Refusal("conflict", f"a file of {request.name} is being received")
+        if going is not None and going.status == "receiving":
+            raise Refusal("conflict", f"{request.name} is being fetched")
         self._going.pop(import_id, None)
-        return await run_in_threadpool(self._ask, import_id, request)
+        begun = await run_in_threadpool(self._ask, import_id, request)
+        return begun if request.source.kind == "upload" else self._fetch(import_id, request, begun)
 
     async def get(self, import_id: str) -> ModelImport:
-        return await run_in_threadpool(self._get, import_id)
+        found = await run_in_threadpool(self._get, import_id)
+        if found.source != "upload" and found.status == "receiving" and import_id not in self._going:
+            # this process was started anew since: what it was fetching it fetches again
+            _, request = await run_in_threadpool(self._asked, import_id)
+            return self._fetch(import_id, request, found)
+        return found
 
     async def receive(self, import_id: str, name: str, offset: int, chunks: AsyncIterator[bytes]) -> ImportFile:
         """One file, or the rest of it. What came before an error or a cut connection stays."""
@@ -90,7 +103,7 @@ class ImportService:
         """Check what has come and make it a model, in the background."""
         arrival, request = await run_in_threadpool(self._asked, import_id)
         going = self._going.get(import_id)
-        if going is None or going.status == "failed":
+        if request.source.kind == "upload" and (going is None or going.status == "failed"):
             waiting = [file for file in arrival.state(request) if file.left_out is None and file.received < file.bytes]
             if waiting:
                 first = waiting[0]
@@ -109,6 +122,37 @@ class ImportService:
             raise Refusal("conflict", f"a file of {request.name} is being received")
         self._going.pop(import_id, None)
         await run_in_threadpool(arrival.discard)
+
+    def _fetch(self, import_id: str, request: ImportRequest, begun: ModelImport) -> ModelImport:
+        self._going[import_id] = going = _Going("receiving")
+        arrival = Arrival(self._files, import_id)
+        self._tasks.once(f"import {request.name}", self._check(arrival, request, going, fetched=False))
+        return begun
+
+    def _bring(self, arrival: Arrival, request: ImportRequest, going: _Going) -> None:
+        """Link the files of a folder or a repository, one after the other."""
+        limit, source = self._settings.max_import_bytes, request.source
+        if source.kind == "folder":
+            folder, root = folder_below(source.path, self._settings.model_roots)
+            found = files_of(folder, root, limit_bytes=limit)
+            path_of = {file.name: file.path for file in found}.__getitem__
+        elif source.kind == "hub":
+            known = hub.repository(source.repository, source.revision, limit_bytes=limit)
+            found, path_of = known.files, partial(hub.fetch, known)
+        else:
+            raise TypeError("the files of an upload come by requests")
+        states = {
+            file.name: ImportFile(name=file.name, bytes=file.bytes, received=0, left_out=file.left_out)
+            for file in found
+        }
+        going.files = list(states.values())
+        self._files.require_space(sum(file.bytes for file in found if file.left_out is None))
+        for file in found:
+            if file.left_out is None:
+                arrival.link(file.name, path_of(file.name))
+                states[file.name] = states[file.name].model_copy(update={"received": file.bytes})
+                going.files = list(states.values())
+        going.status = "checking"
 
     def _ask(self, import_id: str, request: ImportRequest) -> ModelImport:
         # before anything is written: a name that has no place is refused at once
@@ -145,7 +189,7 @@ class ImportService:
                 "name": request.name,
                 "status": going.status,
                 "source": request.source.kind,
-                "files": Arrival(self._files, import_id).state(request),
+                "files": going.files or Arrival(self._files, import_id).state(request),
                 "checked_bytes": going.checked_bytes,
                 "model_id": None,
                 "fault": going.fault,
@@ -189,8 +233,10 @@ class ImportService:
             received = await run_in_threadpool(arrival.received, name)
         return ImportFile(name=name, bytes=size, received=received, left_out=None)
 
-    async def _check(self, arrival: Arrival, request: ImportRequest, going: _Going) -> None:
+    async def _check(self, arrival: Arrival, request: ImportRequest, going: _Going, *, fetched: bool = True) -> None:
         try:
+            if not fetched:
+                await run_in_threadpool(self._bring, arrival, request, going)
             await self._make(arrival, request, going)
         except (RegistryError, Refusal) as error:
             detail = error.detail if isinstance(error, Refusal) else str(error)
@@ -225,7 +271,7 @@ class ImportService:
             going.checked_bytes += count
 
         names = arrival.names()
-        left = [file.name for file in arrival.state(request) if file.left_out is not None]
+        left = [file.name for file in going.files or arrival.state(request) if file.left_out is not None]
         return inspect(arrival.folder, names, left_out=left, read=read), names
 
     def _place(self, arrival: Arrival, request: ImportRequest, found: Inspected, tokenizer: Tokenizer | None) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,3 +176,67 @@ def test_an_import_that_is_not_there(server: Server) -> None:
     assert server.client.delete(f"/v1/imports/{going['id']}").status_code == 204
     assert server.client.get(f"/v1/imports/{going['id']}").status_code == 404
     assert list((server.data / "models" / ".arriving").glob(f"{going['id']}*")) == []
+
+
+@pytest.fixture
+def rooted(tmp_path: Path) -> Iterator[Server]:
+    (tmp_path / "models").mkdir()
+    started = Server(
+        tmp_path / "data",
+        {
+            "AGENT_FORGE_MODEL_ROOTS": json.dumps([str(tmp_path / "models")]),
+            "HF_HUB_OFFLINE": "1",
+            "HF_HOME": str(tmp_path / "hub"),
+        },
+    )
+    yield started
+    assert started.stop() == 0
+
+
+def brought(server: Server, name: str, source: dict[str, Any]) -> dict[str, Any]:
+    return ended(server, server.post("/v1/imports", {"name": name, "source": source}, status=201))
+
+
+def cached(hub: Path, published: Path) -> None:
+    """As the hub's library keeps what it has fetched: links to files that are named by their content."""
+    repository = hub / "hub" / "models--owner--tiny"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    (repository / "blobs").mkdir()
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    for index, path in enumerate(sorted(published.iterdir())):
+        (repository / "blobs" / f"blob{index}").write_bytes(path.read_bytes())
+        (snapshot / path.name).symlink_to(f"../../blobs/blob{index}")
+
+
+def test_folders_on_the_backend_s_machine(rooted: Server, published: Path, tmp_path: Path) -> None:
+    root = tmp_path / "models"
+    shutil.copytree(published, root / "tiny")
+    done = brought(rooted, "linked", {"kind": "folder", "path": "tiny"})
+    assert done["fault"] is None
+    model = rooted.get(f"/v1/models/{done['model_id']}")
+    own = [path.name for path in published.iterdir() if path.suffix not in (".bin", ".py")]
+    assert model["digest"] == inspect(published, own).digest
+    folder = rooted.data / "models" / model["folder"]
+    assert all((folder / name).read_bytes() == (published / name).read_bytes() for name in own)
+    assert {path.name for path in folder.iterdir()} == set(own)
+    (root / "out").symlink_to(published)
+    (root / "inside").mkdir()
+    (root / "inside" / "model.safetensors").symlink_to(published / "config.json")
+    for name, path, code in (
+        ("absent", "nowhere", "bad_name"),
+        ("outside", str(published), "bad_name"),
+        ("climbing", f"../{published.name}", "bad_name"),
+        ("through-a-link", "out", "bad_name"),
+        ("link-inside", "inside", "bad_model_file"),
+    ):
+        assert brought(rooted, name, {"kind": "folder", "path": path})["fault"]["code"] == code, name
+
+    offline = brought(rooted, "offline", {"kind": "hub", "repository": "owner/tiny"})
+    assert (offline["fault"]["code"], "HF_HUB_OFFLINE" in offline["fault"]["detail"]) == ("hub_unavailable", True)
+    cached(tmp_path / "hub", published)
+    fetched = brought(rooted, "offline", {"kind": "hub", "repository": "owner/tiny", "revision": "main"})
+    assert fetched["fault"] is None
+    assert rooted.get(f"/v1/models/{fetched['model_id']}")["digest"] == model["digest"]

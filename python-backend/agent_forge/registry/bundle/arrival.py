@@ -25,7 +25,8 @@ from ..files import ModelFiles
 from ..foreign import HEAD_BYTES
 from ..header import header_length, read_header
 from . import strict_json
-from .documents import ALLOWED, Kind, kind_of, left_out
+from .documents import Kind, kind_of, left_out, require_kind
+from .linking import link
 
 _KEPT_SECONDS = 7 * 24 * 3600
 """What nobody went on with for so long is removed at the next start."""
@@ -110,6 +111,12 @@ class Arrival:
     def receive(self, name: str, size: int, offset: int, *, limit_bytes: int) -> Receiving:
         return Receiving(self._files, self.folder, self._parts, name, size, offset, limit_bytes=limit_bytes)
 
+    def link(self, name: str, source: Path) -> None:
+        """A file that lies on this machine, complete. Raises MalformedFileError, ModelFileError, OSError."""
+        kind = require_kind(name, source.stat().st_size, source.stat().st_size)
+        check_alone(source, name, kind)
+        link(source, self.folder / name)
+
     def discard(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
 
@@ -163,17 +170,6 @@ class Receiving:
         os.fsync(self._fd)
         self._part.rename(self._target)
         return True
-
-
-def require_kind(name: str, size: int, limit_bytes: int) -> Kind:
-    """Raises ModelFileError for a name that is not on the list, TooLargeError for more than such a file may have."""
-    kind = kind_of(name)
-    if kind is None:
-        raise ModelFileError(f"{name[:200]!r} {left_out(name)}. Taken are {ALLOWED}")
-    most = limit_bytes if kind.most_bytes is None else kind.most_bytes
-    if size > most:
-        raise TooLargeError(f"{name} has {size} bytes, the limit is {most}")
-    return kind
 
 
 def check_alone(path: Path, name: str, kind: Kind) -> None:

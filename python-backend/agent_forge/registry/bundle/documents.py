@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import ModelFileError, TooLargeError
+
 FileFormat = Literal["safetensors", "pt", "json", "text", "sentencepiece"]
 
 INDEX = "model.safetensors.index.json"
@@ -83,3 +85,14 @@ def left_out(name: str) -> str:
     if _CODE.search(name):
         return "is code: nothing runs that came with a model"
     return "is none of the files that make a model"
+
+
+def require_kind(name: str, size: int, limit_bytes: int) -> Kind:
+    """Raises ModelFileError for a name that is not on the list, TooLargeError for more than such a file may have."""
+    kind = kind_of(name)
+    if kind is None:
+        raise ModelFileError(f"{name[:200]!r} {left_out(name)}. Taken are {ALLOWED}")
+    most = limit_bytes if kind.most_bytes is None else kind.most_bytes
+    if size > most:
+        raise TooLargeError(f"{name} has {size} bytes, the limit is {most}")
+    return kind

@@ -34,7 +34,8 @@ def weight_names(names: Collection[str], left_out: Iterable[str] = ()) -> list[s
         raise IncompleteModelError(f"there is {INDEX}, and none of the shards that it names")
     if ADAPTER in names or ADAPTER_CONFIG in names:
         raise IncompleteModelError(
-            f"it is an adapter and no model: name the base that it belongs to, and bring {ADAPTER} and {ADAPTER_CONFIG}"
+            "it is an adapter and no model: merge it onto its base first, with `merge_and_unload()` of peft, and bring "
+            "what that makes"
         )
     pickles = sorted(name for name in left_out if is_pickle(name))
     if pickles:
