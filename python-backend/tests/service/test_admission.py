@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from agent_forge.contract.architecture import ARCHITECTURES, Preset
+from agent_forge.contract.architecture import ARCHITECTURES, CausalLM, Preset
 from agent_forge.contract.base import now
 from agent_forge.contract.cognate import CognateConfig, DatasetChoice, Specialization
 from agent_forge.contract.evomerge import EvoMergeConfig, EvoMergeSettings
@@ -30,9 +30,18 @@ from agent_forge.worker.defaults import settled
 )
 def test_null_means_what_the_preset_says(preset: Preset, given: int | None, expected: int) -> None:
     settings = EvoMergeSettings(eval_problems=given)
-    assert settled(settings, preset) == settings.model_copy(update={"eval_problems": expected})
-    config = EvoMergeConfig(parents=["a", "b"], eval_problems=given)
-    assert settled(config, preset).parents == ["a", "b"]
+    shape = ARCHITECTURES[preset]
+    meant = {"eval_problems": expected, "polish_steps": 80}
+    assert settled(settings, shape) == settings.model_copy(update=meant)
+    config = EvoMergeConfig(parents=["a", "b"], eval_problems=given, polish_steps=7)
+    assert settled(config, shape).parents == ["a", "b"]
+    assert settled(config, shape).polish_steps == 7
+
+
+def test_null_means_less_of_causal_language_models() -> None:
+    shape = CausalLM(model_type="llama", config={}, layers=1, vocab_size=8, tied=False, dtype="F32")
+    found = settled(EvoMergeSettings(), shape)
+    assert (found.eval_problems, found.polish_steps) == (32, 0)
 
 
 def trained(**config: Any) -> Model:
