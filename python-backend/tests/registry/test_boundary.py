@@ -10,7 +10,7 @@ import pytest
 
 import agent_forge.registry
 
-WITH_TORCH = {"bundle.view", "rebuild", "store", "tensors"}
+WITH_TORCH = {"bundle.bred", "bundle.view", "rebuild", "store", "tensors"}
 ROOT = Path(agent_forge.registry.__file__).parent
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in ROOT.rglob("*.py") if path.stem != "__init__"

@@ -38,6 +38,7 @@ def test_a_point_in_its_recipe() -> None:
         "weights": {group: weights[3 * row : 3 * row + 3] for row, group in enumerate(GROUPS)},
         "density": 0.25,
         "scale": 1.5,
+        "normalize": True,
     }
 
 
