@@ -2792,6 +2792,8 @@ export interface components {
             sha256: string;
             /** Tokens */
             tokens: number | null;
+            /** Vocabulary */
+            vocabulary: string | null;
         };
         /** TrainingEvaluated */
         TrainingEvaluated: {

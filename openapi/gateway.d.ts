@@ -3080,6 +3080,8 @@ export interface components {
             sha256: string;
             /** Tokens */
             tokens: number | null;
+            /** Vocabulary */
+            vocabulary: string | null;
         };
         /** @description `runs`, `models`, or `run:<id>` */
         Topic: string;

@@ -84,3 +84,11 @@ def tokenizer_folder(folder: Path, template: str | None = TEMPLATE) -> Path:
         said["chat_template"] = template
     (folder / "tokenizer_config.json").write_text(json.dumps(said))
     return folder
+
+
+def swap_ids(file: Path, one: str, other: str) -> None:
+    """Of two tokens of a `tokenizer.json`."""
+    document = json.loads(file.read_bytes())
+    ids = document["model"]["vocab"]
+    ids[one], ids[other] = ids[other], ids[one]
+    file.write_text(json.dumps(document))

@@ -35,6 +35,9 @@ class Tokenizer(Resource):
     """BPE, Unigram, WordPiece or WordLevel; `sentencepiece` where there is a `tokenizer.model` alone."""
     tokens: Count | None
     """With the added ones; null where it was not read."""
+    vocabulary: Digest | None = None
+    """SHA-256 of its tokens by id: rows of an embedding mean the same where this is the same, also after the file was
+    written anew. Null where it was not read."""
     sha256: Digest
     """Of the file that defines it: models with the same one read text alike."""
     chat_template: bool

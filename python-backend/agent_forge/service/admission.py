@@ -170,6 +170,13 @@ def _admit_causal(field: str, parent: Model, first: Model) -> None:
         if found != wanted:
             what = f"has {name} {found}, {first.id} has {wanted}"
             raise invalid(field, parent.id, what, f"models of one architecture and vocabulary: {name} {wanted}")
+    if _vocabulary(parent) != _vocabulary(first):
+        what = f"has as many tokens as {first.id}, but not the same ones by the same ids"
+        raise invalid(field, parent.id, what, "models of one vocabulary: the rows of their embeddings are merged by id")
+
+
+def _vocabulary(model: Model) -> str | None:
+    return None if model.tokenizer is None else model.tokenizer.vocabulary
 
 
 def admit_files(parents: Sequence[Model], prove: Callable[[Model], object]) -> None:

@@ -5,7 +5,9 @@ Nothing of them runs: JSON is parsed strictly, and a tokenizer is data to the to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from tokenizers import Tokenizer as LoadedTokenizer
@@ -34,15 +36,26 @@ def read_documents(folder: Path, names: Sequence[str]) -> Tokenizer | None:
         except Exception as error:  # the library raises nothing narrower
             raise ModelFileError(f"tokenizer.json is no tokenizer: {error}") from error
         kind_name = type(loaded.model).__name__
-        tokens = loaded.get_vocab_size(with_added_tokens=True)
+        ids = loaded.get_vocab(with_added_tokens=True)
     elif "tokenizer.model" in names:
-        path, kind_name, tokens = folder / "tokenizer.model", "sentencepiece", None
+        path, kind_name, ids = folder / "tokenizer.model", "sentencepiece", None
     elif "vocab.json" in names and "merges.txt" in names:
         path, kind_name = folder / "vocab.json", "BPE"
-        tokens = len(strict_json.parse("vocab.json", path.read_bytes()))
+        ids = strict_json.parse("vocab.json", path.read_bytes())
     else:
         return None
-    return Tokenizer(kind=kind_name, tokens=tokens, sha256=sha256_file(path), chat_template=chat_template)
+    return Tokenizer(
+        kind=kind_name,
+        tokens=None if ids is None else len(ids),
+        vocabulary=None if ids is None else _digest_of(ids),
+        sha256=sha256_file(path),
+        chat_template=chat_template,
+    )
+
+
+def _digest_of(ids: Mapping[str, int]) -> str:
+    """Of ids by token."""
+    return sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()
 
 
 def _names_template(folder: Path, names: Sequence[str]) -> bool:

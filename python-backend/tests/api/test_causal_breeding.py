@@ -176,7 +176,14 @@ def test_what_cannot_be_measured_is_refused_by_field(
 def test_models_that_read_otherwise_are_no_parents(server: Server, models: Any, tmp_path: Path) -> None:
     other = brought(server, "turned", written(tmp_path / "turned", "llama", 3, rope_theta=500000.0))
     family = brought(server, "family", written(tmp_path / "family", "qwen2", 3))
-    for one, said in ((other, "config.rope_theta 500000.0"), (family, "model_type qwen2")):
+    folder = written(tmp_path / "swapped", "llama", 3)
+    causal_lms.swap_ids(folder / "tokenizer.json", "a", "b")
+    swapped = brought(server, "swapped", folder)
+    for one, said in (
+        (other, "config.rope_theta 500000.0"),
+        (family, "model_type qwen2"),
+        (swapped, "not the same ones by the same ids"),
+    ):
         asked = SMALL | {"parents": [models["first"]["id"], one["id"]]}
         refused = server.post("/v1/evomerge/runs", asked, status=422)
         assert refused["errors"][0]["field"] == "parents.1"
