@@ -16,6 +16,7 @@ let gateway: TestGateway;
 let run: RunView;
 let model: Model;
 let folder: ModelImport;
+let brought: Model;
 const file = safetensors(4_000_000);
 const key = { 'idempotency-key': 'the-only-one' };
 // The smallest real run: three models are drawn, saved and registered, and nothing is trained.
@@ -139,7 +140,30 @@ describe('files', () => {
       ({ status }) => status === 'succeeded',
     );
     const made = await gateway.ask(`/api/v1/models/${done.model_id}`);
-    expect(made.json).toMatchObject({ digest: model.digest, parameters: model.parameters });
+    brought = made.json as Model;
+    expect(brought).toMatchObject({ digest: model.digest, parameters: model.parameters });
+  });
+
+  test('a folder goes out whole, or file by file', async () => {
+    const headers = { authorization: `Bearer ${gateway.token}` };
+    const address = `/api/v1/models/${brought.id}`;
+    const archive = await fetch(`${gateway.url}${address}/download?format=zip`, { headers });
+    expect([archive.status, archive.headers.get('content-type')]).toEqual([200, 'application/zip']);
+    expect(
+      Buffer.from(await archive.arrayBuffer())
+        .subarray(0, 2)
+        .toString(),
+    ).toBe('PK');
+    const one = await fetch(`${gateway.url}${address}/files/model.safetensors`, { headers });
+    expect([one.status, sha(await one.arrayBuffer())]).toEqual([200, sha(file)]);
+    const part = await fetch(`${gateway.url}${address}/files/model.safetensors`, {
+      headers: { ...headers, range: 'bytes=8-107' },
+    });
+    expect([part.status, sha(await part.arrayBuffer())]).toEqual([206, sha(file.subarray(8, 108))]);
+    const none = await gateway.ask(`${address}/files/config.json`);
+    expect([none.status, undocumented('downloadModelFile', none)]).toEqual([404, []]);
+    const single = await gateway.ask(`/api/v1/models/${model.id}/download?format=zip`);
+    expect([single.status, undocumented('downloadModel', single)]).toEqual([409, []]);
   });
 
   const fetchFile = (headers: Record<string, string> = {}, method = 'GET') =>
@@ -287,7 +311,7 @@ describe('every read', () => {
       '{model_id}': model.id,
       '{import_id}': folder.id,
     };
-    const skip = new Set(['downloadModel', 'headModel', 'redeemDownloadTicket']);
+    const skip = new Set(['downloadModel', 'headModel', 'downloadModelFile', 'redeemDownloadTicket']);
     const faults: string[] = [];
     for (const { id, method, path } of operations) {
       if (method !== 'GET' || skip.has(id)) continue;
