@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import {
   type Browser,
@@ -8,6 +11,7 @@ import {
 } from 'playwright-core';
 import type { Run } from '../../openapi/backend.js';
 import { PATIENCE_MS } from '../backend/fixtures.js';
+import { safetensors } from '../gateway/safetensors.js';
 import { overflow, violations } from './accessibility.js';
 import { type Stack, startStack } from './stack.js';
 
@@ -288,6 +292,25 @@ test('every page: no violation of WCAG by axe, and nothing wider than a phone', 
     await visitor.context().close();
   }
   expect(found).toEqual([]);
+});
+
+test('a folder is brought file by file, and its model is shown', async () => {
+  const folder = join(mkdtempSync(join(tmpdir(), 'brought-')), 'numbers');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'model.safetensors'), safetensors(1000));
+  writeFileSync(join(folder, 'README.md'), 'Of numbers.');
+  writeFileSync(join(folder, 'modeling.py'), 'raise SystemExit');
+  await page.goto(`${stack.url}/models`);
+  await page.getByTestId('import-model').click();
+  await page.getByTestId('folder-input').setInputFiles(folder);
+  await page.getByText('numbers: 3 files').waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.getByTestId('confirm-folder').click();
+  await page.waitForURL(/\/models\/mdl_/);
+  await page.getByRole('heading', { name: 'numbers' }).waitFor();
+  const shown = await page.locator('main').innerText();
+  expect(shown).toContain('imported/numbers/model.safetensors');
+  expect(shown).not.toContain('modeling.py');
 });
 
 test('a page whose code could not be fetched says so, hinders no other page, and heals by itself', async () => {

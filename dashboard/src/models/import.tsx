@@ -33,6 +33,7 @@ export function ImportModel() {
         opened={opened}
         onClose={close}
         title="Import a model"
+        size="lg"
         closeButtonProps={{ 'aria-label': 'Close' }}
         centered
       >

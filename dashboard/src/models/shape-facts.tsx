@@ -21,7 +21,7 @@ export function ShapeFacts({ architecture, tokenizer }: Pick<Model, 'architectur
       <Fact label="Vocabulary" note={architecture.tied ? 'head tied to the embedding' : 'head of its own'}>
         {count(architecture.vocab_size)}
       </Fact>
-      <Fact label="Type of its entries">{architecture.dtype}</Fact>
+      <Fact label="Dtype">{architecture.dtype}</Fact>
       <Fact label="Tokenizer" note={tokenizer?.chat_template ? 'with a chat template' : undefined}>
         {tokenizer
           ? [tokenizer.kind, tokenizer.tokens && count(tokenizer.tokens)].filter(Boolean).join(', ')
