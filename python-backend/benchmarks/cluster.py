@@ -42,6 +42,7 @@ from agent_forge.execution.cluster.connection import Cluster
 from agent_forge.execution.cluster.executor import RayExecutor
 from agent_forge.execution.executor import Executor, Shared
 from agent_forge.execution.in_process import InProcess
+from agent_forge.settings import Settings
 from agent_forge.store.rates import Part, breeding_units
 from agent_forge.worker.wiring import make_evaluator
 
@@ -176,7 +177,7 @@ def _generation_0(preset: Preset, folder: Path) -> tuple[FolderJob, Shared[Workb
     cognate.run(CognateConfig(preset=preset, foundation_steps=0, train_steps=0), job)
     models = [job.load_model(path.stem)[0] for path in sorted(job.folder.glob("*.json"))]
     config = EvoMergeConfig(parents=[model.id for model in models if model.kind is ModelKind.specialist], align="never")
-    make = partial(make_evaluator, roots=[])
+    make = partial(make_evaluator, settings=Settings())
     bench = Workbench(config, job, make)
     bench.prepare(_idle)
     bench.settle("raw")

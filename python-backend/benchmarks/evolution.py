@@ -88,7 +88,7 @@ def breed(preset: Preset, shelf: Path, folder: Path, threads: int, settings: dic
     )
     job = FolderJob("evomerge", folder, [shelf])
     start = time.perf_counter()
-    evomerge.run(config, job, partial(make_evaluator, roots=Settings().dataset_roots))
+    evomerge.run(config, job, partial(make_evaluator, settings=Settings()))
     seconds = time.perf_counter() - start
     count, peak = len(job.recorded), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     merging, evaluating = one_by_one(config, job)
@@ -111,7 +111,7 @@ def breed(preset: Preset, shelf: Path, folder: Path, threads: int, settings: dic
 
 def one_by_one(config: EvoMergeConfig, job: FolderJob) -> tuple[float, float]:
     """Seconds of merging and of evaluating all candidates again, as the run does, on all threads."""
-    bench = Workbench(config, job, partial(make_evaluator, roots=Settings().dataset_roots))
+    bench = Workbench(config, job, partial(make_evaluator, settings=Settings()))
     bench.prepare(job.poll)
     merging = evaluating = 0.0
     for candidate in job.recorded:

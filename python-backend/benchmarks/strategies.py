@@ -115,7 +115,7 @@ def breed(seed: int, settings: EvoMergeSettings, parents: list[Model], shelf: Pa
     def work(place: Path) -> dict[str, Any]:
         job = FolderJob(f"evomerge-{seed}-{settings.strategy}", place, [shelf])
         start, cpu = time.perf_counter(), time.process_time()
-        evomerge.run(config, job, partial(make_evaluator, roots=Settings().dataset_roots))
+        evomerge.run(config, job, partial(make_evaluator, settings=Settings()))
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         rivals = [line for line in job.reported["baselines"] if line["name"].startswith("parent:")]
         before = {line["name"]: line["heldout"]["total"] for line in job.reported["baselines"] if line["heldout"]}

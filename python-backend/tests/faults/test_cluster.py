@@ -26,6 +26,7 @@ from agent_forge.contract.evomerge import EvoMergeConfig
 from agent_forge.contract.model import Model, ModelKind
 from agent_forge.evomerge import phase as evomerge
 from agent_forge.evomerge.errors import NoChampion
+from agent_forge.settings import Settings
 from agent_forge.worker.wiring import make_evaluator
 from benchmarks._local_cluster import LocalCluster, local_cluster
 
@@ -49,7 +50,7 @@ BREEDING = EvoMergeConfig(
     final_problems=8,
     barrier_points=0,
 )
-evaluator = partial(make_evaluator, roots=[])
+evaluator = partial(make_evaluator, settings=Settings())
 
 
 @pytest.fixture(scope="module")
