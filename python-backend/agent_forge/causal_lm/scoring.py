@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ..cognate.scoring import Counts, Floats, task_score
 from ..contract.cognate import TaskScore
-
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -75,13 +72,4 @@ class Answers:
 
     def _task(self, index: int, name: str) -> TaskScore:
         own = self.dataset == index
-        loss = math.fsum(self.losses[own]) / int(self.labels[own].sum())
-        return TaskScore(
-            dataset=name,
-            problems=int(own.sum()),
-            loss=loss,
-            # A merge can be so far off that exp overflows; a perplexity beyond e⁷⁰⁰ is given as e⁷⁰⁰.
-            perplexity=math.exp(min(loss, 700.0)),
-            accuracy=int(self.solved[own].sum()) / int(own.sum()),
-            mean_depth=float(self.size.layers),
-        )
+        return task_score(name, self.losses[own], self.labels[own], self.solved[own], float(self.size.layers))

@@ -89,16 +89,24 @@ class Answers:
 
     def _task(self, index: int, name: str) -> TaskScore:
         own = self.dataset == index
-        loss = math.fsum(self.losses[own]) / int(self.labels[own].sum())
-        return TaskScore(
-            dataset=name,
-            problems=int(own.sum()),
-            loss=loss,
-            # A merge can be so far off that exp overflows; a perplexity beyond e⁷⁰⁰ is given as e⁷⁰⁰.
-            perplexity=math.exp(min(loss, 700.0)),
-            accuracy=int(self.solved[own].sum()) / int(own.sum()),
-            mean_depth=int(self.depths[own].sum()) / int(self.tokens[own].sum()),
-        )
+        depth = int(self.depths[own].sum()) / int(self.tokens[own].sum())
+        return task_score(name, self.losses[own], self.labels[own], self.solved[own], depth)
+
+
+def task_score(
+    name: str, losses: Floats, labels: Counts, solved: npt.NDArray[np.bool_], mean_depth: float
+) -> TaskScore:
+    """Of one dataset's problems. losses: summed over each answer's labels, nats."""
+    loss = math.fsum(losses) / int(labels.sum())
+    return TaskScore(
+        dataset=name,
+        problems=len(losses),
+        loss=loss,
+        # A merge can be so far off that exp overflows; a perplexity beyond e⁷⁰⁰ is given as e⁷⁰⁰.
+        perplexity=math.exp(min(loss, 700.0)),
+        accuracy=int(solved.sum()) / len(losses),
+        mean_depth=mean_depth,
+    )
 
 
 def counted(indices: npt.ArrayLike, weights: npt.ArrayLike | None, problems: int) -> Floats:
