@@ -12,64 +12,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import httpx
 
-WAIT_SECONDS = 300
-
-
-@contextmanager
-def backend(data: Path) -> Iterator[httpx.Client]:
-    """A backend of its own, which ends with the block."""
-    token = secrets.token_hex(24)
-    command = [sys.executable, "-m", "agent_forge", "serve", "--host", "127.0.0.1", "--port", "0"]
-    environment = {"AGENT_FORGE_TOKEN": token, "AGENT_FORGE_DATA": str(data), "AGENT_FORGE_LOG_LEVEL": "WARNING"}
-    process = subprocess.Popen(  # noqa: S603 - this very python
-        [*command, "--exit-on-stdin-eof"],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdin is not None  # noqa: S101 - for the type checker: both are pipes
-        assert process.stdout is not None  # noqa: S101
-        ready = process.stdout.readline()
-        if not ready:
-            raise RuntimeError(f"the backend ended with code {process.wait()}")
-        port = json.loads(ready)["port"]
-        headers = {"Authorization": f"Bearer {token}"}
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}/v1", headers=headers, timeout=60) as client:
-            yield client
-        process.stdin.close()
-        process.wait(30)
-    finally:
-        process.kill()
-        process.wait()
+from ._backend import backend, created, ended, run_of
 
 
 def create(client: httpx.Client, preset: str) -> dict[str, Any]:
     """One run without training; its report's `creation`, and how many parameters were made."""
     plan = {"preset": preset, "foundation_steps": 0, "train_steps": 0, "creation_baseline": True}
-    answer = client.post("/cognate/runs", json=plan)
-    answer.raise_for_status()
-    run = answer.json()
-    give_up = time.monotonic() + WAIT_SECONDS
-    while run["status"] != "succeeded":
-        if run["status"] in ("failed", "cancelled") or time.monotonic() > give_up:
-            raise RuntimeError(f"the run is {run['status']}: {run['failure']}")
-        time.sleep(0.2)
-        run = client.get(f"/runs/{run['id']}").json()
+    started = created(client, "/cognate/runs", plan)["id"]
+    run = ended(lambda: run_of(client, started))
     models = [client.get(f"/models/{model}").json() for model in run["model_ids"]]
     for model in models:
         client.delete(f"/models/{model['id']}").raise_for_status()
