@@ -9,7 +9,7 @@ const BACKEND = join(root, 'python-backend');
 const FOLDERS = [join(BACKEND, 'benchmarks'), join(import.meta.dirname, 'benchmarks')];
 
 // A quarter of an hour and more: run only by name.
-const LONG = ['ablations', 'cluster', 'evolution', 'strategies'];
+const LONG = ['ablations', 'causal_lm', 'cluster', 'evolution', 'strategies'];
 
 // npm run bench                    every benchmark but the long ones
 // npm run bench -- creation …      one, with its own arguments

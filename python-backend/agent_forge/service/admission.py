@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ..causal_lm.config import unlike
 from ..causal_lm.defaults import WINDOW_CHARACTERS
 from ..cognate.datasets.registry import check_datasets
 from ..cognate.errors import InvalidSetting
@@ -132,25 +133,6 @@ def _bred(architecture: Architecture | None, field: str, model_id: str) -> Archi
     return architecture
 
 
-_OF_NO_EFFECT = frozenset(
-    {
-        "_name_or_path",
-        "architectures",
-        "bos_token_id",
-        "dtype",
-        "eos_token_id",
-        "initializer_range",
-        "max_position_embeddings",
-        "pad_token_id",
-        "tie_word_embeddings",
-        "torch_dtype",
-        "transformers_version",
-        "use_cache",
-    }
-)
-"""Keys of a config that do not change what merged tensors compute."""
-
-
 def _admit_causal(field: str, parent: Model, first: Model) -> None:
     """As the first, and read by the same tokenizer. Raises `Refusal`."""
     one, own = first.architecture, parent.architecture
@@ -164,8 +146,8 @@ def _admit_causal(field: str, parent: Model, first: Model) -> None:
     ]
     pairs += [("tied head", own.tied, one.tied), ("tokens in its tokenizer", tokens, wanted_tokens)]
     pairs += [("parameters", parent.parameters, first.parameters)]
-    keys = sorted((own.config.keys() | one.config.keys()) - _OF_NO_EFFECT)
-    pairs += [(f"config.{key}", own.config.get(key), one.config.get(key)) for key in keys]
+    # what only one of them states may be the other's default: the worker compares them as transformers reads them
+    pairs += [(f"config.{key}", found, wanted) for key, found, wanted in unlike(own.config, one.config)]
     for name, found, wanted in pairs:
         if found != wanted:
             what = f"has {name} {found}, {first.id} has {wanted}"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..causal_lm.errors import NotRunnable
 from ..causal_lm.evaluation import CausalEvaluator, Measured
+from ..causal_lm.likeness import refuse_unlike
 from ..cognate import phase as cognate
 from ..cognate.bench import device_of
 from ..cognate.evaluation import Evaluator, ProblemSet
@@ -52,6 +53,7 @@ def make_evaluator(
 ) -> Evaluator | CausalEvaluator:
     """On the problems that the configuration names, else on those that the parents were trained for."""
     if isinstance(parents[0].architecture, CausalLM):
+        refuse_unlike((one.name, one.architecture) for one in parents if isinstance(one.architecture, CausalLM))
         return _causal_evaluator(settled(config, parents[0].architecture), parents[0], settings)
     trained = next((p.origin.config for p in parents if isinstance(p.origin, TrainingOrigin)), {})
     own = CognateConfig.model_validate(trained)
