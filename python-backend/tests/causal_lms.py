@@ -26,7 +26,8 @@ TEMPLATE = (
 SHARED = {"vocab_size": 320, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
 _WIDE = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4}
 FAMILIES: dict[str, dict[str, Any]] = {
-    "llama": _WIDE | {"num_key_value_heads": 2, "max_position_embeddings": 256, "tie_word_embeddings": False},
+    "llama": _WIDE
+    | {"num_key_value_heads": 2, "max_position_embeddings": 256, "tie_word_embeddings": False, "rope_theta": 1e4},
     "qwen2": _WIDE | {"num_key_value_heads": 2, "max_position_embeddings": 256, "tie_word_embeddings": True},
     "gemma": _WIDE | {"num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 256},
     "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 256},
