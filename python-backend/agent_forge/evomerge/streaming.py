@@ -32,6 +32,7 @@ from .ops.registry import StateDict, merge_op_named, refuse_non_finite
 from .recipe.demand import Demand
 from .recipe.materialise import LoadLeaf, Measuring, materialise
 from .recipe.tree import recipe_digest
+from .vocabulary import Vocabularies
 
 LARGE = 32 * 2**20
 """Bytes from which a tensor that is made on the way lies in a file."""
@@ -59,6 +60,7 @@ def stream(
     *,
     metadata: Mapping[str, str] | None = None,
     measuring: Measuring | None = None,
+    vocabularies: Vocabularies | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Streamed:
     """Write the model that a recipe stands for: the bytes that `materialise` would make.
@@ -68,9 +70,9 @@ def stream(
     models or measure them are made in memory.
 
     Raises `MergeRefused`, `BlockingIOError` where another process writes the file, `OSError` of a full disk before
-    anything is computed, and what `load_leaf`, `measuring` and `progress` raise.
+    anything is computed, and what `load_leaf`, `measuring`, `vocabularies` and `progress` raise.
     """
-    work = _Work(recipe, load_leaf, measuring, target.parent)
+    work = _Work(recipe, load_leaf, measuring, vocabularies, target.parent)
     specs = {name: spec_of(tensor) for name, tensor in work.outline.items()}
     header, head = lay_out(specs, metadata)
     plan = {"recipe": recipe_digest(recipe), "header": hashlib.sha256(head).hexdigest()}
@@ -101,12 +103,20 @@ def _raise_first(hashed: list[Future[None]]) -> None:
 class _Work:
     """A recipe, by one tensor after the other."""
 
-    def __init__(self, recipe: Recipe, load_leaf: LoadLeaf, measuring: Measuring | None, directory: Path) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        load_leaf: LoadLeaf,
+        measuring: Measuring | None,
+        vocabularies: Vocabularies | None,
+        directory: Path,
+    ) -> None:
         self._recipe, self._load_leaf, self._measuring = recipe, load_leaf, measuring
+        self._vocabularies = vocabularies
         self._directory = directory
         self._leaves: dict[str, Mapping[str, Tensor]] = {}
         self._whole: dict[str, StateDict] = {}
-        self._demand = Demand(recipe, self._there, recipe_digest, ())
+        self._demand = Demand(recipe, self._there, recipe_digest, (), vocabularies)
         self.outline = self._demand.outline(recipe)
         """Names, shapes and types of the result."""
 
@@ -134,14 +144,15 @@ class _Work:
 
     def _merged(self, node: MergeNode, name: str, made: dict[tuple[str, str], Tensor]) -> Tensor:
         op, copied = merge_op_named(node.op), self._demand.copied(node)
-        if copied is not None:
+        if copied is not None and name in copied:
             index, source = copied[name]
             return self._tensor(node.inputs[index], source, made)
-        if op.whole or op.measures:
+        if (op.whole and copied is None) or op.measures:
             return self._made_whole(node)[name]
         return op(
             [{name: self._tensor(part, name, made)} for part in node.inputs],
             base={name: self._tensor(node.base, name, made)} if node.base is not None else None,
+            vocabularies=self._vocabularies,
             seed=node.seed,
             known_finite=True,
             layout=layout_of(self._demand.outline(node)),
@@ -152,7 +163,7 @@ class _Work:
     def _made_whole(self, node: MergeNode) -> StateDict:
         key = recipe_digest(node)
         if key not in self._whole:
-            self._whole[key] = materialise(node, self._load_leaf, self._measuring)
+            self._whole[key] = materialise(node, self._load_leaf, self._measuring, vocabularies=self._vocabularies)
         return self._whole[key]
 
     def _there(self, recipe: Recipe) -> Mapping[str, Tensor] | None:

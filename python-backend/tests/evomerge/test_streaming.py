@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from evomerge.recipe.random_recipes import load
+from evomerge.recipe.random_recipes import load, vocabulary
 from torch import Tensor
 
 from agent_forge.contract.recipe import Leaf, MergeNode
@@ -52,7 +52,7 @@ def test_the_bytes_of_a_recipe(pinned: dict[str, object], tmp_path: Path, monkey
     # so that also small tensors that are made on the way lie in files
     monkeypatch.setattr(streaming, "LARGE", 1000)
     target = tmp_path / "model.safetensors"
-    found = stream(MergeNode.model_validate(pinned["recipe"]), load, target)
+    found = stream(MergeNode.model_validate(pinned["recipe"]), load, target, vocabularies=vocabulary)
     assert found.digest == digest_file(target).digest == pinned["digest"]
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
 

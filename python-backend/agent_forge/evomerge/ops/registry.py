@@ -9,6 +9,8 @@ Positional parameters say what an op works on, keyword-only ones are its setting
     statistics: StatisticsCache  what other merges of the same inputs share
     draw: Draw                   random numbers keyed by (seed, op, tensor)
     group: str                   the layer group that the tensor is in
+    vocabularies: Vocabularies   ids by token, by the digest of a vocabulary
+    layout: Layout               what the models' names mean
 
 A function that takes `models: Models` and returns `StateDict` works on whole models instead.
 """
@@ -32,6 +34,7 @@ from ...contract.model import MergeMethod
 from ...registry.families.layout import Layout, layout_of
 from ..errors import BadParameter, NonFinite, ShapesDiffer, UnknownOp, UnsupportedDtype, WrongInputs
 from ..layers import GROUPS, group_of
+from ..vocabulary import Vocabularies
 from .draw import Draw
 from .statistics_cache import StatisticsCache, nothing_cached
 
@@ -105,7 +108,7 @@ class MergeOp:
     whole: bool
     """Works on whole models, not tensor by tensor."""
     copies: bool
-    """Makes nothing: every tensor of the result is one of an input's."""
+    """What it does not make is an input's own tensor; run on the meta device it tells which."""
     settings: type[BaseModel]
     resolved: frozenset[str]
     per_input: frozenset[str]
@@ -143,6 +146,7 @@ class MergeOp:
         base: Mapping[str, Tensor] | None = None,
         fisher: Models | None = None,
         grams: Grams | None = None,
+        vocabularies: Vocabularies | None = None,
         seed: int = 0,
         statistics: Callable[[str], StatisticsCache] = lambda name: nothing_cached,
         known_finite: bool = False,
@@ -153,8 +157,8 @@ class MergeOp:
         """Merge models of one shape into a new one.
 
         models: name → tensor, all of the same names, shapes and dtypes. base: θ₀, their mean where it is
-        absent. fisher: each input's diagonal Fisher, for the ops that need it; grams likewise. seed: key of random
-        numbers.
+        absent. fisher: each input's diagonal Fisher, for the ops that need it; grams and vocabularies likewise. seed:
+        key of random numbers.
         statistics: tensor name → the statistics that the caller keeps.
         known_finite: the caller has checked, so that NaN and infinities need not be looked for again.
         layout: of the whole models, where those given are parts of them.
@@ -166,7 +170,8 @@ class MergeOp:
         # imported late: a process that merges nothing needs no compiler
         from .chunks import converted
 
-        self.check(models, base)
+        checked = self.parameters(settings)
+        self.check(models, base, rows=bool(checked.get("of")), layout=layout)
         if "fisher" in self.needs and (fisher is None or len(fisher) != len(models)):
             raise WrongInputs(f"{self.name} needs the diagonal Fisher of each input")
         if "grams" in self.needs and grams is None:
@@ -176,11 +181,17 @@ class MergeOp:
                 refuse_non_finite(model, f"input {index}")
             if base is not None:
                 refuse_non_finite(base, "the base")
-        checked = self.parameters(settings)
         if self.whole:
             if by_tensor:
                 raise BadParameter(f"{self.name} works on whole models: its parameters are the same for every tensor")
-            whole: StateDict = self.function(models, *([grams] if "grams" in self.needs else []), **checked)
+            offered = {
+                "grams": grams,
+                "vocabularies": vocabularies or _no_vocabulary,
+                "layout": layout or (layout_of(models[0]) if "layout" in self.needs else None),
+            }
+            whole: StateDict = self.function(
+                models, **{name: offered[name] for name in offered if name in self.needs}, **checked
+            )
             if self.copies:
                 return whole
             return {
@@ -219,16 +230,22 @@ class MergeOp:
         return out
 
     def outline(
-        self, models: Models, base: Mapping[str, Tensor] | None, settings: Mapping[str, Any], by_tensor: ByTensor
+        self,
+        models: Models,
+        base: Mapping[str, Tensor] | None,
+        settings: Mapping[str, Any],
+        by_tensor: ByTensor,
+        vocabularies: Vocabularies | None = None,
     ) -> StateDict:
-        """Names, shapes and types of the result, from those of the inputs, on the meta device. Of an op that copies the
-        tensors are the inputs' own. Raises `MergeRefused`."""
-        self.check(models, base)
+        """Names, shapes and types of the result, from those of the inputs, on the meta device. Of an op that copies,
+        tensors that it does not make are the inputs' own. Raises `MergeRefused`."""
+        if not self.copies:
+            self.check(models, base)
         unknown = sorted(by_tensor.keys() - models[0].keys() - {"*"})
         if unknown:
             raise BadParameter(f"{self.name}: by_tensor names `{unknown[0]}`, which is no tensor of its inputs")
         if self.copies:
-            return self(models, known_finite=True, **settings)
+            return self(models, known_finite=True, vocabularies=vocabularies, by_tensor=by_tensor, **settings)
         everyone = [*models, base] if base is not None else models
         return {
             name: first.to(self.dtype_of([model[name] for model in everyone], settings))
@@ -254,16 +271,30 @@ class MergeOp:
                 found[key] = self.parameters({key: value})[key]
         return found
 
-    def check(self, models: Models, base: Mapping[str, Tensor] | None) -> None:
-        """Raises `MergeRefused` where there are too few or too many, or they differ in shape. Reads no entry."""
+    def check(
+        self,
+        models: Models,
+        base: Mapping[str, Tensor] | None,
+        *,
+        rows: bool = False,
+        layout: Layout | None = None,
+    ) -> None:
+        """Raises `MergeRefused` where there are too few or too many, or they differ in shape. Reads no entry.
+
+        rows: embedding and head may differ in their number of rows. layout: as in a call."""
         least, most = self.inputs.least, self.inputs.most
         if len(models) < least or (most is not None and len(models) > most):
             allowed = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
             raise WrongInputs(f"{self.name} takes {allowed} models, got {len(models)}")
         try:
-            same_shapes(models, base, stacks=self.copies)
+            by_token = (layout or layout_of(models[0])).by_token if rows else None
+            same_shapes(models, base, stacks=self.copies, by_token=by_token)
         except UnsupportedDtype as error:
             raise UnsupportedDtype(f"{self.name}: {error}") from None
+
+
+def _no_vocabulary(digest: str) -> Mapping[str, int]:
+    raise LookupError("this recipe aligns vocabularies, and nothing here can read them")
 
 
 def each(value: Shares, count: int) -> list[float]:
@@ -314,9 +345,15 @@ def refuse_non_finite(model: Mapping[str, Tensor], what: str) -> None:
             raise NonFinite(f"{what}: `{name}` holds NaN or an infinity")
 
 
-def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None, *, stacks: bool = False) -> None:
+def same_shapes(
+    models: Models,
+    base: Mapping[str, Tensor] | None = None,
+    *,
+    stacks: bool = False,
+    by_token: Callable[[str, int], bool] | None = None,
+) -> None:
     """Raises `ShapesDiffer` or `UnsupportedDtype` where models can't be merged. stacks: they may differ in their number
-    of layers."""
+    of layers. by_token: tensors, by name and dimensions, that may differ in their number of rows."""
     first = models[0]
     everyone = [*models, base] if base is not None else models
     for index, model in enumerate(everyone):
@@ -329,6 +366,8 @@ def same_shapes(models: Models, base: Mapping[str, Tensor] | None = None, *, sta
             raise ShapesDiffer(f"{what}: `{min(differing)}` is not in every model")
         for name, tensor in model.items():
             if name in first and tensor.shape != first[name].shape:
+                if by_token is not None and tensor.shape[1:] == first[name].shape[1:] and by_token(name, tensor.dim()):
+                    continue
                 raise ShapesDiffer(f"{what}: `{name}` is {tuple(tensor.shape)}, input 0 has {tuple(first[name].shape)}")
             if tensor.dtype not in DTYPES:
                 allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES)

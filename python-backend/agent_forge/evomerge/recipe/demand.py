@@ -10,6 +10,7 @@ from torch import Tensor
 from ...contract.recipe import Leaf, MergeNode, Recipe
 from ..errors import WrongInputs
 from ..ops.registry import StateDict, merge_op_named
+from ..vocabulary import Vocabularies
 from .tree import parts
 
 Place = tuple[int, str]
@@ -18,7 +19,7 @@ Place = tuple[int, str]
 
 class Demand:
     """there: the tensors of a leaf, or of what is made already; None for any other recipe. key: names a recipe.
-    lasting: recipes, by key, that are wanted whole.
+    lasting: recipes, by key, that are wanted whole. vocabularies: for ops that align them.
 
     Shapes and numbers of inputs are checked for whole models, whatever is taken of them.
     Raises `MergeRefused`, and what `there` raises.
@@ -30,7 +31,9 @@ class Demand:
         there: Callable[[Recipe], Mapping[str, Tensor] | None],
         key: Callable[[Recipe], str],
         lasting: Iterable[str],
+        vocabularies: Vocabularies | None = None,
     ) -> None:
+        self._vocabularies = vocabularies
         self._there, self._key, self._lasting = there, key, frozenset(lasting)
         self._outlines: dict[str, StateDict] = {}
         self._copied: dict[str, dict[str, Place]] = {}
@@ -50,7 +53,7 @@ class Demand:
         return [name for name in self.outline(recipe) if name in wanted]
 
     def copied(self, node: MergeNode) -> dict[str, Place] | None:
-        """Of an op that copies: where each tensor of its result comes from."""
+        """Of an op that copies: where each tensor that it does not make comes from."""
         return self._copied.get(self._key(node))
 
     def _outlined(self, recipe: Recipe) -> StateDict:
@@ -64,10 +67,11 @@ class Demand:
             raise WrongInputs(f"{recipe.op}: no inputs")
         models = [_meta(self.outline(part)) for part in recipe.inputs]
         base = self.outline(recipe.base) if recipe.base is not None else None
-        outline = op.outline(models, base, recipe.parameters, recipe.by_tensor)
+        outline = op.outline(models, base, recipe.parameters, recipe.by_tensor, self._vocabularies)
         if op.copies:
             places = {id(tensor): (index, name) for index, model in enumerate(models) for name, tensor in model.items()}
-            self._copied[self._key(recipe)] = {name: places[id(tensor)] for name, tensor in outline.items()}
+            own = {name: places[id(tensor)] for name, tensor in outline.items() if id(tensor) in places}
+            self._copied[self._key(recipe)] = own
         return outline
 
     def _take(self, recipe: Recipe, names: Iterable[str]) -> None:
@@ -80,7 +84,9 @@ class Demand:
         copied, op = self._copied.get(key), merge_op_named(recipe.op)
         for index, part in enumerate(recipe.inputs):
             if copied is not None:
-                self._take(part, (copied[name][1] for name in more if copied[name][0] == index))
+                # what is made is made of all inputs' tensors of its name
+                from_here = {name: copied.get(name, (index, name)) for name in more}
+                self._take(part, (taken for source, taken in from_here.values() if source == index))
             else:
                 # Fisher information, and permutations, are of whole models
                 self._take(part, self.outline(part) if op.whole or op.measures else more)

@@ -15,6 +15,7 @@ from ...registry.families.layout import layout_of
 from ..errors import WrongInputs
 from ..ops.registry import Grams, StateDict, merge_op_named, refuse_non_finite
 from ..ops.statistics_cache import Statistic, StatisticsCache
+from ..vocabulary import Vocabularies
 from .demand import Demand
 from .tree import parts, recipe_digest
 
@@ -59,30 +60,42 @@ class Recall:
 
 
 def materialise(
-    recipe: Recipe, load_leaf: LoadLeaf, measuring: Measuring | None = None, recall: Recall | None = None
+    recipe: Recipe,
+    load_leaf: LoadLeaf,
+    measuring: Measuring | None = None,
+    recall: Recall | None = None,
+    vocabularies: Vocabularies | None = None,
 ) -> dict[str, Tensor]:
     """Make the model that a recipe stands for; the same bytes in every process.
 
     Of each part only the tensors that the result takes are made, and a sub-recipe that occurs twice is made once; what
     is no longer needed is let go at once. The result may share memory with the leaves, which are left unchanged.
     Ops that measure their inputs need `measuring`: their bytes are the same wherever it gives the same bytes (the same
-    machine type and torch version).
+    machine type and torch version). Those that align vocabularies need `vocabularies`.
 
     Raises `MergeRefused` (see errors.py), and what `load_leaf` and `measuring` raise.
     """
-    return _Work(recipe, load_leaf, measuring, recall or Recall()).make(recipe)
+    return _Work(recipe, load_leaf, measuring, recall or Recall(), vocabularies).make(recipe)
 
 
 class _Work:
     """One materialisation: what is made so far, and how often each part is still needed."""
 
-    def __init__(self, recipe: Recipe, load_leaf: LoadLeaf, measuring: Measuring | None, recall: Recall) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        load_leaf: LoadLeaf,
+        measuring: Measuring | None,
+        recall: Recall,
+        vocabularies: Vocabularies | None,
+    ) -> None:
         self._load_leaf, self._measuring, self._recall = load_leaf, measuring, recall
+        self._vocabularies = vocabularies
         self._keys: dict[int, str] = {}
         self._needed: Counter[str] = Counter()
         self._leaves: dict[str, StateDict] = {}
         self._made: dict[str, StateDict] = {}
-        self._demand = Demand(recipe, self._there, self._key, recall.lasting)
+        self._demand = Demand(recipe, self._there, self._key, recall.lasting, vocabularies)
         self._count(recipe)
 
     def make(self, recipe: Recipe) -> StateDict:
@@ -121,18 +134,22 @@ class _Work:
         needed = {self._key(part) for part in self._demand.needs(node)}
         models = [self.make(part) if self._key(part) in needed else {} for part in node.inputs]
         copied = self._demand.copied(node)
-        if copied is not None:
-            return {name: models[index][taken] for name, (index, taken) in copied.items() if name in names}
+        places = copied or {}
+        kept = {name: models[places[name][0]][places[name][1]] for name in names if name in places}
+        if copied is not None and len(kept) == len(names):
+            return kept
+        names = [name for name in names if name not in kept]
         base = self.make(node.base) if node.base is not None else None
         diagonals = None
         if "fisher" in op.needs:
             calibration = node.parameters.get("calibration", {})
             diagonals = [self._diagonal(part, m, calibration) for part, m in zip(node.inputs, models, strict=True)]
-        return op(
-            models if op.whole else [_only(names, model) for model in models],
+        merged = op(
+            models if op.whole and copied is None else [_only(names, model) for model in models],
             base=_only(names, base) if base is not None else None,
             fisher=diagonals,
             grams=self._grams(node),
+            vocabularies=self._vocabularies,
             seed=node.seed,
             statistics=lambda name: self._known(node, name),
             known_finite=True,
@@ -140,6 +157,7 @@ class _Work:
             by_tensor=node.by_tensor,
             **node.parameters,
         )
+        return merged if not kept else {name: (kept | merged)[name] for name in self._demand.taken(node)}
 
     def _known(self, node: MergeNode, tensor: str) -> StatisticsCache:
         def cached(inputs: Sequence[int], what: Hashable, make: Callable[[], Statistic]) -> Statistic:

@@ -73,6 +73,11 @@ class Layout:
         """Whether it is computed, not learnt, although a file holds it."""
         return self.family is not None and any(name == end or name.endswith(f".{end}") for end in self.family.buffers)
 
+    def by_token(self, name: str, dimensions: int) -> bool:
+        """Whether its rows are tokens': the embedding's, the head's, and those of the head's bias."""
+        place = self.place(name)
+        return place.layer is None and (place.role == Role.head or (place.role == Role.embedding and dimensions == 2))
+
     def of_role(self, names: Iterable[str], role: Role) -> str | None:
         """The first weight outside the layers that is for this: the embedding's, the head's."""
         return next(

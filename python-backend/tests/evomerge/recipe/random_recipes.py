@@ -70,7 +70,18 @@ def evaluator() -> Evaluator:
 
 
 def digest_of(recipe: Recipe, recall: Recall | None = None) -> str:
-    return digest_tensors(materialise(recipe, load, evaluator(), recall))
+    return digest_tensors(materialise(recipe, load, evaluator(), recall, vocabulary))
+
+
+VOCABULARIES = ("counted", "counted down", "later")
+
+
+@cache
+def vocabulary(name: str) -> Mapping[str, int]:
+    """All of the same tokens, so that aligned models have the rows that they had."""
+    size = ARCHITECTURE.vocab_size
+    step, start = {"counted": (1, 0), "counted down": (-1, size - 1), "later": (1, 40)}[name]
+    return {str(token): (start + step * token) % size for token in range(size)}
 
 
 def drawn_recipe(number: int) -> MergeNode:
@@ -133,6 +144,12 @@ class _Tree:
                 return dict(evaluator().calibration) | {"problems": PROBLEMS.problems}
             case "datasets":
                 return [list(PROBLEMS.datasets)] * count if draws.below(2) else []
+            case "of":
+                return [draws.choice(VOCABULARIES) for _ in range(count)]
+            case "target":
+                return draws.between(-1, count - 1)
+            case "tokens":
+                return {"7": {"input": draws.below(count), "id": draws.below(99), "force": True}}
             case "heads":
                 return draws.choice((0, ARCHITECTURE.n_heads))
             case "stack":
