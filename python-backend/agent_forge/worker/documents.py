@@ -5,13 +5,12 @@ Nothing of them runs: JSON is parsed strictly, and a tokenizer is data to the to
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer as LoadedTokenizer
 
+from ..causal_lm.vocabulary import digest_of
 from ..contract.model import Tokenizer
 from ..registry.bundle import strict_json
 from ..registry.bundle.arrival import check_document
@@ -47,15 +46,10 @@ def read_documents(folder: Path, names: Sequence[str]) -> Tokenizer | None:
     return Tokenizer(
         kind=kind_name,
         tokens=None if ids is None else len(ids),
-        vocabulary=None if ids is None else _digest_of(ids),
+        vocabulary=None if ids is None else digest_of(ids),
         sha256=sha256_file(path),
         chat_template=chat_template,
     )
-
-
-def _digest_of(ids: Mapping[str, int]) -> str:
-    """Of ids by token."""
-    return sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()
 
 
 def _names_template(folder: Path, names: Sequence[str]) -> bool:

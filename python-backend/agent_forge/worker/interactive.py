@@ -55,7 +55,7 @@ class Interactive:
         self._database = Database(settings.database, busy_seconds=settings.database_busy_seconds)
         self._files = ModelFiles(settings.models, settings.disk_reserve_bytes)
         self._requests: queue.Queue[dict[str, Any]] = queue.Queue()
-        materialise = wiring.materialiser(settings)
+        materialise = wiring.materialiser(settings, self._find)
         self._rebuilder = RecipeRebuilder(self._files, self._find, materialise, wiring.redraw)
         self._retrainer = RecipeRebuilder(self._files, self._find, materialise, self._retrain)
         self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..causal_lm.errors import NotRunnable
 from ..causal_lm.evaluation import CausalEvaluator, Measured
 from ..causal_lm.likeness import refuse_unlike
+from ..causal_lm.vocabulary import vocabularies_of
 from ..cognate import phase as cognate
 from ..cognate.bench import device_of
 from ..cognate.evaluation import Evaluator, ProblemSet
@@ -155,12 +156,14 @@ class _Measuring:
         return CausalEvaluator(shape, folder, measured, roots=self._settings.dataset_roots)
 
 
-def materialiser(settings: Settings) -> Materialise:
-    """Recipe and leaves' tensors → the tensors that it stands for; inputs are measured where it asks.
+def materialiser(settings: Settings, find: Callable[[str], Model | None]) -> Materialise:
+    """Recipe and leaves' tensors → the tensors that it stands for; inputs are measured where it asks, and vocabularies
+    read. find: a registered model by id.
 
     Aligned parents take longest, and all candidates of a run share them: they are kept from one call to the next.
     """
     aligned: dict[str, StateDict] = {}
+    files = ModelFiles(settings.models, settings.disk_reserve_bytes)
 
     def make(recipe: Recipe, leaves: Mapping[str, Tensors]) -> Tensors:
         def load(leaf: Leaf) -> Mapping[str, Tensor]:
@@ -169,7 +172,8 @@ def materialiser(settings: Settings) -> Materialise:
         nonlocal aligned
         lasting = {recipe_digest(n) for n in nodes(recipe) if isinstance(n, MergeNode) and n.op == "align"}
         recall = Recall(lasting=lasting, made={key: aligned[key] for key in lasting & aligned.keys()})
-        made = materialise(recipe, load, _Measuring(settings), recall)
+        vocabularies = vocabularies_of(recipe, find, files)
+        made = materialise(recipe, load, _Measuring(settings), recall, vocabularies)
         aligned = recall.made
         return made
 
