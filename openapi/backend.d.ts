@@ -423,9 +423,30 @@ export interface paths {
         put?: never;
         /**
          * Predict
-         * @description Try a model: greedy answer with probability, depth and memory gate per token.
+         * @description Try a model: its answer, with probability and likeliest alternatives of each token; of a TinyTitan also depth and
+         *     memory gate.
          */
         post: operations["predict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model_id}/predict/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stream Prediction
+         * @description As `predict`, token by token. Who closes the connection ends the computation.
+         */
+        post: operations["streamPrediction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2423,13 +2444,20 @@ export interface components {
         /** PredictedToken */
         PredictedToken: {
             /** Depth */
-            depth: number;
+            depth: number | null;
+            /** Likeliest */
+            likeliest: components["schemas"]["TokenProbability"][];
             /** Memory Gate */
             memory_gate: number | null;
             /** Probability */
             probability: number;
             /** Text */
             text: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "token";
         };
         /** Prediction */
         Prediction: {
@@ -2441,20 +2469,95 @@ export interface components {
             model_id: string;
             /** Prompt */
             prompt: string;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "end_token" | "max_tokens" | "context_full" | "fault";
             /** Seconds */
             seconds: number;
             /** Tokens */
             tokens: components["schemas"]["PredictedToken"][];
         };
+        /** PredictionBegun */
+        PredictionBegun: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Read */
+            read: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "begun";
+        };
+        /** PredictionEnded */
+        PredictionEnded: {
+            /** Answer */
+            answer: string;
+            /** Fault */
+            fault: string | null;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "end_token" | "max_tokens" | "context_full" | "fault";
+            /** Seconds */
+            seconds: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "ended";
+        };
+        /**
+         * PredictionFailed
+         * @description Something went wrong after the answer had begun; nothing follows.
+         */
+        PredictionFailed: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "failed";
+        };
+        /**
+         * PredictionPart
+         * @description One line of a streamed answer: `begun`, then `token`s, then `ended`; or `failed`, where it breaks off.
+         */
+        PredictionPart: components["schemas"]["PredictionBegun"] | components["schemas"]["PredictedToken"] | components["schemas"]["PredictionEnded"] | components["schemas"]["PredictionFailed"];
         /** PredictRequest */
         PredictRequest: {
             /**
+             * Chat
+             * @description put the prompt into the model's chat template, as a user's message that the model is to answer
+             * @default false
+             */
+            chat?: boolean;
+            /**
              * Max Tokens
+             * @description most tokens of the answer
              * @default 32
              */
             max_tokens?: number;
             /** Prompt */
             prompt: string;
+            /**
+             * Seed
+             * @description of the draws, where temperature is above 0
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Temperature
+             * @description 0: the likeliest token each time; above, tokens are drawn from softmax(logits / temperature)
+             * @default 0
+             */
+            temperature?: number;
         };
         /**
          * Preset
@@ -2795,6 +2898,13 @@ export interface components {
             /** Vocabulary */
             vocabulary: string | null;
         };
+        /** TokenProbability */
+        TokenProbability: {
+            /** Probability */
+            probability: number;
+            /** Text */
+            text: string;
+        };
         /** TrainingEvaluated */
         TrainingEvaluated: {
             /** Epoch */
@@ -3051,6 +3161,10 @@ export type PipelineConfig = components['schemas']['PipelineConfig'];
 export type PipelineForecast = components['schemas']['PipelineForecast'];
 export type PredictedToken = components['schemas']['PredictedToken'];
 export type Prediction = components['schemas']['Prediction'];
+export type PredictionBegun = components['schemas']['PredictionBegun'];
+export type PredictionEnded = components['schemas']['PredictionEnded'];
+export type PredictionFailed = components['schemas']['PredictionFailed'];
+export type PredictionPart = components['schemas']['PredictionPart'];
 export type PredictRequest = components['schemas']['PredictRequest'];
 export type Preset = components['schemas']['Preset'];
 export type PresetInfo = components['schemas']['PresetInfo'];
@@ -3072,6 +3186,7 @@ export type TaskScore = components['schemas']['TaskScore'];
 export type Timings = components['schemas']['Timings'];
 export type TinyTitan = components['schemas']['TinyTitan'];
 export type Tokenizer = components['schemas']['Tokenizer'];
+export type TokenProbability = components['schemas']['TokenProbability'];
 export type TrainingEvaluated = components['schemas']['TrainingEvaluated'];
 export type TrainingEvaluation = components['schemas']['TrainingEvaluation'];
 export type TrainingOrigin = components['schemas']['TrainingOrigin'];
@@ -4516,6 +4631,92 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Problem"];
                     "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    streamPrediction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PredictRequest"];
+            };
+        };
+        responses: {
+            /** @description One JSON object a line, each as soon as it is known */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["PredictionPart"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/x-ndjson": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/x-ndjson": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/x-ndjson": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/x-ndjson": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/x-ndjson": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/x-ndjson": components["schemas"]["Problem"];
                 };
             };
         };

@@ -1,5 +1,6 @@
 /** One small typed axios client over the paths that openapi-typescript generates; for browsers and Node alike. */
 import axios, { type AxiosInstance, type AxiosResponse, isAxiosError, isCancel } from 'axios';
+import { lines } from './lines.js';
 import { type Problem, ProblemError, problemOf, unreachable } from './problem.js';
 
 type Method = 'get' | 'post' | 'delete';
@@ -68,6 +69,14 @@ export type Answer<O> = O extends { responses: infer R }
     : JsonOf<R>
   : never;
 
+type Lines<R> = R extends { content: { 'application/x-ndjson': infer L } } ? L : never;
+/** One line of the operation's successful answer, where that comes line by line. */
+export type Line<O> = O extends { responses: infer R } ? Lines<R[keyof R & 200]> : never;
+/** Paths that answer a POST line by line. */
+export type PathsWithLines<Paths> = {
+  [P in PathsWith<Paths, 'post'>]: [Line<Of<Paths, P, 'post'>>] extends [never] ? never : P;
+}[PathsWith<Paths, 'post'>];
+
 type Arguments<O> = Record<never, never> extends Options<O> ? [options?: Options<O>] : [options: Options<O>];
 
 export type FullAnswer<O> = { status: number; headers: Record<string, string>; data: Answer<O> };
@@ -84,6 +93,14 @@ export type Client<Paths> = {
     path: P,
     ...options: Arguments<Of<Paths, P, M>>
   ): Promise<FullAnswer<Of<Paths, P, M>>>;
+  /**
+   * The answer to a POST as it arrives; without a time limit, unless one is given. Leaving the loop or aborting the
+   * signal closes the connection.
+   */
+  lines<P extends PathsWithLines<Paths>>(
+    path: P,
+    options: Options<Of<Paths, P, 'post'>>,
+  ): AsyncGenerator<Line<Of<Paths, P, 'post'>>, void, undefined>;
   /** Address of an operation, for links and downloads; it holds no token. */
   url<P extends PathsWith<Paths, 'get'>>(path: P, options: Options<Of<Paths, P, 'get'>>): string;
   /** The configured instance, for answers that are streamed. Errors are axios's own: see `normalise`. */
@@ -144,6 +161,27 @@ export function createClient<Paths>(settings: ClientSettings): Client<Paths> {
     }
   }
 
+  async function* readLines(template: string, options: AnyOptions = {}) {
+    try {
+      const { status, data } = await instance.request<ReadableStream<Uint8Array>>({
+        // The one that streams, in browsers and Node alike.
+        adapter: 'fetch',
+        responseType: 'stream',
+        method: 'post',
+        url: fill(template, options.path),
+        data: options.body,
+        headers: present(options.headers),
+        validateStatus: () => true,
+        timeout: options.timeout ?? 0,
+        ...(options.signal ? { signal: options.signal } : {}),
+      });
+      if (status >= 400) throw new ProblemError(problemOf(status, await new Response(data).text()));
+      yield* lines(data);
+    } catch (error) {
+      throw normalise(error);
+    }
+  }
+
   const call = (method: Method) => async (path: string, options?: AnyOptions) =>
     (await send(method, path, options)).data;
   const client = {
@@ -151,6 +189,7 @@ export function createClient<Paths>(settings: ClientSettings): Client<Paths> {
     post: call('post'),
     delete: call('delete'),
     request: send,
+    lines: readLines,
     url: (path: string, options: AnyOptions) =>
       instance.getUri({
         baseURL: current(settings.baseUrl),

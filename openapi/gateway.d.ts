@@ -383,8 +383,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Try a model, a greedy answer with probability, depth and memory gate per token */
+        /** Try a model, its answer with probability and alternatives of each token */
         post: operations["predict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}/predict/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try a model, token by token; who closes the connection ends the computation */
+        post: operations["streamPrediction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2611,13 +2628,20 @@ export interface components {
         /** PredictedToken */
         PredictedToken: {
             /** Depth */
-            depth: number;
+            depth: number | null;
+            /** Likeliest */
+            likeliest: components["schemas"]["TokenProbability"][];
             /** Memory Gate */
             memory_gate: number | null;
             /** Probability */
             probability: number;
             /** Text */
             text: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "token";
         };
         /** Prediction */
         Prediction: {
@@ -2629,20 +2653,95 @@ export interface components {
             model_id: string;
             /** Prompt */
             prompt: string;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "end_token" | "max_tokens" | "context_full" | "fault";
             /** Seconds */
             seconds: number;
             /** Tokens */
             tokens: components["schemas"]["PredictedToken"][];
         };
+        /** PredictionBegun */
+        PredictionBegun: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Read */
+            read: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "begun";
+        };
+        /** PredictionEnded */
+        PredictionEnded: {
+            /** Answer */
+            answer: string;
+            /** Fault */
+            fault: string | null;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "end_token" | "max_tokens" | "context_full" | "fault";
+            /** Seconds */
+            seconds: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "ended";
+        };
+        /**
+         * PredictionFailed
+         * @description Something went wrong after the answer had begun; nothing follows.
+         */
+        PredictionFailed: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "failed";
+        };
+        /**
+         * PredictionPart
+         * @description One line of a streamed answer: `begun`, then `token`s, then `ended`; or `failed`, where it breaks off.
+         */
+        PredictionPart: components["schemas"]["PredictionBegun"] | components["schemas"]["PredictedToken"] | components["schemas"]["PredictionEnded"] | components["schemas"]["PredictionFailed"];
         /** PredictRequest */
         PredictRequest: {
             /**
+             * Chat
+             * @description put the prompt into the model's chat template, as a user's message that the model is to answer
+             * @default false
+             */
+            chat?: boolean;
+            /**
              * Max Tokens
+             * @description most tokens of the answer
              * @default 32
              */
             max_tokens?: number;
             /** Prompt */
             prompt: string;
+            /**
+             * Seed
+             * @description of the draws, where temperature is above 0
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Temperature
+             * @description 0: the likeliest token each time; above, tokens are drawn from softmax(logits / temperature)
+             * @default 0
+             */
+            temperature?: number;
         };
         /**
          * Preset
@@ -3082,6 +3181,13 @@ export interface components {
             tokens: number | null;
             /** Vocabulary */
             vocabulary: string | null;
+        };
+        /** TokenProbability */
+        TokenProbability: {
+            /** Probability */
+            probability: number;
+            /** Text */
+            text: string;
         };
         /** @description `runs`, `models`, or `run:<id>` */
         Topic: string;
@@ -3575,6 +3681,10 @@ export type PipelineForecast = components['schemas']['PipelineForecast'];
 export type PipelineView = components['schemas']['PipelineView'];
 export type PredictedToken = components['schemas']['PredictedToken'];
 export type Prediction = components['schemas']['Prediction'];
+export type PredictionBegun = components['schemas']['PredictionBegun'];
+export type PredictionEnded = components['schemas']['PredictionEnded'];
+export type PredictionFailed = components['schemas']['PredictionFailed'];
+export type PredictionPart = components['schemas']['PredictionPart'];
 export type PredictRequest = components['schemas']['PredictRequest'];
 export type Preset = components['schemas']['Preset'];
 export type PresetInfo = components['schemas']['PresetInfo'];
@@ -3617,6 +3727,7 @@ export type TaskScore = components['schemas']['TaskScore'];
 export type Timings = components['schemas']['Timings'];
 export type TinyTitan = components['schemas']['TinyTitan'];
 export type Tokenizer = components['schemas']['Tokenizer'];
+export type TokenProbability = components['schemas']['TokenProbability'];
 export type Topic = components['schemas']['Topic'];
 export type TrainingEvaluated = components['schemas']['TrainingEvaluated'];
 export type TrainingEvaluation = components['schemas']['TrainingEvaluation'];
@@ -4576,6 +4687,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            410: components["responses"]["Gone"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    streamPrediction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: components["parameters"]["ModelId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PredictRequest"];
+            };
+        };
+        responses: {
+            /** @description One JSON object a line, each as soon as it is known */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["PredictionPart"];
                 };
             };
             400: components["responses"]["BadRequest"];

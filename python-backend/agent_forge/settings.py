@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     memory_reserve_bytes: int = Field(default=256 * 1024**2, ge=0, description="memory that a plan must leave free")
     max_body_bytes: int = Field(default=1024**2, ge=1024, description="largest JSON request body")
     max_import_bytes: int = Field(default=16 * 1024**3, ge=1024, description="largest imported model file")
+    playground_memory_bytes: int = Field(
+        default=4 * 1024**3, ge=0, description="a model that was asked stays open for the next question up to this size"
+    )
     interactive_idle_seconds: float = Field(
         default=300.0, gt=0, description="the process for verify and predict ends after so long without a request"
     )

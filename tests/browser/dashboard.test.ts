@@ -294,6 +294,25 @@ test('every page: no violation of WCAG by axe, and nothing wider than a phone', 
   expect(found).toEqual([]);
 });
 
+test('a champion and its parents are asked the same, and each token shows what else was likely', async () => {
+  const evomerge = (await runs()).find(({ kind }) => kind === 'evomerge') as Run;
+  const parents = evomerge.evomerge?.parents ?? [];
+  const visitor = await openPage(`/models/${evomerge.champion_model_id}?tab=try`, { width: 380 });
+  await visitor.getByLabel('Prompt').fill('1+2+3=');
+  await visitor.getByLabel('Max tokens').fill('2');
+  await visitor.getByRole('button', { name: 'Ask', exact: true }).click();
+  for (let place = 0; place <= parents.length; place++) {
+    await visitor
+      .getByRole('status')
+      .filter({ hasText: / tokens in / })
+      .nth(place)
+      .waitFor();
+  }
+  expect(await violations(visitor)).toEqual([]);
+  expect(await overflow(visitor)).toBeLessThanOrEqual(0);
+  await visitor.context().close();
+});
+
 test('a folder is brought file by file, and its model is shown', async () => {
   const folder = join(mkdtempSync(join(tmpdir(), 'brought-')), 'numbers');
   mkdirSync(folder);

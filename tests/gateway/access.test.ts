@@ -252,6 +252,7 @@ describe('without the backend', () => {
     createPipeline: {},
     forecastPipeline: {},
     predict: { prompt: '1+1=' },
+    streamPrediction: { prompt: '1+1=' },
     createImport: { name: 'x', source: { kind: 'upload', files: [{ name: 'config.json', bytes: 2 }] } },
   };
   test.each(

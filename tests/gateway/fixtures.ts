@@ -51,7 +51,7 @@ export async function testGateway(
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
       const text = await response.text();
-      const isJson = /json/.test(response.headers.get('content-type') ?? '') && text !== '';
+      const isJson = /[/+]json/.test(response.headers.get('content-type') ?? '') && text !== '';
       return {
         status: response.status,
         headers: response.headers,
@@ -110,7 +110,7 @@ export function undocumented(id: string, { status, headers, json }: Answer): str
   if (!content) return [];
   const media = content[type];
   if (!media) return [`${id} answered ${status} as ${type}`];
-  if (!/json/.test(type)) return [];
+  if (!/[/+]json/.test(type)) return [];
   const validate = ajv.compile(absolute(media.schema));
   return validate(json) ? [] : [`${id} ${status}: ${ajv.errorsText(validate.errors)}`];
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { io, type Socket } from 'socket.io-client';
-import type { Model, ModelImport, Problem } from '../../openapi/backend.js';
+import type { Model, ModelImport, PredictionPart, Problem } from '../../openapi/backend.js';
 import type { Readiness, RunPageView, RunView, StatusMessage, SystemView } from '../../openapi/gateway.js';
 import type { ClientEvents, ServerEvents } from '../../openapi/realtime.js';
 import { eventually, PATIENCE_MS, stateOf } from '../backend/fixtures.js';
@@ -302,6 +302,21 @@ describe('files', () => {
     const answer = await gateway.ask('/api/v1/models/nobody/download');
     expect([answer.status, undocumented('downloadModel', answer)]).toEqual([404, []]);
   });
+});
+
+test('a prediction comes line by line, and a fault before it as a problem', async () => {
+  const { json } = await gateway.ask(`/api/v1/models?run_id=${run.id}`);
+  const path = `/api/v1/models/${(json as { items: Model[] }).items[0]?.id}/predict/stream`;
+  const answer = await gateway.ask(path, { method: 'POST', body: { prompt: '1+1=', max_tokens: 2 } });
+  expect(undocumented('streamPrediction', answer)).toEqual([]);
+  const parts = answer.text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as PredictionPart);
+  expect(parts.map((part) => invalid('PredictionPart', part)).filter(Boolean)).toEqual([]);
+  expect([parts[0]?.type, parts.at(-1)?.type]).toEqual(['begun', 'ended']);
+  const refused = await gateway.ask(path, { method: 'POST', body: { prompt: '1', chat: true } });
+  expect([refused.status, undocumented('streamPrediction', refused)]).toEqual([422, []]);
 });
 
 describe('every read', () => {

@@ -124,3 +124,35 @@ test('what the types forbid does not compile', async () => {
     '--noEmit --strict --skipLibCheck --exactOptionalPropertyTypes --module nodenext --target es2023 --types node';
   await promisify(execFile)(process.execPath, [tsc, ...flags.split(' '), source], { cwd: root });
 });
+
+test('an answer of lines is read as it comes, and left when nobody reads on', async () => {
+  let closed = false;
+  answer = (incoming, outgoing) => {
+    incoming.resume();
+    outgoing.on('close', () => {
+      closed = true;
+    });
+    outgoing.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    outgoing.write('{"type":"begun","read":"é","prompt_tokens":1}\n{"type":"tok');
+    setTimeout(() => outgoing.write('en","text":"x"}\n'), 5);
+  };
+  const seen: unknown[] = [];
+  const path = '/v1/models/{model_id}/predict/stream';
+  for await (const part of client.lines(path, { path: { model_id: 'm' }, body: { prompt: 'é' } })) {
+    seen.push(part.type);
+    if (seen.length === 2) break;
+  }
+  expect(seen).toEqual(['begun', 'token']);
+  for (let tries = 0; !closed && tries < 1000; tries++) await new Promise((done) => setTimeout(done, 5));
+  expect(closed).toBe(true);
+});
+
+test('a problem in the place of lines arrives as one', async () => {
+  answer = (_, outgoing) =>
+    json(outgoing, 409, { title: 'No', status: 409, code: 'not_runnable', detail: 'has no tokenizer' });
+  const parts = client.lines('/v1/models/{model_id}/predict/stream', {
+    path: { model_id: 'm' },
+    body: { prompt: 'x' },
+  });
+  await expect(parts.next()).rejects.toMatchObject({ problem: { code: 'not_runnable' } });
+});

@@ -121,7 +121,7 @@ function Detail({ model }: { model: ModelDetail }) {
             <Metrics model={model} />
           </Tabs.Panel>
           <Tabs.Panel value="try">
-            <Playground modelId={model.id} />
+            <Playground model={model} />
           </Tabs.Panel>
           <Tabs.Panel value="metadata">
             <Metadata metadata={model.metadata} />

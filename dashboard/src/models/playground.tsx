@@ -1,46 +1,36 @@
-import { Button, Group, NativeSelect, NumberInput, Stack, Text, Textarea } from '@mantine/core';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { Button, Checkbox, Group, NativeSelect, NumberInput, Stack, Textarea } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { gateway } from '../api/gateway.ts';
 import { datasets } from '../api/queries.ts';
-import type { Prediction } from '../api/schema.ts';
-import { percent } from '../format/number.ts';
-import { duration } from '../format/time.ts';
+import type { ModelDetail, PredictRequest } from '../api/schema.ts';
 import { stageName } from '../runs/status.ts';
-import { ProblemNote } from '../shell/problem.tsx';
-import classes from './playground.module.css';
+import classes from './answer-panel.module.css';
+import { AnswerPanel } from './answer-panel.tsx';
+import { useAnswers } from './answers.ts';
 
-/** Ask a model something: its greedy answer, with probability, depth and memory gate of each token. */
-export function Playground({ modelId }: { modelId: string }) {
-  const examples = useQuery(datasets);
+/** Ask a model something, and those that it was made from the same beside it. */
+export function Playground({ model }: { model: ModelDetail }) {
   const [prompt, setPrompt] = useState('');
   const [expected, setExpected] = useState<string | null>(null);
-  const [limit, setLimit] = useState(32);
-  const predict = useMutation({
-    mutationFn: () =>
-      gateway.post('/api/v1/models/{model_id}/predict', {
-        path: { model_id: modelId },
-        body: { prompt, max_tokens: limit },
-        timeout: 120_000,
-      }),
-  });
+  const [limit, setLimit] = useState(model.architecture?.kind === 'causal_lm' ? 64 : 32);
+  const [temperature, setTemperature] = useState(0);
+  const [seed, setSeed] = useState(0);
+  const canChat = model.tokenizer?.chat_template ?? false;
+  const [chat, setChat] = useState(canChat);
+  const [withParents, setWithParents] = useState(model.parents.length > 0);
+  const { answers, ask, stop } = useAnswers();
+  const isGoing = answers.some(({ state }) => state === 'waiting' || state === 'answering');
+  const body: PredictRequest = { prompt, max_tokens: limit, chat, temperature, seed };
   return (
     <Stack gap="md">
-      <NativeSelect
-        label="Example"
-        data={[
-          { value: '', label: 'none' },
-          ...(examples.data?.map(({ name }) => ({ value: name, label: stageName(name) })) ?? []),
-        ]}
-        onChange={({ currentTarget: { value: name } }) => {
-          const example = examples.data?.find((dataset) => dataset.name === name);
-          if (!example) return;
-          setPrompt(example.example_prompt);
-          setExpected(example.example_answer);
-          predict.reset();
-        }}
-        maw={320}
-      />
+      {model.architecture?.kind !== 'causal_lm' && (
+        <Examples
+          onChoose={(example) => {
+            setPrompt(example.prompt);
+            setExpected(example.answer);
+          }}
+        />
+      )}
       <Textarea
         label="Prompt"
         value={prompt}
@@ -55,57 +45,98 @@ export function Playground({ modelId }: { modelId: string }) {
         styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
       />
       <Group align="flex-end" gap="sm">
-        <NumberInput
-          label="Max tokens"
-          value={limit}
-          onChange={(value) => typeof value === 'number' && setLimit(value)}
-          min={1}
-          max={512}
-          w={120}
+        <Amount label="Max tokens" value={limit} onChange={setLimit} min={1} max={512} />
+        <Amount
+          label="Temperature"
+          value={temperature}
+          onChange={setTemperature}
+          min={0}
+          max={2}
+          step={0.1}
+          decimals
         />
-        <Button onClick={() => predict.mutate()} disabled={prompt === '' || predict.isPending}>
-          {predict.isPending ? 'The model answers…' : 'Ask'}
-        </Button>
+        {temperature > 0 && (
+          <Amount label="Seed" value={seed} onChange={setSeed} min={0} max={Number.MAX_SAFE_INTEGER} />
+        )}
+        {isGoing ? (
+          <Button variant="default" onClick={stop}>
+            Stop
+          </Button>
+        ) : (
+          <Button
+            onClick={() => ask([model.id, ...(withParents ? model.parents : [])], body)}
+            disabled={prompt === ''}
+          >
+            Ask
+          </Button>
+        )}
       </Group>
-      {predict.isError && <ProblemNote error={predict.error} />}
-      {predict.data && <Answer prediction={predict.data} expected={expected} />}
+      <Group gap="lg">
+        {canChat && (
+          <Checkbox
+            label="Chat template"
+            checked={chat}
+            onChange={(event) => setChat(event.currentTarget.checked)}
+          />
+        )}
+        {model.parents.length > 0 && (
+          <Checkbox
+            label={`Ask its ${model.parents.length === 1 ? 'parent' : `${model.parents.length} parents`} the same`}
+            checked={withParents}
+            onChange={(event) => setWithParents(event.currentTarget.checked)}
+          />
+        )}
+      </Group>
+      {answers.length > 0 && (
+        <div className={classes.answers}>
+          {answers.map((answer) => (
+            <AnswerPanel key={answer.modelId} answer={answer} expected={expected} />
+          ))}
+        </div>
+      )}
     </Stack>
   );
 }
 
-function Answer({ prediction, expected }: { prediction: Prediction; expected: string | null }) {
-  const deepest = Math.max(1, ...prediction.tokens.map(({ depth }) => depth));
+function Examples({ onChoose }: { onChoose: (example: { prompt: string; answer: string }) => void }) {
+  const examples = useQuery(datasets);
   return (
-    <section aria-label="Answer" aria-live="polite">
-      <Text size="sm" c="dimmed">
-        Answer, in {duration(prediction.seconds)}
-        {expected !== null && (
-          <>
-            {' '}
-            · expected <code>{expected}</code>
-          </>
-        )}
-      </Text>
-      <Text ff="monospace" size="lg" my={6} style={{ whiteSpace: 'pre-wrap' }}>
-        {prediction.answer || '(nothing)'}
-      </Text>
-      {prediction.fault && <Text size="sm">{prediction.fault}</Text>}
-      <ul className={classes.tokens}>
-        {prediction.tokens.map((token, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: tokens are known by their place
-          <li key={index} className={classes.token}>
-            <code className={classes.text}>{visible(token.text)}</code>
-            <span>{percent(token.probability)}</span>
-            <span className={classes.bar} aria-hidden>
-              <i style={{ height: `${(token.depth / deepest) * 100}%` }} />
-            </span>
-            <span>depth {token.depth.toFixed(1)}</span>
-            <span>gate {token.memory_gate?.toFixed(2) ?? '–'}</span>
-          </li>
-        ))}
-      </ul>
-    </section>
+    <NativeSelect
+      label="Example"
+      data={[
+        { value: '', label: 'none' },
+        ...(examples.data?.map(({ name }) => ({ value: name, label: stageName(name) })) ?? []),
+      ]}
+      onChange={({ currentTarget: { value: name } }) => {
+        const example = examples.data?.find((dataset) => dataset.name === name);
+        if (example) onChoose({ prompt: example.example_prompt, answer: example.example_answer });
+      }}
+      maw={320}
+    />
   );
 }
 
-const visible = (text: string): string => text.replaceAll(' ', '␣').replaceAll('\n', '↵') || '∅';
+type AmountProps = {
+  label: string;
+  value: number;
+  onChange: (value: number) => void;
+  min: number;
+  max: number;
+  step?: number;
+  decimals?: boolean;
+};
+
+function Amount({ label, value, onChange, min, max, step = 1, decimals = false }: AmountProps) {
+  return (
+    <NumberInput
+      label={label}
+      value={value}
+      onChange={(next) => typeof next === 'number' && onChange(next)}
+      min={min}
+      max={max}
+      step={step}
+      allowDecimal={decimals}
+      w={120}
+    />
+  );
+}

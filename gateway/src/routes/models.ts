@@ -1,6 +1,7 @@
 import { Router } from 'express';
 import { forward } from './forward.js';
 import { fromMirror } from './from-mirror.js';
+import { streamPrediction } from './predictions.js';
 import type { Services } from './services.js';
 import { download, downloadFile, issueTicket, upload } from './transfer.js';
 
@@ -15,6 +16,7 @@ export function models(services: Services): Router {
   router.get('/api/v1/models/:model_id/download', download(services));
   router.get('/api/v1/models/:model_id/files/:name', downloadFile(services));
   router.post('/api/v1/models/:model_id/download-tickets', issueTicket(services));
+  router.post('/api/v1/models/:model_id/predict/stream', streamPrediction(services));
 
   read('/api/v1/models', ({ query }) => reads.models({ ...query, limit: query.limit ?? 50 }));
   read('/api/v1/models/{model_id}', async ({ path, trace, signal }) => {

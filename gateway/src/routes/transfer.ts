@@ -183,7 +183,11 @@ export function relay<Answer>(
   };
 }
 
-async function refused(upstream: AxiosResponse<Readable>, range: string | undefined): Promise<ProblemError> {
+/** The problem that a streamed answer is. */
+export async function refused(
+  upstream: AxiosResponse<Readable>,
+  range: string | undefined,
+): Promise<ProblemError> {
   if (upstream.status === 416) {
     upstream.data.destroy();
     return problem('range_not_satisfiable', `Range ${range} lies beyond the file or is none.`);

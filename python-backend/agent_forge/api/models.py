@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -13,13 +14,13 @@ from ..contract.model import (
     Model,
     ModelDetail,
     ModelKind,
-    Prediction,
-    PredictRequest,
     Verification,
     VerifyRequest,
 )
 from ..contract.pages import ModelPage
+from ..contract.prediction import Prediction, PredictionFailed, PredictionPart, PredictRequest
 from ..registry.bundle.archive import zipped
+from ..store.errors import Refusal
 from .byte_ranges import read_ranges
 from .dependencies import Cursor, Injected, Limit, problems
 
@@ -128,8 +129,36 @@ async def verify_model(model_id: str, services: Injected, options: VerifyRequest
 
 @router.post("/models/{model_id}/predict", operation_id="predict", responses=problems(404, 409, 410, 503))
 async def predict(model_id: str, body: PredictRequest, services: Injected) -> Prediction:
-    """Try a model: greedy answer with probability, depth and memory gate per token."""
+    """Try a model: its answer, with probability and likeliest alternatives of each token; of a TinyTitan also depth and
+    memory gate."""
     return await services.models.predict(model_id, body)
+
+
+class Lines(StreamingResponse):
+    media_type = "application/x-ndjson"
+
+
+@router.post(
+    "/models/{model_id}/predict/stream",
+    operation_id="streamPrediction",
+    response_class=Lines,
+    responses={
+        200: {"model": PredictionPart, "description": "One JSON object a line, each as soon as it is known"},
+        **problems(404, 409, 410, 503),
+    },
+)
+async def stream_prediction(model_id: str, body: PredictRequest, services: Injected) -> Lines:
+    """As `predict`, token by token. Who closes the connection ends the computation."""
+    parts = await services.models.predicted(model_id, body)
+    return Lines(_lines(parts), headers={"Cache-Control": "no-store"})
+
+
+async def _lines(parts: AsyncIterator[PredictionPart]) -> AsyncIterator[str]:
+    try:
+        async for part in parts:
+            yield part.model_dump_json() + "\n"
+    except Refusal as error:
+        yield PredictionFailed(code=error.code, detail=error.detail).model_dump_json() + "\n"
 
 
 @router.post("/candidates/{candidate_id}/verify", operation_id="verifyCandidate", responses=problems(404, 503))

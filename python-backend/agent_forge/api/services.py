@@ -16,12 +16,11 @@ from ..contract.model import (
     Model,
     ModelDetail,
     ModelKind,
-    Prediction,
-    PredictRequest,
     Verification,
     VerifyRequest,
 )
 from ..contract.pages import ModelPage, RunPage
+from ..contract.prediction import Prediction, PredictionPart, PredictRequest
 from ..contract.report import CognateReport, EvoMergeReport
 from ..contract.run import Pipeline, PipelineConfig, PipelineForecast, Run, RunKind, RunStatus, SeriesPoint
 from ..contract.system import BackendReadiness, System
@@ -68,6 +67,9 @@ class ModelService(Protocol):
     async def upload(self, name: str, chunks: AsyncIterator[bytes]) -> Model: ...
     async def verify(self, model_id: str, options: VerifyRequest) -> Verification: ...
     async def predict(self, model_id: str, request: PredictRequest) -> Prediction: ...
+    async def predicted(self, model_id: str, request: PredictRequest) -> AsyncIterator[PredictionPart]:
+        """Part by part; the first is there when this returns. Raises `Refusal`, then also between parts."""
+
     async def verify_candidate(self, candidate_id: str) -> Verification: ...
     async def materialize(self, candidate_id: str) -> Model: ...
 

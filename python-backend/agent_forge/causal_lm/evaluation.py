@@ -68,7 +68,7 @@ class CausalEvaluator:
         settings = measured.settings
         chat = Chat(folder) if settings.chat else None
         self._text = Text(folder, begins=chat is None)
-        self._posed = Posed(measured.datasets, measured.difficulty, self._text, chat, _limit(architecture), roots)
+        self._posed = Posed(measured.datasets, measured.difficulty, self._text, chat, limit_of(architecture), roots)
         self._dtype = dtype_of(settings.dtype, architecture, self._device)
         self._laid_out: dict[tuple[Split, int, int], tuple[list[list[Encoded]], list[Batch]]] = {}
         self._open: tuple[Mapping[str, Tensor], Network] | None = None
@@ -202,7 +202,7 @@ def _cpu_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def _limit(architecture: CausalLM) -> int:
+def limit_of(architecture: CausalLM) -> int:
     text = config_of(architecture).get_text_config()
     return min(LIMIT, int(getattr(text, "max_position_embeddings", None) or LIMIT))
 

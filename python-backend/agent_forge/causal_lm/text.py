@@ -55,6 +55,10 @@ class Text:
             after = list(self._tokenizer.encode(rest, add_special_tokens=False).ids)
         return before, after
 
+    def shown(self, tokens: Sequence[int]) -> str:
+        """As `said`, with special tokens by their names."""
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=False))
+
     def said(self, tokens: Sequence[int]) -> str:
         """Text of generated tokens, special ones left out."""
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))

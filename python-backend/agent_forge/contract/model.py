@@ -129,30 +129,6 @@ class VerifyRequest(Request):
     )
 
 
-class PredictRequest(Request):
-    prompt: str = Field(min_length=1, max_length=4096)
-    max_tokens: int = Field(default=32, ge=1, le=512)
-
-
-class PredictedToken(Resource):
-    text: str
-    probability: float
-    depth: float
-    """Blocks that the token passed before it halted (ACT)."""
-    memory_gate: float | None
-    """Mean opening of the memory gate, 0 to 1; null where what it computes is not finite."""
-
-
-class Prediction(Resource):
-    model_id: str
-    prompt: str
-    answer: str
-    tokens: list[PredictedToken]
-    fault: str | None = None
-    """Why there is no further token although there could be: what the model computes is not finite."""
-    seconds: float
-
-
 class DatasetInfo(Resource):
     name: str
     family: Specialization | None

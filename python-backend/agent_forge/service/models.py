@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from starlette.concurrency import run_in_threadpool
 
@@ -17,12 +17,17 @@ from ..contract.model import (
     Model,
     ModelDetail,
     ModelKind,
-    Prediction,
-    PredictRequest,
     Verification,
     VerifyRequest,
 )
 from ..contract.pages import ModelPage
+from ..contract.prediction import (
+    PredictedToken,
+    Prediction,
+    PredictionEnded,
+    PredictionPart,
+    PredictRequest,
+)
 from ..contract.recipe import MergeOrigin
 from ..registry.architecture import modules
 from ..registry.bundle.causal_lm import model_type_of
@@ -151,12 +156,23 @@ class ModelService:
         return await run_in_threadpool(self._record, Verification.model_validate(answer))
 
     async def predict(self, model_id: str, request: PredictRequest) -> Prediction:
+        told = [part.root async for part in await self.predicted(model_id, request)]
+        ended = told[-1]
+        assert isinstance(ended, PredictionEnded)  # noqa: S101 - else something was raised
+        return Prediction(
+            model_id=model_id,
+            prompt=request.prompt,
+            tokens=[part for part in told if isinstance(part, PredictedToken)],
+            **ended.model_dump(exclude={"type"}),
+        )
+
+    async def predicted(self, model_id: str, request: PredictRequest) -> AsyncIterator[PredictionPart]:
         model = await run_in_threadpool(self._found, model_id)
         await run_in_threadpool(self._proving.weights, model)
-        answer = await self._process.ask(
+        parts = self._process.parts(
             "predict", model=model.model_dump(mode="json"), request=request.model_dump(mode="json")
         )
-        return Prediction.model_validate(answer)
+        return _from(await anext(parts), parts)
 
     async def verify_candidate(self, candidate_id: str) -> Verification:
         candidate = await run_in_threadpool(self._candidate, candidate_id)
@@ -221,3 +237,9 @@ class ModelService:
         with self._database.write() as tx:
             model_rows.verified(tx, verification)
         return verification
+
+
+async def _from(first: Any, parts: AsyncIterator[Any]) -> AsyncIterator[PredictionPart]:
+    yield PredictionPart.model_validate(first)
+    async for part in parts:
+        yield PredictionPart.model_validate(part)

@@ -1,6 +1,7 @@
 """The process behind verify, predict, materialise and `.pt`: torch without waiting for a long run.
 
-Requests come one per line on stdin, `{"id", "op", …}`; answers go up as `{"id", "result"}` or `{"id", "refusal"}`.
+Requests come one per line on stdin, `{"id", "op", …}`; answers go up as `{"id", "result"}` or `{"id", "refusal"}`, what
+is told before them as `{"id", "part"}`. `{"op": "stop", "of"}` ends what tells parts.
 It reads the database and writes model files; rows belong to the API process.
 """
 
@@ -10,7 +11,7 @@ import logging
 import os
 import queue
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from ..contract.architecture import Architecture, TinyTitan, fitted
 from ..contract.base import now
 from ..contract.evomerge import Candidate
 from ..contract.job import ModelDraft
-from ..contract.model import Check, Model, ModelKind, PredictRequest, Verification, VerifyRequest
+from ..contract.model import Check, Model, ModelKind, Verification, VerifyRequest
+from ..contract.prediction import PredictRequest
 from ..contract.recipe import MergeOrigin, TrainingOrigin
 from ..evomerge.errors import MergeRefused
 from ..registry.download import export
@@ -32,7 +34,7 @@ from ..registry.errors import RegistryError
 from ..registry.files import ModelFiles
 from ..registry.rebuild import RecipeRebuilder, Tensors, leaves
 from ..registry.store import convert_to_pt, store
-from ..registry.tensors import load_tensors, shapes_of
+from ..registry.tensors import shapes_of
 from ..registry.verify import verify_candidate, verify_model
 from ..settings import Settings
 from ..store import model_rows
@@ -42,6 +44,7 @@ from ..versions import versions
 from . import wiring
 from .documents import read_documents
 from .pipe import Upward, listen
+from .playground import Playground
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,10 @@ class Interactive:
         materialise = wiring.materialiser(settings, self._find)
         self._rebuilder = RecipeRebuilder(self._files, self._find, materialise, wiring.redraw)
         self._retrainer = RecipeRebuilder(self._files, self._find, materialise, self._retrain)
+        self._playground = Playground(settings, self._files, self._find)
+        self._begun = 0
+        """The newest request that was begun: ids rise."""
+        self._stopped: set[int] = set()
         self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "verify": self._verify,
             "verify_candidate": self._verify_candidate,
@@ -72,7 +79,7 @@ class Interactive:
         if self._settings.threads is not None:
             torch.set_num_threads(self._settings.threads)
         # Nothing half done needs saving: files appear by rename and rows belong to another process.
-        listen(self._requests.put, lambda: os._exit(0))
+        listen(self._receive, lambda: os._exit(0))
         while True:
             try:
                 request = self._requests.get(timeout=self._settings.interactive_idle_seconds)
@@ -80,9 +87,20 @@ class Interactive:
                 return
             self._pipe.send(self._answer(request))
 
+    def _receive(self, request: dict[str, Any]) -> None:
+        """On the thread that reads stdin. What has been answered needs no stopping."""
+        if request["op"] != "stop":
+            self._requests.put(request)
+        elif request["of"] >= self._begun:
+            self._stopped.add(request["of"])
+
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._begun = request["id"]
         try:
             result = self._operations[request["op"]](request)
+            if isinstance(result, Iterator):
+                self._tell(request["id"], result)
+                result = None
         except Refusal as error:
             return _refused(request, error.code, error.detail)
         except (RegistryError, MergeRefused, NotRunnable) as error:
@@ -92,10 +110,23 @@ class Interactive:
         except Exception as error:
             log.exception("request failed", extra={"op": request["op"]})
             return _refused(request, "internal_error", f"{type(error).__name__}: {error}")
+        finally:
+            self._stopped.discard(request["id"])
         return {
             "id": request["id"],
             "result": result.model_dump(mode="json") if isinstance(result, BaseModel) else result,
         }
+
+    def _tell(self, request: int, parts: Iterator[BaseModel]) -> None:
+        """Each part as soon as it is there, until nobody wants more."""
+        told = 0
+        while request not in self._stopped:
+            part = next(parts, None)
+            if part is None:
+                return
+            self._pipe.send({"id": request, "part": part.model_dump(mode="json")})
+            told += 1
+        log.info("stopped after %d parts: nobody waits for more", told)
 
     def _find(self, model_id: str) -> Model | None:
         with self._database.read() as connection:
@@ -114,11 +145,9 @@ class Interactive:
     def _verify_candidate(self, request: dict[str, Any]) -> BaseModel:
         return verify_candidate(Candidate.model_validate(request["candidate"]), self._rebuilder)
 
-    def _predict(self, request: dict[str, Any]) -> BaseModel:
+    def _predict(self, request: dict[str, Any]) -> Iterator[BaseModel]:
         model = Model.model_validate(request["model"])
-        tensors = load_tensors(self._files.tensors(model))
-        wanted = PredictRequest.model_validate(request["request"])
-        return wiring.complete(model, tensors, wanted, self._find, self._settings)
+        return self._playground.answer(model, PredictRequest.model_validate(request["request"]))
 
     def _materialize(self, request: dict[str, Any]) -> BaseModel:
         candidate = Candidate.model_validate(request["candidate"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,12 @@ from ..cognate import phase as cognate
 from ..cognate.bench import device_of
 from ..cognate.evaluation import Evaluator, ProblemSet
 from ..cognate.initialization import draw_all
-from ..cognate.predict import predict
 from ..cognate.presets import filled
 from ..contract.architecture import CausalLM, TinyTitan
 from ..contract.cognate import CognateConfig
 from ..contract.evomerge import CausalLMSettings, EvoMergeConfig
 from ..contract.job import Job
-from ..contract.model import Model, Prediction, PredictRequest
+from ..contract.model import Model
 from ..contract.recipe import Leaf, MergeNode, Recipe, TrainingOrigin
 from ..contract.run import Run
 from ..evomerge import phase as evomerge
@@ -35,7 +34,6 @@ from ..registry.digest import sha256_file
 from ..registry.files import ModelFiles
 from ..registry.rebuild import Materialise, Tensors, not_asked_for
 from ..settings import Settings
-from ..store.errors import Refusal
 from .defaults import settled
 
 
@@ -178,30 +176,3 @@ def materialiser(settings: Settings, find: Callable[[str], Model | None]) -> Mat
         return made
 
     return make
-
-
-def complete(
-    model: Model, tensors: Tensors, request: PredictRequest, lookup: Callable[[str], Model | None], settings: Settings
-) -> Prediction:
-    """The model's greedy answer, with the tokenizer that it, or what it was merged from, was trained with."""
-    if not isinstance(model.architecture, TinyTitan):
-        raise Refusal("not_runnable", f"{model.name} is not of the TinyTitan family")
-    return predict(
-        model.id,
-        model.architecture,
-        tensors,
-        request.prompt,
-        request.max_tokens,
-        tokenizer=_tokenizer_of(model, lookup),
-        roots=settings.dataset_roots,
-    )
-
-
-def _tokenizer_of(model: Model, lookup: Callable[[str], Model | None]) -> str:
-    if isinstance(model.origin, TrainingOrigin):
-        return CognateConfig.model_validate(model.origin.config).tokenizer
-    for parent in model.parents:
-        found = lookup(parent)
-        if found is not None:
-            return _tokenizer_of(found, lookup)
-    return "bytes"

@@ -55,7 +55,8 @@ def written(folder: Path, family: str, seed: int, **changes: Any) -> Path:
     base, other = (causal_lms.tensors(causal_lms.network(family, one)) for one in (0, seed))
     tuned = {name: tensor + 0.05 * (other[name] - tensor) if seed else tensor for name, tensor in base.items()}
     save_file(tuned, folder / "model.safetensors", {"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(causal_lms.config(family) | changes))
+    config = causal_lms.config(family) | {"max_position_embeddings": 1024} | changes
+    (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 
@@ -135,6 +136,47 @@ def test_its_folder_comes_back_as_one_zip_or_file_by_file(server: Server, models
         assert server.client.get(f"/v1/models/{champion['id']}/files/{name}").status_code == 404
     again = brought(server, "again", folder)
     assert (again["digest"], again["parameters"]) == (champion["digest"], champion["parameters"])
+
+
+def test_a_champion_answers_token_by_token(server: Server, bred: dict[str, Any]) -> None:
+    path = f"/v1/models/{bred['champion_model_id']}/predict"
+    asked = {"prompt": "two plus two is", "max_tokens": 6, "chat": True}
+    whole = server.post(path, asked, status=200)
+    with server.client.stream("POST", f"{path}/stream", json=asked) as answer:
+        assert answer.headers["content-type"] == "application/x-ndjson"
+        begun, *tokens, ended = map(json.loads, answer.iter_lines())
+    assert begun["read"] == "<s>user: two plus two is</s><s>assistant:"
+    assert (tokens, ended["answer"]) == (whole["tokens"], whole["answer"])
+    assert {len(token["likeliest"]) for token in tokens} == {5}
+
+
+def test_who_leaves_ends_the_computation(server: Server, models: Any) -> None:
+    path = f"/v1/models/{models['first']['id']}/predict/stream"
+    with server.client.stream("POST", path, json={"prompt": "a", "max_tokens": 512, "temperature": 2}) as answer:
+        assert json.loads(next(answer.iter_lines()))["type"] == "begun"
+    server.post(path.removesuffix("/stream"), {"prompt": "a", "max_tokens": 1}, status=200)
+    logged = [json.loads(line) for line in (server.data.parent / "server.log").read_text().splitlines()]
+    assert [one["message"] for one in logged if "nobody waits" in one["message"]] != []
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status", "said"),
+    [
+        ("base", {"prompt": "zx" * 600}, 422, "fewer than 1024"),
+        ("base", {"prompt": "x", "temperature": 3}, 422, "temperature"),
+        ("bare", {"prompt": "x"}, 409, "has no tokenizer"),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem_before_any_line(
+    server: Server, models: Any, tmp_path: Path, name: str, body: dict[str, Any], status: int, said: str
+) -> None:
+    if name == "bare":
+        folder = written(tmp_path / "bare", "llama", 4)
+        for document in folder.glob("tokenizer*"):
+            document.unlink()
+        models = models | {name: brought(server, name, folder)}
+    refused = server.post(f"/v1/models/{models[name]['id']}/predict/stream", body, status=status)
+    assert said in json.dumps(refused)
 
 
 def test_candidates_are_merged_about_the_base_and_rebuilt_alike(

@@ -364,7 +364,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("path", ["cognate/forecast", "evomerge/forecast", "pipelines", "models/x/predict"])
+@pytest.mark.parametrize(
+    "path", ["cognate/forecast", "evomerge/forecast", "pipelines", "models/x/predict", "models/x/predict/stream"]
+)
 def test_a_body_of_faults_is_answered_in_time_and_in_few_words(client: TestClient, path: str, body: str) -> None:
     began = time.process_time()
     answer = client.post(f"/v1/{path}", content=body, headers={"Content-Type": "application/json"})

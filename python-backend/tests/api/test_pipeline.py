@@ -135,6 +135,8 @@ def test_a_model_answers(server: Server, pipeline: dict[str, Any]) -> None:
     answer = server.post(f"/v1/models/{model}/predict", {"prompt": "1+2=", "max_tokens": 4}, status=200)
     assert len(answer["tokens"]) <= 4
     assert all(0 <= token["probability"] <= 1 and 0 < token["depth"] <= 4 for token in answer["tokens"])
+    refused = server.post(f"/v1/models/{model}/predict/stream", {"prompt": "1+2=", "chat": True}, status=422)
+    assert "chat" in refused["detail"]
 
 
 def test_downloads(server: Server, pipeline: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from tiny import TINY, weights
+from tiny import TINY, predicted, weights
 
 from agent_forge.cognate.batch import Encoded, collate, encode
 from agent_forge.cognate.datasets.problem import Split
@@ -13,7 +13,6 @@ from agent_forge.cognate.datasets.registry import builtin
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
 from agent_forge.cognate.flops import flops_per_token
 from agent_forge.cognate.model import TinyTitanModel
-from agent_forge.cognate.predict import predict
 from agent_forge.cognate.tokenizer import ByteTokenizer
 from agent_forge.contract.architecture import block_of, tensor_shapes
 
@@ -187,26 +186,26 @@ def test_tensors_of_another_architecture_are_refused(evaluator: Evaluator) -> No
 def test_a_prediction_tells_what_the_model_did(halting: float) -> None:
     """Against one pass over the whole text, without skipping: causality makes it the same, token by token."""
     tensors, prompt = weights(halting=halting), "what follows this?"
-    found = predict("m", TINY, tensors, prompt, 6)
-    assert found == predict("m", TINY, tensors, prompt, 6).model_copy(update={"seconds": found.seconds})
+    told, ended = predicted(tensors, prompt, 6)
+    assert (told, ended.answer) == (lambda again: (again[0], again[1].answer))(predicted(tensors, prompt, 6))
     titan = TinyTitanModel(TINY).bind(tensors).requires_grad_(False)
     ids, chosen = list(prompt.encode()), list[int]()
-    for _ in found.tokens:
+    for _ in told:
         text = [*ids, *chosen]
         batch = collate([Encoded(text, [len(text) - 1], [0], [True])], 256)
         chosen.append(int(titan(batch.tokens, batch.layout, batch.labels, skip=False).logits[0].argmax()))
-    assert found.answer == ByteTokenizer().decode(chosen)
+    assert ended.answer == ByteTokenizer().decode(chosen)
     text = [*ids, *chosen[:-1]]
     places = list(range(len(ids) - 1, len(text)))
     batch = collate([Encoded(text, places, [0] * len(places), [True] * len(places))], 256)
     output = titan(batch.tokens, batch.layout, batch.labels, skip=False, with_gate=True)
     probabilities = output.logits.softmax(-1)
-    assert [token.depth for token in found.tokens] == [float(output.depth[place]) for place in places]
-    assert [token.probability for token in found.tokens] == pytest.approx(
+    assert [token.depth for token in told] == [float(output.depth[place]) for place in places]
+    assert [token.probability for token in told] == pytest.approx(
         [float(row[token]) for row, token in zip(probabilities, chosen, strict=True)], rel=1e-4
     )
     assert output.gate is not None
-    assert [token.memory_gate for token in found.tokens] == pytest.approx(
+    assert [token.memory_gate for token in told] == pytest.approx(
         [float(output.gate[place]) for place in places], rel=1e-4
     )
 

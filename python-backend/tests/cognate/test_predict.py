@@ -7,13 +7,12 @@ import math
 
 import pytest
 import torch
-from cognate.tiny import TINY, weights
+from cognate.tiny import TINY, predicted, weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from agent_forge.cognate.evaluation import Evaluator, ProblemSet
-from agent_forge.cognate.predict import predict
 from agent_forge.contract.errors import NotMeasurable
 
 MOST = torch.finfo(torch.float32).max
@@ -31,11 +30,12 @@ def scaled(exponents: list[float]) -> dict[str, Tensor]:
 @settings(max_examples=150, deadline=None)
 @given(exponents=EXPONENTS, prompt=st.text(min_size=1, max_size=24))
 def test_any_finite_model_answers(exponents: list[float], prompt: str) -> None:
-    found = predict("m", TINY, scaled(exponents), prompt, 3)
-    json.dumps(found.model_dump(mode="json"), allow_nan=False)
-    assert all(0 <= token.probability <= 1 for token in found.tokens)
-    if found.fault is not None:
-        assert f"After {len(found.tokens)} tokens" in found.fault
+    tokens, ended = predicted(scaled(exponents), prompt, 3)
+    json.dumps([one.model_dump(mode="json") for one in (*tokens, ended)], allow_nan=False)
+    assert all(0 <= token.probability <= 1 for token in tokens)
+    assert (ended.reason == "fault") == (ended.fault is not None)
+    if ended.fault is not None:
+        assert f"After {len(tokens)} tokens" in ended.fault
 
 
 @settings(max_examples=150, deadline=None)
@@ -52,20 +52,19 @@ def test_any_finite_model_is_measured_or_found_at_fault(exponents: list[float]) 
 
 
 def test_a_model_that_overflows_says_so() -> None:
-    found = predict("m", TINY, scaled([38.0] * 7), "1+1=", 8)
-    assert (found.answer, found.tokens) == ("", [])
-    assert found.fault == "After 0 tokens the model's outputs are not finite: its weights overflow."
+    tokens, ended = predicted(scaled([38.0] * 7), "1+1=", 8)
+    assert (ended.answer, tokens) == ("", [])
+    assert ended.fault == "After 0 tokens the model's outputs are not finite: its weights overflow."
 
 
 def test_a_gate_that_is_not_finite_is_none() -> None:
     """It is not read where nothing is older than the window, so the answer is sound."""
     tensors = weights()
     tensors["memory_gate.weight"] = torch.full_like(tensors["memory_gate.weight"], MOST)
-    sound, found = predict("m", TINY, weights(), "1+1=", 3), predict("m", TINY, tensors, "1+1=", 3)
-    assert found.fault is None
-    assert found.answer == sound.answer
-    assert found.tokens
-    assert None in {token.memory_gate for token in found.tokens}
+    (_, sound), (tokens, ended) = predicted(weights(), "1+1=", 3), predicted(tensors, "1+1=", 3)
+    assert ended.fault is None
+    assert ended.answer == sound.answer
+    assert None in {token.memory_gate for token in tokens}
 
 
 @pytest.mark.parametrize(("value", "kind"), [(3e38, "output_not_finite"), (1e36, "loss_not_finite")])

@@ -8,7 +8,9 @@ from torch import Tensor
 from agent_forge.cognate.batch import Batch, Encoded, collate
 from agent_forge.cognate.initialization import draw_all
 from agent_forge.cognate.model import TinyTitanModel
+from agent_forge.cognate.predict import predict
 from agent_forge.contract.architecture import Preset, TinyTitan
+from agent_forge.contract.prediction import PredictedToken, PredictionBegun, PredictionEnded, PredictRequest
 
 TINY = TinyTitan(preset=Preset.nano, vocab_size=264, d_model=32, n_layers=3, n_heads=2, d_ff=64, window=8)
 
@@ -35,3 +37,10 @@ def logits(titan: TinyTitanModel, text: str, **options: bool) -> Tensor:
     """[length, vocabulary]"""
     batch = rows(text)
     return titan(batch.tokens, batch.layout, batch.labels, **options).logits
+
+
+def predicted(tensors: dict[str, Tensor], prompt: str, count: int) -> tuple[list[PredictedToken], PredictionEnded]:
+    begun, *tokens, ended = predict(TINY, tensors, PredictRequest(prompt=prompt, max_tokens=count))
+    assert isinstance(begun, PredictionBegun)
+    assert isinstance(ended, PredictionEnded)
+    return [token for token in tokens if isinstance(token, PredictedToken)], ended
