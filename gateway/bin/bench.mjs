@@ -8,10 +8,10 @@ const BACKEND = join(root, 'python-backend');
 /** Of the backend, in Python, and of the gateway. */
 const FOLDERS = [join(BACKEND, 'benchmarks'), join(import.meta.dirname, 'benchmarks')];
 
-// A quarter of an hour and more: run only by name.
-const LONG = ['ablations', 'causal_lm', 'cluster', 'evolution', 'strategies'];
+// A quarter of an hour and more, or beside a peer whose Python has to be given: run only by name.
+const BY_NAME = ['ablations', 'agreement', 'causal_lm', 'cluster', 'evolution', 'strategies', 'streaming'];
 
-// npm run bench                    every benchmark but the long ones
+// npm run bench                    every benchmark but those of `BY_NAME`
 // npm run bench -- creation …      one, with its own arguments
 await main(async () => {
   const [asked, ...args] = process.argv.slice(2);
@@ -26,7 +26,7 @@ await main(async () => {
   await installForTests();
   await prepareCommandLine();
   let failed = 0;
-  for (const name of asked ? [asked] : names.filter((each) => !LONG.includes(each))) {
+  for (const name of asked ? [asked] : names.filter((each) => !BY_NAME.includes(each))) {
     say(`\n── ${name}`);
     const ofBackend = files.includes(`${name}.py`);
     failed += (await (ofBackend ? benchBackend(name, args) : benchGateway(name, args))) === 0 ? 0 : 1;

@@ -72,6 +72,9 @@ def _variance_edge(models: Sequence[Tensor], base: Tensor, settings: Settings) -
     if kept == 0:
         return torch.ones_like(base, dtype=torch.bool)
     last = spread.reshape(-1).topk(kept).values[-1]
+    if int(((spread / last - 1).abs() < 1e-12).sum()) > 1:
+        # how many of them are selected is in the weights of the models, and so in every entry
+        return torch.ones_like(base, dtype=torch.bool)
     return ((spread / last - 1).abs() < 1e-5) | (stacked.sum(dim=0) == 0)
 
 
@@ -122,6 +125,42 @@ EXCUSES = {
         _threshold,
     ),
 }
+
+
+def definition(method: str, models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
+    """Mask of the entries that may differ from mergekit's by definition; float64 tensors."""
+    excuse = EXCUSES.get(method)
+    differing = torch.zeros_like(base, dtype=torch.bool) if excuse is None else excuse.entries(models, base, settings)
+    if "weights" in settings and method in ELECTED:
+        differing |= _tied_vote(models, base, settings)
+    return differing
+
+
+def ram_plus_with_rounded_ratio(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
+    """RAM+ in float64 but for the ratio of its counts, which torch divides in float32; mergekit's arithmetic."""
+    deltas = torch.stack(_deltas(models, base)).reshape(len(models), -1)
+    changed = deltas.abs() > settings["epsilon"]
+    count = changed.sum(0)
+    alone, shared = changed & (count == 1), changed & (count > 1)
+    ratio = shared.sum(1) / alone.sum(1).clamp_min(settings["epsilon"])
+    factor = 1 + settings["r"] * ratio.clamp(0, settings["alpha"])
+    merged = (deltas * alone * factor[:, None] + deltas * shared / count.clamp_min(1)).sum(0)
+    return base + merged.reshape(base.shape)
+
+
+def _tied_vote(models: Sequence[Tensor], base: Tensor, settings: Settings) -> Tensor:
+    """Entries whose weighted sum is 0 but for rounding: mergekit elects + there, ours no sign."""
+    total, size = torch.zeros_like(base), torch.zeros_like(base)
+    for delta, weight in zip(_deltas(models, base), settings["weights"], strict=True):
+        rank = delta.abs().reshape(-1).argsort(descending=True).argsort().reshape(delta.shape)
+        count = delta.numel()
+        kept = max(1, int(settings["density"] * count))
+        above = min(int(settings.get("gamma", 0.0) * count), count - kept)
+        part = weight * delta * ((rank >= above) & (rank < above + kept))
+        total, size = total + part, size + part.abs()
+    return (total.abs() <= 1e-12 * size) & (size > 0)
+
+
 _SUMS = "in float64: mergekit sums the products of millions of entries in float32"
 DOUBLE = {
     "arcee_fusion": "in float64: in float32 mergekit loses the divergence of near models",
@@ -134,6 +173,8 @@ DOUBLE = {
     "slerp": _SUMS,
 }
 """Ops that are compared on float64 tensors, and why."""
+ELECTED = ("ties", "breadcrumbs_ties", "dare_ties", "della")
+"""Ops that elect a sign."""
 RANDOM = ("dare_linear", "dare_ties", "della_linear", "della")
 
 
