@@ -316,6 +316,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Merge
+         * @description Merge registered models into a new one. As `application/yaml` the body is a merge configuration, and the other
+         *     fields are parameters of the query.
+         */
+        post: operations["createMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/merges/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forecast Merge
+         * @description Recipe, result, sizes, time and resources of a merge, without starting it.
+         */
+        post: operations["forecastMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -447,6 +488,26 @@ export interface paths {
          * @description As `predict`, token by token. Who closes the connection ends the computation.
          */
         post: operations["streamPrediction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model_id}/recipe.yaml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Model Configuration
+         * @description A merged or bred model's recipe as a merge configuration of mergekit; 409 says what mergekit has no words for.
+         */
+        get: operations["getModelConfiguration"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -651,6 +712,77 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AskedMerge
+         * @description As `MergeNode`; what is not given has the op's default.
+         */
+        AskedMerge: {
+            /**
+             * Base
+             * @description θ₀ for ops on task vectors; null: the mean of the inputs
+             */
+            base?: (components["schemas"]["AskedModel"] | components["schemas"]["AskedMerge"]) | null;
+            /**
+             * By Tensor
+             * @description where a parameter differs: the name of a tensor, or `*` for all → parameter → its value there
+             * @default {}
+             */
+            by_tensor?: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Inputs
+             * @description what is merged
+             */
+            inputs: (components["schemas"]["AskedModel"] | components["schemas"]["AskedMerge"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "merge";
+            /**
+             * Op
+             * @description name of a merge method, see `GET /v1/merge-methods`
+             */
+            op: string;
+            /**
+             * Parameters
+             * @description the op's own
+             * @default {}
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Seed
+             * @description key of random numbers; without effect on ops that draw none
+             * @default 0
+             */
+            seed?: number;
+        };
+        /**
+         * AskedModel
+         * @description A registered model.
+         */
+        AskedModel: {
+            /**
+             * Digest
+             * @description refuse a model with another one; null: take it as it is
+             */
+            digest?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "model";
+            /**
+             * Model Id
+             * @description its id
+             */
+            model_id: string;
+        };
         /**
          * BackendReadiness
          * @description Whether a run that is started now would be worked on.
@@ -1982,6 +2114,69 @@ export interface components {
             second: string;
         };
         /**
+         * MergeConfig
+         * @description Exactly one of `recipe` and `configuration`.
+         */
+        MergeConfig: {
+            /**
+             * Chat Template
+             * @description `auto`: the one that most of the models have; else a template as Jinja; null: what the configuration says, else the tokenizer's own
+             */
+            chat_template?: string | null;
+            /**
+             * Configuration
+             * @description the same as a merge configuration of mergekit, its YAML as it is
+             */
+            configuration?: string | null;
+            /**
+             * Max Shard Size
+             * @description bytes of a file of weights at most, beyond which there are several and an index; a tensor that is larger has a file of its own; null: one file
+             */
+            max_shard_size?: number | null;
+            /**
+             * Name
+             * @description of the model; null: `merge_<run>`
+             */
+            name?: string | null;
+            /**
+             * Recipe
+             * @description what is merged, and how
+             */
+            recipe?: (components["schemas"]["AskedModel"] | components["schemas"]["AskedMerge"]) | null;
+            /**
+             * Seed
+             * @description of a configuration's random merges
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Tokenizer Source
+             * @description whose tokenizer the result has: `base`, or a model, by id or name; null: what the configuration says, else that of the base, else of the first model. For causal language models
+             */
+            tokenizer_source?: string | null;
+        };
+        /** MergeForecast */
+        MergeForecast: {
+            /** Bytes */
+            bytes: number;
+            /** Files */
+            files: number;
+            /** Mergekit */
+            mergekit: string | null;
+            /** Not Expressible */
+            not_expressible: string | null;
+            /** Parameters */
+            parameters: number;
+            plan: components["schemas"]["MergePlan"];
+            /** Read Bytes */
+            read_bytes: number;
+            resources: components["schemas"]["Resources"];
+            /** Seconds */
+            seconds: number | null;
+            /** Seconds From */
+            seconds_from: ("runs" | "machine") | null;
+        };
+        /**
          * MergeMethod
          * @description A merge op as its own source declares it.
          */
@@ -2052,7 +2247,7 @@ export interface components {
         /** MergeOrigin */
         MergeOrigin: {
             /** Candidate Id */
-            candidate_id: string;
+            candidate_id: string | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -2062,6 +2257,60 @@ export interface components {
             recipe: components["schemas"]["Leaf"] | components["schemas"]["MergeNode"];
             /** Run Id */
             run_id: string;
+        };
+        /**
+         * MergePlan
+         * @description What a request comes to, settled when the run was created: all that the worker needs.
+         */
+        MergePlan: {
+            /** Architecture */
+            architecture: (components["schemas"]["TinyTitan"] | components["schemas"]["CausalLM"]) | null;
+            /** Chat Template */
+            chat_template: string | null;
+            /** Configuration */
+            configuration: string | null;
+            /** Donor Id */
+            donor_id: string;
+            /** Max Shard Size */
+            max_shard_size: number | null;
+            /** Name */
+            name: string;
+            /** Recipe */
+            recipe: components["schemas"]["Leaf"] | components["schemas"]["MergeNode"];
+            /** Tokenizer Id */
+            tokenizer_id: string | null;
+        };
+        /**
+         * MergeReport
+         * @description What one merge made.
+         */
+        MergeReport: {
+            /** Bytes */
+            bytes: number | null;
+            /** Digest */
+            digest: string | null;
+            /** Files */
+            files: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "merge";
+            /** Mergekit */
+            mergekit: string | null;
+            /** Model Id */
+            model_id: string | null;
+            /** Not Expressible */
+            not_expressible: string | null;
+            /** Parameters */
+            parameters: number | null;
+            /** Recipe */
+            recipe: components["schemas"]["Leaf"] | components["schemas"]["MergeNode"];
+            /** Resumed Tensors */
+            resumed_tensors: number;
+            /** Run Id */
+            run_id: string;
+            timings: components["schemas"]["Timings"];
         };
         /** Model */
         Model: {
@@ -2623,7 +2872,7 @@ export interface components {
              * Unit
              * @enum {string}
              */
-            unit: "steps" | "candidates";
+            unit: "steps" | "candidates" | "bytes";
         };
         /**
          * Resources
@@ -2646,7 +2895,7 @@ export interface components {
         Role: "seed" | "winner" | "chaos" | "reseed" | "polished" | "asked";
         /**
          * Run
-         * @description The whole state of a run. Exactly one of `cognate` and `evomerge` is set, as `kind` says.
+         * @description The whole state of a run. Exactly one of `cognate`, `evomerge` and `merge` is set, as `kind` says.
          */
         Run: {
             /** Attempt */
@@ -2674,6 +2923,7 @@ export interface components {
             /** Id */
             id: string;
             kind: components["schemas"]["RunKind"];
+            merge: components["schemas"]["MergePlan"] | null;
             /** Model Ids */
             model_ids: string[];
             /** Name */
@@ -2719,7 +2969,7 @@ export interface components {
          * RunKind
          * @enum {string}
          */
-        RunKind: "cognate" | "evomerge";
+        RunKind: "cognate" | "evomerge" | "merge";
         /** RunLog */
         RunLog: {
             /** Epoch */
@@ -3090,6 +3340,8 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AskedMerge = components['schemas']['AskedMerge'];
+export type AskedModel = components['schemas']['AskedModel'];
 export type BackendReadiness = components['schemas']['BackendReadiness'];
 export type Baseline = components['schemas']['Baseline'];
 export type Calibration = components['schemas']['Calibration'];
@@ -3137,9 +3389,13 @@ export type LiveProgress = components['schemas']['LiveProgress'];
 export type LiveStep = components['schemas']['LiveStep'];
 export type LogLine = components['schemas']['LogLine'];
 export type MergeBarrier = components['schemas']['MergeBarrier'];
+export type MergeConfig = components['schemas']['MergeConfig'];
+export type MergeForecast = components['schemas']['MergeForecast'];
 export type MergeMethod = components['schemas']['MergeMethod'];
 export type MergeNode = components['schemas']['MergeNode'];
 export type MergeOrigin = components['schemas']['MergeOrigin'];
+export type MergePlan = components['schemas']['MergePlan'];
+export type MergeReport = components['schemas']['MergeReport'];
 export type Model = components['schemas']['Model'];
 export type ModelDeleted = components['schemas']['ModelDeleted'];
 export type ModelDeletedPayload = components['schemas']['ModelDeletedPayload'];
@@ -4146,6 +4402,139 @@ export interface operations {
             };
         };
     };
+    createMerge: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description a repeat with the same key and body returns what the first call made */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeConfig"];
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    forecastMerge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeConfig"];
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeForecast"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
     listModels: {
         parameters: {
             query?: {
@@ -4721,6 +5110,68 @@ export interface operations {
             };
         };
     };
+    getModelConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/yaml": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
     verifyModel: {
         parameters: {
             query?: never;
@@ -5141,7 +5592,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CognateReport"] | components["schemas"]["EvoMergeReport"];
+                    "application/json": components["schemas"]["CognateReport"] | components["schemas"]["EvoMergeReport"] | components["schemas"]["MergeReport"];
                 };
             };
             /** @description Unauthorized */

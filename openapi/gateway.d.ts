@@ -266,6 +266,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Merge registered models into a new one, by a recipe or by a merge configuration of mergekit */
+        post: operations["createMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/merges/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Recipe, result, sizes, time and resources of a merge, without starting it */
+        post: operations["forecastMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -402,6 +436,23 @@ export interface paths {
         put?: never;
         /** Try a model, token by token; who closes the connection ends the computation */
         post: operations["streamPrediction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}/recipe.yaml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The recipe of a merged or bred model as a merge configuration of mergekit */
+        get: operations["getModelConfiguration"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -761,6 +812,77 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AskedMerge
+         * @description As `MergeNode`; what is not given has the op's default.
+         */
+        AskedMerge: {
+            /**
+             * Base
+             * @description θ₀ for ops on task vectors; null: the mean of the inputs
+             */
+            base?: (components["schemas"]["AskedModel"] | components["schemas"]["AskedMerge"]) | null;
+            /**
+             * By Tensor
+             * @description where a parameter differs: the name of a tensor, or `*` for all → parameter → its value there
+             * @default {}
+             */
+            by_tensor?: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Inputs
+             * @description what is merged
+             */
+            inputs: (components["schemas"]["AskedModel"] | components["schemas"]["AskedMerge"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "merge";
+            /**
+             * Op
+             * @description name of a merge method, see `GET /v1/merge-methods`
+             */
+            op: string;
+            /**
+             * Parameters
+             * @description the op's own
+             * @default {}
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Seed
+             * @description key of random numbers; without effect on ops that draw none
+             * @default 0
+             */
+            seed?: number;
+        };
+        /**
+         * AskedModel
+         * @description A registered model.
+         */
+        AskedModel: {
+            /**
+             * Digest
+             * @description refuse a model with another one; null: take it as it is
+             */
+            digest?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "model";
+            /**
+             * Model Id
+             * @description its id
+             */
+            model_id: string;
+        };
         /**
          * BackendReadiness
          * @description Whether a run that is started now would be worked on.
@@ -2136,6 +2258,69 @@ export interface components {
             second: string;
         };
         /**
+         * MergeConfig
+         * @description Exactly one of `recipe` and `configuration`.
+         */
+        MergeConfig: {
+            /**
+             * Chat Template
+             * @description `auto`: the one that most of the models have; else a template as Jinja; null: what the configuration says, else the tokenizer's own
+             */
+            chat_template?: string | null;
+            /**
+             * Configuration
+             * @description the same as a merge configuration of mergekit, its YAML as it is
+             */
+            configuration?: string | null;
+            /**
+             * Max Shard Size
+             * @description bytes of a file of weights at most, beyond which there are several and an index; a tensor that is larger has a file of its own; null: one file
+             */
+            max_shard_size?: number | null;
+            /**
+             * Name
+             * @description of the model; null: `merge_<run>`
+             */
+            name?: string | null;
+            /**
+             * Recipe
+             * @description what is merged, and how
+             */
+            recipe?: (components["schemas"]["AskedModel"] | components["schemas"]["AskedMerge"]) | null;
+            /**
+             * Seed
+             * @description of a configuration's random merges
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Tokenizer Source
+             * @description whose tokenizer the result has: `base`, or a model, by id or name; null: what the configuration says, else that of the base, else of the first model. For causal language models
+             */
+            tokenizer_source?: string | null;
+        };
+        /** MergeForecast */
+        MergeForecast: {
+            /** Bytes */
+            bytes: number;
+            /** Files */
+            files: number;
+            /** Mergekit */
+            mergekit: string | null;
+            /** Not Expressible */
+            not_expressible: string | null;
+            /** Parameters */
+            parameters: number;
+            plan: components["schemas"]["MergePlan"];
+            /** Read Bytes */
+            read_bytes: number;
+            resources: components["schemas"]["Resources"];
+            /** Seconds */
+            seconds: number | null;
+            /** Seconds From */
+            seconds_from: ("runs" | "machine") | null;
+        };
+        /**
          * MergeMethod
          * @description A merge op as its own source declares it.
          */
@@ -2209,7 +2394,7 @@ export interface components {
         /** MergeOrigin */
         MergeOrigin: {
             /** Candidate Id */
-            candidate_id: string;
+            candidate_id: string | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -2219,6 +2404,61 @@ export interface components {
             recipe: components["schemas"]["Leaf"] | components["schemas"]["MergeNode"];
             /** Run Id */
             run_id: string;
+        };
+        /**
+         * MergePlan
+         * @description What a request comes to, settled when the run was created: all that the worker needs.
+         */
+        MergePlan: {
+            /** Architecture */
+            architecture: (components["schemas"]["TinyTitan"] | components["schemas"]["CausalLM"]) | null;
+            /** Chat Template */
+            chat_template: string | null;
+            /** Configuration */
+            configuration: string | null;
+            /** Donor Id */
+            donor_id: string;
+            /** Max Shard Size */
+            max_shard_size: number | null;
+            /** Name */
+            name: string;
+            /** Recipe */
+            recipe: components["schemas"]["Leaf"] | components["schemas"]["MergeNode"];
+            /** Tokenizer Id */
+            tokenizer_id: string | null;
+        };
+        /**
+         * MergeReport
+         * @description What one merge made.
+         */
+        MergeReport: {
+            /** Bytes */
+            bytes: number | null;
+            /** Digest */
+            digest: string | null;
+            /** Files */
+            files: number | null;
+            /**
+             * Kind
+             * @default merge
+             * @constant
+             */
+            kind: "merge";
+            /** Mergekit */
+            mergekit: string | null;
+            /** Model Id */
+            model_id: string | null;
+            /** Not Expressible */
+            not_expressible: string | null;
+            /** Parameters */
+            parameters: number | null;
+            /** Recipe */
+            recipe: components["schemas"]["Leaf"] | components["schemas"]["MergeNode"];
+            /** Resumed Tensors */
+            resumed_tensors: number;
+            /** Run Id */
+            run_id: string;
+            timings: components["schemas"]["Timings"];
         };
         /** @description How far the gateway's mirror has followed the backend's log */
         MirrorStatus: {
@@ -2810,7 +3050,7 @@ export interface components {
              * Unit
              * @enum {string}
              */
-            unit: "steps" | "candidates";
+            unit: "steps" | "candidates" | "bytes";
         };
         ProgressMessage: {
             event: components["schemas"]["LiveEvent"];
@@ -2826,7 +3066,7 @@ export interface components {
             ok: false;
             problem: components["schemas"]["Problem"];
         };
-        Report: components["schemas"]["CognateReport"] | components["schemas"]["EvoMergeReport"];
+        Report: components["schemas"]["CognateReport"] | components["schemas"]["EvoMergeReport"] | components["schemas"]["MergeReport"];
         ResetMessage: {
             /**
              * @description `epoch`: the backend has another history; `rebuilt`: the mirror differed from it and was read anew;
@@ -2857,7 +3097,7 @@ export interface components {
         Role: "seed" | "winner" | "chaos" | "reseed" | "polished" | "asked";
         /**
          * Run
-         * @description The whole state of a run. Exactly one of `cognate` and `evomerge` is set, as `kind` says.
+         * @description The whole state of a run. Exactly one of `cognate`, `evomerge` and `merge` is set, as `kind` says.
          */
         Run: {
             /** Attempt */
@@ -2885,6 +3125,7 @@ export interface components {
             /** Id */
             id: string;
             kind: components["schemas"]["RunKind"];
+            merge: components["schemas"]["MergePlan"] | null;
             /** Model Ids */
             model_ids: string[];
             /** Name */
@@ -2935,7 +3176,7 @@ export interface components {
          * RunKind
          * @enum {string}
          */
-        RunKind: "cognate" | "evomerge";
+        RunKind: "cognate" | "evomerge" | "merge";
         /** RunLog */
         RunLog: {
             /** Epoch */
@@ -3564,6 +3805,7 @@ export interface components {
     };
     parameters: {
         CandidateId: components["schemas"]["Id"];
+        ChatTemplate: string;
         /** @description `next_cursor` of the page before */
         Cursor: string;
         /** @description zip is the folder of a model that has one, as Hugging Face names its files; no part of it can be asked for */
@@ -3575,11 +3817,16 @@ export interface components {
         ImportId: components["schemas"]["Id"];
         /** @description rows per page */
         Limit: number;
+        MaxShardSize: number;
+        /** @description With a configuration as the body; `name` of the MergeConfig, as those below */
+        MergedName: string;
+        MergeSeed: number;
         ModelId: components["schemas"]["Id"];
         PipelineId: components["schemas"]["Id"];
         /** @description As RFC 9110 has it; another unit or invalid syntax is ignored */
         Range: string;
         RunId: components["schemas"]["Id"];
+        TokenizerSource: string;
     };
     requestBodies: never;
     headers: {
@@ -3592,6 +3839,8 @@ export interface components {
     };
     pathItems: never;
 }
+export type AskedMerge = components['schemas']['AskedMerge'];
+export type AskedModel = components['schemas']['AskedModel'];
 export type BackendReadiness = components['schemas']['BackendReadiness'];
 export type Baseline = components['schemas']['Baseline'];
 export type Calibration = components['schemas']['Calibration'];
@@ -3651,10 +3900,14 @@ export type LiveStep = components['schemas']['LiveStep'];
 export type LogLine = components['schemas']['LogLine'];
 export type LogList = components['schemas']['LogList'];
 export type MergeBarrier = components['schemas']['MergeBarrier'];
+export type MergeConfig = components['schemas']['MergeConfig'];
+export type MergeForecast = components['schemas']['MergeForecast'];
 export type MergeMethod = components['schemas']['MergeMethod'];
 export type MergeMethodList = components['schemas']['MergeMethodList'];
 export type MergeNode = components['schemas']['MergeNode'];
 export type MergeOrigin = components['schemas']['MergeOrigin'];
+export type MergePlan = components['schemas']['MergePlan'];
+export type MergeReport = components['schemas']['MergeReport'];
 export type MirrorStatus = components['schemas']['MirrorStatus'];
 export type Model = components['schemas']['Model'];
 export type ModelDeleted = components['schemas']['ModelDeleted'];
@@ -3762,6 +4015,7 @@ export type ResponseUnavailable = components['responses']['Unavailable'];
 export type ResponseUnprocessable = components['responses']['Unprocessable'];
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
 export type ParameterCandidateId = components['parameters']['CandidateId'];
+export type ParameterChatTemplate = components['parameters']['ChatTemplate'];
 export type ParameterCursor = components['parameters']['Cursor'];
 export type ParameterFormat = components['parameters']['Format'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
@@ -3769,10 +4023,14 @@ export type ParameterIfNoneMatch = components['parameters']['IfNoneMatch'];
 export type ParameterIfRange = components['parameters']['IfRange'];
 export type ParameterImportId = components['parameters']['ImportId'];
 export type ParameterLimit = components['parameters']['Limit'];
+export type ParameterMaxShardSize = components['parameters']['MaxShardSize'];
+export type ParameterMergedName = components['parameters']['MergedName'];
+export type ParameterMergeSeed = components['parameters']['MergeSeed'];
 export type ParameterModelId = components['parameters']['ModelId'];
 export type ParameterPipelineId = components['parameters']['PipelineId'];
 export type ParameterRange = components['parameters']['Range'];
 export type ParameterRunId = components['parameters']['RunId'];
+export type ParameterTokenizerSource = components['parameters']['TokenizerSource'];
 export type HeaderETag = components['headers']['ETag'];
 export type HeaderLocation = components['headers']['Location'];
 export type HeaderRetryAfter = components['headers']['RetryAfter'];
@@ -4329,6 +4587,94 @@ export interface operations {
             504: components["responses"]["GatewayTimeout"];
         };
     };
+    createMerge: {
+        parameters: {
+            query?: {
+                chat_template?: components["parameters"]["ChatTemplate"];
+                max_shard_size?: components["parameters"]["MaxShardSize"];
+                /** @description With a configuration as the body; `name` of the MergeConfig, as those below */
+                name?: components["parameters"]["MergedName"];
+                seed?: components["parameters"]["MergeSeed"];
+                tokenizer_source?: components["parameters"]["TokenizerSource"];
+            };
+            header?: {
+                /** @description a repeat with the same key and body returns what the first call made */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeConfig"];
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            202: components["responses"]["RunAccepted"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            410: components["responses"]["Gone"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    forecastMerge: {
+        parameters: {
+            query?: {
+                chat_template?: components["parameters"]["ChatTemplate"];
+                max_shard_size?: components["parameters"]["MaxShardSize"];
+                /** @description With a configuration as the body; `name` of the MergeConfig, as those below */
+                name?: components["parameters"]["MergedName"];
+                seed?: components["parameters"]["MergeSeed"];
+                tokenizer_source?: components["parameters"]["TokenizerSource"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeConfig"];
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description The forecast */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeForecast"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            410: components["responses"]["Gone"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
     listModels: {
         parameters: {
             query?: {
@@ -4740,6 +5086,40 @@ export interface operations {
             410: components["responses"]["Gone"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    getModelConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: components["parameters"]["ModelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/yaml": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

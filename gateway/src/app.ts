@@ -4,6 +4,7 @@ import compression from 'compression';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { AllowList } from './edge/allow-list.js';
+import { YAML } from './edge/media-types.js';
 import { type Metrics, metricsPage, timing } from './edge/metrics.js';
 import type { RateLimit } from './edge/rate-limit.js';
 import type { Specification } from './edge/specification.js';
@@ -30,6 +31,7 @@ import { system } from './routes/system.js';
 import { downloads } from './routes/transfer.js';
 
 const JSON_BYTES = 1_048_576;
+const YAML_BYTES = 262_144;
 /** The deepest body of the specification, a pipeline's, has four. */
 const JSON_LEVELS = 16;
 /** The longest lists of the specification, all in one body, have some hundred items. */
@@ -67,6 +69,7 @@ export function createApp(settings: AppSettings): Express {
   app.use(
     ['/api', '/metrics'],
     express.json({ limit: JSON_BYTES, strict: false }),
+    express.text({ type: YAML, limit: YAML_BYTES }),
     shapeLimit({ levels: JSON_LEVELS, values: JSON_VALUES }),
   );
   app.use(['/api', '/metrics'], ...validation(specification));

@@ -36,6 +36,7 @@ export function run(id: string, fields: Partial<Run> = {}): Run {
     cognate: null,
     evomerge: null,
     settings: null,
+    merge: null,
     progress: { done: 0, total: 10, unit: 'steps', stage: 'foundation', eta_seconds: null },
     model_ids: [],
     champion_id: null,

@@ -2,7 +2,7 @@ import { Anchor, Stack, Tabs, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useSearchParams } from 'wouter';
 import { model } from '../api/queries.ts';
-import type { ModelDetail } from '../api/schema.ts';
+import type { ModelDetail, RunKind } from '../api/schema.ts';
 import { bytes, count } from '../format/number.ts';
 import { stamp } from '../format/time.ts';
 import { liveHref, stageName } from '../runs/status.ts';
@@ -53,11 +53,7 @@ function Detail({ model }: { model: ModelDetail }) {
           {model.run_id && (
             <>
               {' · '}
-              <Anchor
-                component={Link}
-                href={liveHref({ id: model.run_id, kind: model.kind === 'merged' ? 'evomerge' : 'cognate' })}
-                size="sm"
-              >
+              <Anchor component={Link} href={liveHref({ id: model.run_id, kind: runKind(model) })} size="sm">
                 its run
               </Anchor>
             </>
@@ -132,14 +128,23 @@ function Detail({ model }: { model: ModelDetail }) {
   );
 }
 
+function runKind({ origin }: ModelDetail): RunKind {
+  if (origin.kind !== 'merged') return 'cognate';
+  return origin.candidate_id === null ? 'merge' : 'evomerge';
+}
+
 function Origin({ model: { origin } }: { model: ModelDetail }) {
   switch (origin.kind) {
     case 'merged':
       return (
         <Stack gap="sm">
           <Text size="sm" c="dimmed">
-            Bred as candidate <code>{origin.candidate_id}</code>. The recipe and the digests of its leaves
-            determine every byte.
+            {origin.candidate_id !== null && (
+              <>
+                Bred as candidate <code>{origin.candidate_id}</code>.{' '}
+              </>
+            )}
+            The recipe and the digests of its leaves determine every byte.
           </Text>
           <RecipeTree recipe={origin.recipe} />
         </Stack>

@@ -10,6 +10,11 @@ import { StatusMark } from '../shell/mark.tsx';
 import { Panel } from '../shell/panel.tsx';
 import classes from './running.module.css';
 
+const DOING: Record<Run['kind'], string> = {
+  cognate: 'training parents',
+  evomerge: 'breeding',
+  merge: 'merging',
+};
 /** More would push the rest of the page out of sight. */
 const SHOWN = 3;
 
@@ -30,7 +35,7 @@ export function RunningNow({ active, total }: { active: readonly Run[]; total: n
                 </Anchor>
                 <StatusMark status={run.status} />
                 <Text size="sm" c="dimmed">
-                  {run.kind === 'cognate' ? 'training parents' : 'breeding'}
+                  {DOING[run.kind]}
                   {run.champion_fitness !== null && ` · champion ${figure(run.champion_fitness)}`}
                 </Text>
               </Group>

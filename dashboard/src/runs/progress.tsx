@@ -1,7 +1,7 @@
 import { Group, Progress, Text } from '@mantine/core';
 import { hasEnded } from '../../../openapi/realtime.ts';
 import type { Run } from '../api/schema.ts';
-import { count, percent } from '../format/number.ts';
+import { bytes, count, percent } from '../format/number.ts';
 import { duration } from '../format/time.ts';
 import { useHealth, useProgress } from '../live/hooks.ts';
 import { stageName } from './status.ts';
@@ -19,7 +19,8 @@ export function RunProgress({ run }: { run: Run }) {
           {stageName(ended || !stage ? run.status : stage)}
         </Text>
         <Text size="sm" c="dimmed" data-testid="progress-figures">
-          {total > 0 && `${count(done)} of ${count(total)} ${unit} · ${percent(share)}`}
+          {total > 0 &&
+            `${unit === 'bytes' ? `${bytes(done)} of ${bytes(total)}` : `${count(done)} of ${count(total)} ${unit}`} · ${percent(share)}`}
           {!ended &&
             run.status === 'running' &&
             current &&

@@ -25,9 +25,11 @@ export function RunLead({ run, here }: { run: Run; here: 'live' | 'record' }) {
           Log and configuration
         </Anchor>
       ) : (
-        <Anchor component={Link} href={liveHref(run)} size="sm">
-          Charts and results
-        </Anchor>
+        run.kind !== 'merge' && (
+          <Anchor component={Link} href={liveHref(run)} size="sm">
+            Charts and results
+          </Anchor>
+        )
       )}
       {run.depends_on && (
         <Anchor component={Link} href={`/cognate/${run.depends_on}`} size="sm">

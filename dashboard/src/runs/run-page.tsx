@@ -34,7 +34,7 @@ export default function RunPage({ id }: { id: string }) {
         <Panel title="Configuration">
           <ScrollFrame label="Configuration as JSON" style={{ overflow: 'auto', maxHeight: 380 }}>
             <pre style={{ fontSize: 12, margin: 0 }}>
-              {JSON.stringify(run.cognate ?? run.evomerge ?? run.settings, null, 2)}
+              {JSON.stringify(run.cognate ?? run.evomerge ?? run.merge ?? run.settings, null, 2)}
             </pre>
           </ScrollFrame>
         </Panel>

@@ -6,7 +6,7 @@ import { duration, stamp } from '../format/time.ts';
 import { StatusMark } from '../shell/mark.tsx';
 import { Wide } from '../shell/scroll-frame.tsx';
 import { RunCommands } from './commands.tsx';
-import { liveHref } from './status.ts';
+import { KIND_NAMES, liveHref } from './status.ts';
 
 export function RunTable({ runs, commands = false }: { runs: readonly Run[]; commands?: boolean }) {
   return (
@@ -32,7 +32,7 @@ export function RunTable({ runs, commands = false }: { runs: readonly Run[]; com
                   {run.name}
                 </Anchor>
               </Table.Td>
-              <Table.Td>{run.kind === 'cognate' ? 'Cognate' : 'EvoMerge'}</Table.Td>
+              <Table.Td>{KIND_NAMES[run.kind]}</Table.Td>
               <Table.Td>
                 <StatusMark status={run.status} />
               </Table.Td>

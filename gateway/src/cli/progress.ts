@@ -1,12 +1,12 @@
 import cliProgress from 'cli-progress';
 import type { Run, S } from './contract.js';
 import type { Watcher } from './follow.js';
-import { figure, seconds } from './format.js';
+import { bytes, figure, seconds } from './format.js';
 
 const LINE_EVERY_MS = 10_000;
 const BAR_WIDTH = 24;
 const STEPS_AT_LEAST = 1;
-const TITLES: Record<Run['kind'], string> = { cognate: 'parents ', evomerge: 'breeding' };
+const TITLES: Record<Run['kind'], string> = { cognate: 'parents ', evomerge: 'breeding', merge: 'merging ' };
 
 export type View = Watcher & {
   /** Prints a line beside the bars. */
@@ -117,7 +117,7 @@ function createLines(stream: NodeJS.WriteStream): Screen {
       if (total === 0 || now - (latest.get(title) ?? Number.NEGATIVE_INFINITY) < LINE_EVERY_MS) return;
       latest.set(title, now);
       write(
-        `${title}  ${done}/${total} ${unit}${stage ? `, ${stage}` : ''}${eta === null ? '' : `, ${seconds(eta)} left`}`,
+        `${title}  ${unit === 'bytes' ? `${bytes(done)} of ${bytes(total)}` : `${done}/${total} ${unit}`}${stage ? `, ${stage}` : ''}${eta === null ? '' : `, ${seconds(eta)} left`}`,
       );
     },
     note: () => {},

@@ -2,6 +2,7 @@
 import type { Router } from 'express';
 import type { paths as BackendPaths } from '../../../openapi/backend.js';
 import type { Answer as AnswerOf, Options as OptionsOf } from '../../../openapi/client.js';
+import { YAML } from '../edge/media-types.js';
 import { type Answer, type Call, type Method, type PathsWith, route, type Status } from './route.js';
 import type { Services } from './services.js';
 
@@ -73,7 +74,12 @@ export function forward(router: Router, { backend, timeouts }: Services): Forwar
         path: call.path,
         query: call.query,
         body: call.body,
-        headers: { ...call.trace, 'Idempotency-Key': changes && typeof key === 'string' ? key : null },
+        headers: {
+          ...call.trace,
+          'Idempotency-Key': changes && typeof key === 'string' ? key : null,
+          // Of all bodies a merge configuration alone is text.
+          'Content-Type': typeof call.body === 'string' ? YAML : null,
+        },
         signal: changes ? undefined : call.signal,
         timeout: timeouts[timeout],
       });

@@ -3,7 +3,7 @@ import { forward } from './forward.js';
 import { fromMirror } from './from-mirror.js';
 import { streamPrediction } from './predictions.js';
 import type { Services } from './services.js';
-import { download, downloadFile, issueTicket, upload } from './transfer.js';
+import { download, downloadConfiguration, downloadFile, issueTicket, upload } from './transfer.js';
 
 /** The registry: lists from the mirror, files and proofs from the backend. */
 export function models(services: Services): Router {
@@ -13,6 +13,7 @@ export function models(services: Services): Router {
   const ask = forward(router, services);
 
   router.post('/api/v1/models/import', upload(services));
+  router.get('/api/v1/models/:model_id/recipe.yaml', downloadConfiguration(services));
   router.get('/api/v1/models/:model_id/download', download(services));
   router.get('/api/v1/models/:model_id/files/:name', downloadFile(services));
   router.post('/api/v1/models/:model_id/download-tickets', issueTicket(services));

@@ -3,7 +3,7 @@ import { forward } from './forward.js';
 import { runAnswered } from './runs.js';
 import type { Services } from './services.js';
 
-/** What starts a run of a phase, and what forecasts one: Cognate makes parents, EvoMerge breeds registered models. */
+/** What starts a run and what forecasts one: Cognate makes parents, EvoMerge breeds registered models, a merge makes one of them. */
 export function phases(services: Services): Router {
   const router = Router();
   const ask = forward(router, services);
@@ -13,5 +13,7 @@ export function phases(services: Services): Router {
   ask('post', '/api/v1/cognate/forecast');
   ask('post', '/api/v1/evomerge/runs', { changes: true, status: 202, answered });
   ask('post', '/api/v1/evomerge/forecast');
+  ask('post', '/api/v1/merges', { changes: true, status: 202, answered });
+  ask('post', '/api/v1/merges/forecast');
   return router;
 }

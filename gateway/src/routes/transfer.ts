@@ -6,6 +6,7 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import type { Model } from '../../../openapi/backend.js';
 import type { DownloadTicket } from '../../../openapi/gateway.js';
 import { ProblemError, problemOf } from '../../../openapi/problem.js';
+import { YAML } from '../edge/media-types.js';
 import { problem } from '../edge/problem.js';
 import { leaving } from './route.js';
 import type { Services } from './services.js';
@@ -42,6 +43,19 @@ export function downloadFile(services: Services): RequestHandler<{ model_id: str
   return async function downloadModelFile(request, response) {
     const { model_id, name } = request.params;
     await sendFile(services, { modelId: model_id, name }, request, response);
+  };
+}
+
+/** `GET` of a model's recipe as a merge configuration. */
+export function downloadConfiguration({ backend, timeouts }: Services): RequestHandler<{ model_id: string }> {
+  return async function downloadModelConfiguration(request, response) {
+    const text = await backend.get('/v1/models/{model_id}/recipe.yaml', {
+      path: request.params,
+      headers: { traceparent: response.locals.trace.traceparent },
+      signal: leaving(response),
+      timeout: timeouts.ordinary,
+    });
+    response.type(YAML).set('Cache-Control', 'no-store').send(text);
   };
 }
 

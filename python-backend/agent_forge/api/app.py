@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from .. import __version__
 from ..settings import Settings
-from . import events, health, imports, models, problem, reference_data, runs
+from . import events, health, imports, merges, models, problem, reference_data, runs
 from .backend import Backend
 from .guard import BearerToken, BodyLimit
 
@@ -27,7 +27,7 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] 
         lifespan=lifespan,
     )
     app.include_router(health.router)
-    for router in (reference_data.router, runs.router, models.router, imports.router, events.router):
+    for router in (reference_data.router, runs.router, merges.router, models.router, imports.router, events.router):
         app.include_router(router, prefix="/v1")
     problem.install(app)
     return app

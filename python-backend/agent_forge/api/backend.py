@@ -17,6 +17,7 @@ from ..registry.bundle.arrival import remove_forgotten
 from ..registry.files import ModelFiles
 from ..service.feed import Feed
 from ..service.imports import ImportService
+from ..service.merges import MergeService
 from ..service.models import ModelService
 from ..service.runs import RunService
 from ..settings import Settings
@@ -58,7 +59,8 @@ class Backend:
         self._interactive = InteractiveClient(settings, self._tasks)
         proving = Proving(files, self._database)
         self.services = Services(
-            runs=RunService(settings, self._database, proving, self._supervisor),
+            runs=RunService(settings, self._database, files, proving, self._supervisor),
+            merges=MergeService(settings, self._database, files, proving, self._supervisor),
             models=ModelService(settings, self._database, files, proving, self._interactive),
             imports=ImportService(settings, self._database, files, self._interactive, self._tasks),
             events=self.feed,

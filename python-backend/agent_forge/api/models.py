@@ -22,6 +22,7 @@ from ..contract.prediction import Prediction, PredictionFailed, PredictionPart, 
 from ..registry.bundle.archive import zipped
 from ..store.errors import Refusal
 from .byte_ranges import read_ranges
+from .configuration_body import TEXT, YAML
 from .dependencies import Cursor, Injected, Limit, problems
 
 router = APIRouter(tags=["models"])
@@ -71,6 +72,17 @@ def delete_model(model_id: str, services: Injected) -> None:
 @router.get("/models/{model_id}/lineage", operation_id="getLineage", responses=problems(404))
 def get_lineage(model_id: str, services: Injected) -> Lineage:
     return services.models.lineage(model_id)
+
+
+@router.get(
+    "/models/{model_id}/recipe.yaml",
+    operation_id="getModelConfiguration",
+    response_class=Response,
+    responses={200: TEXT, **problems(404, 409)},
+)
+def get_model_configuration(model_id: str, services: Injected) -> Response:
+    """A merged or bred model's recipe as a merge configuration of mergekit; 409 says what mergekit has no words for."""
+    return Response(services.models.mergekit(model_id), media_type=YAML)
 
 
 @router.get(

@@ -36,6 +36,11 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "invalid_request": Kind(422, "The request is not valid", "Correct the fields named in `errors`."),
     "invalid_json": Kind(422, "The body is not JSON", "Send a JSON object with `Content-Type: application/json`."),
+    "configuration_refused": Kind(
+        422,
+        "The merge configuration cannot be done",
+        "Correct the line that is named; what is not supported is never ignored.",
+    ),
     "insufficient_disk": Kind(422, "Not enough disk space", "Delete models, or choose a smaller plan."),
     "insufficient_memory": Kind(422, "Not enough memory", "Choose a smaller preset, batch or population."),
     "malformed_file": Kind(422, "Not a valid safetensors file", "Write it again with the safetensors library."),
@@ -50,6 +55,11 @@ KINDS: dict[str, Kind] = {
     "idempotency_conflict": Kind(409, "Idempotency-Key used before", "Use a new key for a new request."),
     "model_in_use": Kind(409, "The model is still needed", "Delete what was made from it first."),
     "name_taken": Kind(409, "The name is taken", "Choose another name."),
+    "not_expressible": Kind(
+        409,
+        "mergekit has no words for the recipe",
+        "The recipe itself is the model's origin, and recipe.json of its folder.",
+    ),
     "not_a_folder": Kind(
         409, "The model has no folder", "Download its safetensors file: folders are what came or was bred as one."
     ),

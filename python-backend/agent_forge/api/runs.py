@@ -11,14 +11,14 @@ from starlette.convertors import Convertor, register_url_convertor
 from ..contract.cognate import CognateConfig, CognateForecast
 from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast
 from ..contract.pages import RunPage
-from ..contract.report import CognateReport, EvoMergeReport
+from ..contract.report import CognateReport, EvoMergeReport, MergeReport
 from ..contract.run import Pipeline, PipelineConfig, PipelineForecast, Run, RunKind, RunStatus, SeriesPoint
 from .dependencies import Cursor, IdempotencyKey, Injected, Limit, problems
 from .tracing import TraceId
 
 router = APIRouter(tags=["runs"])
 Command = Literal["pause", "resume", "cancel", "retry"]
-Report = Annotated[CognateReport | EvoMergeReport, Field(discriminator="kind")]
+Report = Annotated[CognateReport | EvoMergeReport | MergeReport, Field(discriminator="kind")]
 
 
 class _CommandConvertor(Convertor[str]):

@@ -11,6 +11,7 @@ from ..contract.cognate import CognateConfig, CognateForecast
 from ..contract.event import EventPage
 from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast
 from ..contract.imports import ImportFile, ImportRequest, ModelImport
+from ..contract.merge import MergeConfig, MergeForecast
 from ..contract.model import (
     Lineage,
     Model,
@@ -21,7 +22,7 @@ from ..contract.model import (
 )
 from ..contract.pages import ModelPage, RunPage
 from ..contract.prediction import Prediction, PredictionPart, PredictRequest
-from ..contract.report import CognateReport, EvoMergeReport
+from ..contract.report import CognateReport, EvoMergeReport, MergeReport
 from ..contract.run import Pipeline, PipelineConfig, PipelineForecast, Run, RunKind, RunStatus, SeriesPoint
 from ..contract.system import BackendReadiness, System
 
@@ -35,10 +36,15 @@ class RunService(Protocol):
     def forecast_pipeline(self, config: PipelineConfig) -> PipelineForecast: ...
     def page(self, *, kind: RunKind | None, status: RunStatus | None, cursor: str | None, limit: int) -> RunPage: ...
     def command(self, run_id: str, command: Literal["pause", "resume", "cancel", "retry"]) -> Run: ...
-    def report(self, run_id: str) -> CognateReport | EvoMergeReport: ...
+    def report(self, run_id: str) -> CognateReport | EvoMergeReport | MergeReport: ...
     def series(self, run_id: str) -> list[SeriesPoint]: ...
     def readiness(self) -> BackendReadiness: ...
     def system(self) -> System: ...
+
+
+class MergeService(Protocol):
+    def create(self, config: MergeConfig, *, key: str | None, trace_id: str | None) -> Run: ...
+    def forecast(self, config: MergeConfig) -> MergeForecast: ...
 
 
 class ModelService(Protocol):
@@ -54,6 +60,9 @@ class ModelService(Protocol):
     ) -> ModelPage: ...
     def get(self, model_id: str) -> ModelDetail: ...
     def lineage(self, model_id: str) -> Lineage: ...
+    def mergekit(self, model_id: str) -> str:
+        """The model's recipe as a merge configuration. Raises `Refusal` where mergekit has no words for it."""
+
     async def file(self, model_id: str, file_format: Literal["safetensors", "pt"]) -> tuple[Path, str, str]:
         """Path on disk, file name for the user, ETag."""
 
@@ -91,6 +100,7 @@ class EventService(Protocol):
 @dataclass(frozen=True)
 class Services:
     runs: RunService
+    merges: MergeService
     models: ModelService
     imports: ImportService
     events: EventService

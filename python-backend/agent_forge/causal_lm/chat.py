@@ -20,20 +20,28 @@ TEMPLATE_CHARACTERS = 256 * 1024
 _TEMPLATE, _CONFIG = "chat_template.jinja", "tokenizer_config.json"
 
 
+def template_text(folder: Path) -> str | None:
+    """The chat template of a model's folder; None where there is none."""
+    template: Any = _config(folder).get("chat_template")
+    if (folder / _TEMPLATE).is_file():
+        template = (folder / _TEMPLATE).read_text(encoding="utf-8")
+    if isinstance(template, list):
+        named = {one.get("name"): one.get("template") for one in template if isinstance(one, dict)}
+        template = named.get("default")
+    return template if isinstance(template, str) and template else None
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / _CONFIG
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 class Chat:
     """The chat template of a model's folder. Raises NotRunnable where there is none, or it is too long."""
 
     def __init__(self, folder: Path) -> None:
-        config: dict[str, Any] = {}
-        if (folder / _CONFIG).is_file():
-            config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-        template: Any = config.get("chat_template")
-        if (folder / _TEMPLATE).is_file():
-            template = (folder / _TEMPLATE).read_text(encoding="utf-8")
-        if isinstance(template, list):
-            named = {one.get("name"): one.get("template") for one in template if isinstance(one, dict)}
-            template = named.get("default")
-        if not isinstance(template, str) or not template:
+        config, template = _config(folder), template_text(folder)
+        if template is None:
             raise NotRunnable(f"the model has no chat template, neither {_TEMPLATE} nor in {_CONFIG}")
         if len(template) > TEMPLATE_CHARACTERS:
             raise NotRunnable(f"the chat template has {len(template)} characters; up to {TEMPLATE_CHARACTERS} are run")

@@ -18,6 +18,7 @@ from .cognate import Specialization, TrainingEvaluation, TrainingStep
 from .evomerge import Candidate, Generation
 from .model import Model, ModelKind, Tokenizer
 from .recipe import Origin
+from .run import ProgressUnit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +43,13 @@ class ModelDraft(Resource):
     """Folder below the models directory whose config, tokenizer and so on are the new model's, which then is a folder
     too; null: it is a single file."""
     tokenizer: Tokenizer | None = None
-    """Of that folder."""
+    """Of the new model."""
+    tokenizer_documents: str | None = None
+    """Folder whose tokenizer files are taken instead; null: `documents` has them."""
+    chat_template: str | None = None
+    """Jinja, in place of the one that the tokenizer files hold; null: that one."""
+    mergekit: str | None = None
+    """The recipe in mergekit's words; null where it has none."""
 
 
 class Job(Protocol):
@@ -64,7 +71,7 @@ class Job(Protocol):
 
     def log(self, message: str, level: Literal["info", "warning", "error"] = "info") -> None: ...
 
-    def progress(self, done: int, total: int, unit: Literal["steps", "candidates"], stage: str) -> None:
+    def progress(self, done: int, total: int, unit: ProgressUnit, stage: str) -> None:
         """Live; also kept in the run's row now and then. Computes the ETA."""
 
     def step(self, step: TrainingStep) -> None:
@@ -88,7 +95,8 @@ class Job(Protocol):
         """Write the file and its metadata, then the row. A repeat of the same name returns the same model."""
 
     def register_file(self, draft: ModelDraft, path: Path) -> Model:
-        """As `register`, for a finished safetensors file on the models' file system; the file is moved."""
+        """As `register`, for a finished safetensors file on the models' file system, or a folder of such files where
+        the draft names documents; it is moved."""
 
     def load_model(self, model_id: str) -> tuple[Model, dict[str, Tensor]]:
         """A registered model, its tensors memory-mapped and its digest known."""

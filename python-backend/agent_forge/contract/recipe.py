@@ -62,7 +62,8 @@ class TrainingOrigin(Resource):
 class MergeOrigin(Resource):
     kind: Literal["merged"] = "merged"
     run_id: str
-    candidate_id: str
+    candidate_id: str | None = None
+    """Null for a merge that was asked for, not bred."""
     recipe: Recipe
 
 

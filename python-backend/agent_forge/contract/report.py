@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .base import Count, Resource, Unit
+from .base import Count, Digest, Resource, Unit
 from .cognate import TaskScore
 from .evomerge import Candidate, Fitness, Generation
 from .fault import Fault
@@ -183,6 +183,28 @@ class EvoMergeReport(Resource):
     fittest."""
     stopped_by: StoppedBy | None
     candidates: Count
+    timings: Timings
+
+
+class MergeReport(Resource):
+    """What one merge made."""
+
+    kind: Literal["merge"] = "merge"
+    run_id: str
+    model_id: str | None
+    """Null until it is registered."""
+    digest: Digest | None
+    recipe: Recipe
+    mergekit: str | None
+    """The recipe as a merge configuration; null where mergekit has no words for it."""
+    not_expressible: str | None
+    """Why not."""
+    parameters: Count | None
+    bytes: Count | None
+    files: Count | None
+    """Of weights."""
+    resumed_tensors: Count
+    """Those that an earlier attempt had finished."""
     timings: Timings
 
 

@@ -10,11 +10,13 @@ from pydantic import Field
 from .base import Count, Request, Resource, Time
 from .cognate import CognateConfig, CognateForecast
 from .evomerge import EvoMergeConfig, EvoMergeForecast, EvoMergeSettings, Fitness
+from .merge import MergePlan
 
 
 class RunKind(StrEnum):
     cognate = "cognate"
     evomerge = "evomerge"
+    merge = "merge"
 
 
 class RunStatus(StrEnum):
@@ -29,12 +31,17 @@ class RunStatus(StrEnum):
     cancelled = "cancelled"
 
 
+ProgressUnit = Literal["steps", "candidates", "bytes"]
+"""`bytes`: of the file of weights that a merge writes."""
+
+
 class Progress(Resource):
     done: Count
     total: Count
-    unit: Literal["steps", "candidates"]
+    unit: ProgressUnit
     stage: str
-    """What is being done now: `foundation`, `reasoning`, `generation 7`, `held-out evaluation`."""
+    """What is being done now: `foundation`, `reasoning`, `generation 7`, `held-out evaluation`,
+    `merging`."""
     eta_seconds: float | None
     """From the median rate of the recent past; null until there is one."""
 
@@ -47,7 +54,7 @@ class Failure(Resource):
 
 
 class Run(Resource):
-    """The whole state of a run. Exactly one of `cognate` and `evomerge` is set, as `kind` says."""
+    """The whole state of a run. Exactly one of `cognate`, `evomerge` and `merge` is set, as `kind` says."""
 
     id: str
     kind: RunKind
@@ -62,7 +69,8 @@ class Run(Resource):
     evomerge: EvoMergeConfig | None
     """Null for a pipeline stage whose parents do not exist yet; see `settings`."""
     settings: EvoMergeSettings | None
-    """How candidates are bred, known from the start; null for cognate runs."""
+    """How candidates are bred, known from the start; null for other runs."""
+    merge: MergePlan | None = None
     progress: Progress
     model_ids: list[str]
     champion_id: str | None

@@ -13,8 +13,9 @@ import json
 import mmap
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from ..contract.recipe import Leaf, MergeNode, Recipe
 from ..registry.atomic import sync_directory, write_all
 from ..registry.digest import combine
 from ..registry.families.layout import layout_of
-from ..registry.header import Header, lay_out
+from ..registry.header import Header, TensorSpec, lay_out
 from ..registry.tensors import bytes_of, mapped_view, spec_of
 from .ops import buffer_pool
 from .ops.registry import StateDict, merge_op_named, refuse_non_finite
@@ -42,7 +43,7 @@ _HASHED = 2**24
 
 @dataclass(frozen=True)
 class Streamed:
-    header: Header
+    specs: dict[str, TensorSpec]
     digest: str
     """Of the model."""
     resumed: int
@@ -51,6 +52,8 @@ class Streamed:
 
 Progress = Callable[[int, int], None]
 """(bytes made so far, of how many), before each tensor; what it raises ends the work, which can be resumed."""
+Files = Callable[[Mapping[str, TensorSpec]], Mapping[str, Sequence[str]]]
+"""Tensors of a model → name of each file → which of them it holds."""
 
 
 def stream(
@@ -58,6 +61,7 @@ def stream(
     load_leaf: LoadLeaf,
     target: Path,
     *,
+    files: Files | None = None,
     metadata: Mapping[str, str] | None = None,
     measuring: Measuring | None = None,
     vocabularies: Vocabularies | None = None,
@@ -65,33 +69,43 @@ def stream(
 ) -> Streamed:
     """Write the model that a recipe stands for: the bytes that `materialise` would make.
 
-    `load_leaf` gives tensors that are views on mapped files. Work that was interrupted goes on where the file, the
-    recipe and the metadata are the same, after a check of what is there by its hashes. Sub-recipes that work on whole
-    models or measure them are made in memory.
+    target: the file; where there are `files`, the folder of these. `load_leaf` gives tensors that are views on mapped
+    files. Work that was interrupted goes on where the files, the recipe and the metadata are the same, after a check of
+    what is there by its hashes. Sub-recipes that work on whole models or measure them are made in memory.
 
-    Raises `MergeRefused`, `BlockingIOError` where another process writes the file, `OSError` of a full disk before
-    anything is computed, and what `load_leaf`, `measuring`, `vocabularies` and `progress` raise.
+    Raises `MergeRefused`, `BlockingIOError` where another process writes a file, `OSError` of a full disk before
+    anything is computed, and what `load_leaf`, `measuring`, `vocabularies` and `progress`
+    raise.
     """
     work = _Work(recipe, load_leaf, measuring, vocabularies, target.parent)
     specs = {name: spec_of(tensor) for name, tensor in work.outline.items()}
-    header, head = lay_out(specs, metadata)
-    plan = {"recipe": recipe_digest(recipe), "header": hashlib.sha256(head).hexdigest()}
-    with _Output(target, header, head, plan) as output, ThreadPoolExecutor(1, thread_name_prefix="hash") as hashing:
-        done = sum(specs[name].bytes for name in output.hashes)
-        resumed = len(output.hashes)
+    placed = {target: list(specs)} if files is None else {target / name: own for name, own in files(specs).items()}
+    total = sum(spec.bytes for spec in specs.values())
+    with ExitStack() as opened, ThreadPoolExecutor(1, thread_name_prefix="hash") as hashing:
+        outputs: list[_Output] = []
+        for path, names in placed.items():
+            header, head = lay_out({name: specs[name] for name in names}, metadata)
+            plan = {"recipe": recipe_digest(recipe), "header": hashlib.sha256(head).hexdigest()}
+            outputs.append(opened.enter_context(_Output(path, header, head, plan)))
+        made = sum(specs[name].bytes for output in outputs for name in output.hashes)
+        resumed = sum(len(output.hashes) for output in outputs)
         hashed: list[Future[None]] = []
-        for name in header.tensors:
-            if name not in output.hashes:
-                progress(done, header.file_bytes - header.data_start)
+        for output in outputs:
+            for name in output.missing():
+                progress(made, total)
                 place = output.tensor(name)
                 work.write(name, place)
                 hashed.append(hashing.submit(output.note, name, place))
-                done += specs[name].bytes
+                made += specs[name].bytes
                 _raise_first(hashed)
         for one in hashed:
             one.result()
-        output.finish()
-    return Streamed(header, combine((name, specs[name], output.hashes[name]) for name in specs), resumed)
+        for output in outputs:
+            output.sync()
+        for output in outputs:
+            output.publish()
+    found = {name: sha for output in outputs for name, sha in output.hashes.items()}
+    return Streamed(specs, combine((name, specs[name], found[name]) for name in specs), resumed)
 
 
 def _raise_first(hashed: list[Future[None]]) -> None:
@@ -239,8 +253,14 @@ class _Output:
         self._say({"tensor": name, "sha256": sha.hex()})
         self.hashes[name] = sha
 
-    def finish(self) -> None:
+    def missing(self) -> list[str]:
+        """Tensors that are not finished, as they lie in the file."""
+        return [name for name in self._header.tensors if name not in self.hashes]
+
+    def sync(self) -> None:
         os.fsync(self._fd)
+
+    def publish(self) -> None:
         self._part.replace(self._target)
         sync_directory(self._target.parent)
         self._journal.unlink()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from .chat_template import why_not
 from .document import Scalar, Value
 from .errors import ConfigurationRefused
 
@@ -137,7 +138,7 @@ def configuration(document: Value) -> Configuration:
         dtype=_optional(top, "dtype", _dtype),
         out_dtype=_optional(top, "out_dtype", _dtype),
         tokenizer_source=_tokenizer_source(document, top),
-        chat_template=_optional(top, "chat_template", _text),
+        chat_template=_optional(top, "chat_template", _chat_template),
     )
 
 
@@ -259,6 +260,14 @@ def _name(value: Value) -> str:
     text = _text(value)
     if text in ("union", "base"):
         raise value.refused(f"{text!r} has a meaning as a tokenizer's source: choose another name")
+    return text
+
+
+def _chat_template(value: Value) -> str:
+    text = _text(value)
+    reason = why_not(text)
+    if reason is not None:
+        raise value.refused(reason)
     return text
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..contract.recipe import MergeNode, Recipe
@@ -86,7 +86,18 @@ class _Pipeline:
         self.used: set[str] = set()
 
     def merge(self, asked: Configuration) -> Merge:
-        return _Conversion(asked, self._model, self._seed).merge()
+        """Where the donor is what another document makes, it is that document's, and so is its tokenizer."""
+        made = _Conversion(asked, self._model, self._seed).merge()
+        inner = self._made.get(str(made.donor))
+        if inner is not None:
+            made = replace(
+                made,
+                donor=inner.donor,
+                tokenizer_source=made.tokenizer_source or inner.tokenizer_source,
+                chat_template=made.chat_template or inner.chat_template,
+            )
+        source = self._made.get(str(made.tokenizer_source))
+        return replace(made, tokenizer_source=source.tokenizer_source or source.donor) if source is not None else made
 
     def _model(self, reference: ModelReference) -> Model:
         name = str(reference)

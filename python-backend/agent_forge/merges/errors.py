@@ -20,3 +20,11 @@ class NotExpressible(ValueError):  # noqa: N818 - says what the recipe is
     """mergekit has no words for a part of the recipe."""
 
     code = "not_expressible"
+
+
+class RecipeRefused(ValueError):  # noqa: N818 - says what was done with it
+    """A recipe that is asked for cannot be made. field: `recipe.inputs.0.parameters.density`."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message = field, message

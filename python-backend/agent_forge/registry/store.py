@@ -33,12 +33,13 @@ def store(
 ) -> Model:
     """Write, hash, sync and describe a model's files; the row is the caller's, last.
 
-    `source` is either the tensors, or a finished safetensors file below `files.scratch`, which is moved.
+    `source` is either the tensors, or a finished safetensors file on the models' file system, which is moved; where the
+    draft names documents, a folder of such files.
     A function of its arguments: a repeat writes the same bytes and gives the same model.
     Raises NameTakenError, BadNameError, WrongShapeError, MalformedFileError, OSError (disk full); then no scratch
     file is left.
     """
-    if draft.documents is not None and not isinstance(source, Path):
+    if draft.documents is not None:
         return store_folder(draft, source, files=files, run_id=run_id, versions=versions, time=time)
     path = source if isinstance(source, Path) else files.scratch / f"{secrets.token_hex(8)}.safetensors"
     try:

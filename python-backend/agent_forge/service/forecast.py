@@ -25,6 +25,7 @@ from ..execution.resources import PROCESS_BYTES
 from ..registry.architecture import forecast_bytes
 from ..settings import Settings
 from ..store import rates
+from ..store.database import Database
 from ..store.rates import Part
 from .scaling import on_nodes
 
@@ -57,6 +58,11 @@ class Shape:
     align_flops: float
     aligns: bool
     """Whether parents can be aligned."""
+
+
+def calibration_of(database: Database) -> Calibration | None:
+    stored = database.get_meta("calibration")
+    return Calibration.model_validate_json(stored) if stored is not None else None
 
 
 def titan_shape(arch: TinyTitan) -> Shape:

@@ -42,6 +42,7 @@ from ..registry.placement import read_metadata
 from ..registry.upload import Upload
 from ..settings import Settings
 from ..store import model_rows, result_rows
+from ..store.catalog import Catalog
 from ..store.database import Database
 from ..store.errors import Refusal
 from ..store.proving import Proving
@@ -94,6 +95,16 @@ class ModelService:
         model = self._found(model_id)
         with self._database.read() as connection:
             return lineage(model, lambda wanted: model_rows.find(connection, wanted))
+
+    def mergekit(self, model_id: str) -> str:
+        model = self._found(model_id)
+        if not isinstance(model.origin, MergeOrigin):
+            raise Refusal("not_expressible", f"{model.name} is {model.origin.kind}, not merged: it has no recipe")
+        with self._database.read() as connection:
+            words, why_not = Catalog(connection, self._files).mergekit(model.origin.recipe)
+        if words is None:
+            raise Refusal("not_expressible", f"{model.name}: {why_not}")
+        return words
 
     async def file(self, model_id: str, file_format: Literal["safetensors", "pt"]) -> tuple[Path, str, str]:
         model = await run_in_threadpool(self._found, model_id)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 import psutil
-from pydantic import BaseModel
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 from ulid import ULID
 
 from .. import __version__
@@ -24,7 +21,7 @@ from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast, EvoMergeSettin
 from ..contract.model import Model
 from ..contract.pages import RunPage
 from ..contract.recipe import TrainingOrigin
-from ..contract.report import CognateReport, CreationTiming, EvoMergeReport, NodeTime, Timings
+from ..contract.report import CognateReport, CreationTiming, EvoMergeReport, MergeReport, NodeTime, Timings
 from ..contract.run import (
     Pipeline,
     PipelineConfig,
@@ -35,75 +32,73 @@ from ..contract.run import (
     RunStatus,
     SeriesPoint,
 )
-from ..contract.system import BackendReadiness, Calibration, ClusterNode, System, WorkerInfo
+from ..contract.system import BackendReadiness, System
 from ..evomerge.measure.report import report_of
 from ..evomerge.recipe.foundation import common_foundation
+from ..registry.files import ModelFiles
 from ..settings import Settings
 from ..store import cursors, model_rows, outbox, result_rows, run_rows
+from ..store.catalog import Catalog
 from ..store.database import Database
 from ..store.errors import IllegalTransition, Refusal
-from ..store.outbox import Transaction, rfc3339
 from ..store.proving import Proving
-from ..store.schema import idempotency, runs
+from ..store.schema import runs
 from ..store.states import Action
 from ..versions import versions
 from ..worker.defaults import settled
 from . import admission, forecast
+from .merge_report import merge_report
+from .new_run import found, new_run
+from .orders import Orders
 from .readiness import readiness
-
-
-class Workers(Protocol):
-    """What the service needs of the supervisor."""
-
-    def wake(self) -> None: ...
-    def workers(self) -> list[WorkerInfo]: ...
-
-    def nodes(self) -> list[ClusterNode]: ...
-    def alive(self) -> int: ...
-    def faults(self) -> list[str]: ...
+from .workers import Workers
 
 
 class RunService:
     """Implements `api.services.RunService`. Called from threads; every method is one transaction."""
 
-    def __init__(self, settings: Settings, database: Database, proving: Proving, workers: Workers) -> None:
-        self._settings, self._database, self._proving, self._workers = settings, database, proving, workers
+    def __init__(
+        self, settings: Settings, database: Database, files: ModelFiles, proving: Proving, workers: Workers
+    ) -> None:
+        self._settings, self._database, self._files = settings, database, files
+        self._proving, self._workers = proving, workers
+        self._orders = Orders(database)
         self._started_at = now()
 
     def create_cognate(self, config: CognateConfig, *, key: str | None, trace_id: str | None) -> Run:
         resolved = admission.admit_cognate(config, self._settings.dataset_roots, self._devices())
-        with self._creating("cognate", config, key) as (tx, known):
+        with self._orders.creating("cognate", config, key) as (tx, known):
             if known is not None:
-                return self._found(tx.connection, known)
-            plan = forecast.cognate(self._settings, tx.connection, resolved, self._calibration())
+                return found(tx.connection, known)
+            plan = forecast.cognate(self._settings, tx.connection, resolved, forecast.calibration_of(self._database))
             admission.admit_resources(plan.resources)
             run = _cognate_run(resolved, trace_id)
             run_rows.create(tx, run)
-            self._remember(tx, "cognate", config, key, run.id)
+            self._orders.remember(tx, "cognate", config, key, run.id)
         self._workers.wake()
         return run
 
     def create_evomerge(self, config: EvoMergeConfig, *, key: str | None, trace_id: str | None) -> Run:
         admission.admit_settings(config, len(config.parents), self._settings.dataset_roots, self._devices())
-        if key is None or not self._used(key):
+        if key is None or not self._orders.used(key):
             self._prove_parents(config)
-        with self._creating("evomerge", config, key) as (tx, known):
+        with self._orders.creating("evomerge", config, key) as (tx, known):
             if known is not None:
-                return self._found(tx.connection, known)
+                return found(tx.connection, known)
             resolved, plan = self._plan_evomerge(tx.connection, config)
             admission.admit_resources(plan.resources)
             run = _evomerge_run(_settings_of(resolved), resolved, trace_id)
             run_rows.create(tx, run)
-            self._remember(tx, "evomerge", config, key, run.id)
+            self._orders.remember(tx, "evomerge", config, key, run.id)
         self._workers.wake()
         return run
 
     def create_pipeline(self, config: PipelineConfig, *, key: str | None, trace_id: str | None) -> Pipeline:
         resolved = self._admit_pipeline(config)
-        with self._creating("pipeline", config, key) as (tx, known):
+        with self._orders.creating("pipeline", config, key) as (tx, known):
             if known is not None:
                 return _pipeline(tx.connection, known)
-            plan = forecast.pipeline(self._settings, tx.connection, resolved, self._calibration())
+            plan = forecast.pipeline(self._settings, tx.connection, resolved, forecast.calibration_of(self._database))
             for stage in (plan.cognate, plan.evomerge):
                 if stage is not None:
                     admission.admit_resources(stage.resources)
@@ -114,14 +109,14 @@ class RunService:
             if resolved.evomerge is not None:
                 bred = _evomerge_run(resolved.evomerge, None, trace_id, pipeline_id, parents.id)
                 run_rows.create(tx, bred)
-            self._remember(tx, "pipeline", config, key, pipeline_id)
+            self._orders.remember(tx, "pipeline", config, key, pipeline_id)
         self._workers.wake()
         return Pipeline(id=pipeline_id, cognate=parents, evomerge=bred, created_at=parents.created_at)
 
     def forecast_cognate(self, config: CognateConfig) -> CognateForecast:
         resolved = admission.admit_cognate(config, self._settings.dataset_roots, self._devices())
         with self._database.read() as connection:
-            return forecast.cognate(self._settings, connection, resolved, self._calibration())
+            return forecast.cognate(self._settings, connection, resolved, forecast.calibration_of(self._database))
 
     def forecast_evomerge(self, config: EvoMergeConfig) -> EvoMergeForecast:
         admission.admit_settings(config, len(config.parents), self._settings.dataset_roots, self._devices())
@@ -132,7 +127,7 @@ class RunService:
     def forecast_pipeline(self, config: PipelineConfig) -> PipelineForecast:
         resolved = self._admit_pipeline(config)
         with self._database.read() as connection:
-            return forecast.pipeline(self._settings, connection, resolved, self._calibration())
+            return forecast.pipeline(self._settings, connection, resolved, forecast.calibration_of(self._database))
 
     def page(self, *, kind: RunKind | None, status: RunStatus | None, cursor: str | None, limit: int) -> RunPage:
         query = select(runs.c.body, runs.c.id).order_by(runs.c.id.desc()).limit(limit + 1)
@@ -149,9 +144,9 @@ class RunService:
 
     def command(self, run_id: str, command: Literal["pause", "resume", "cancel", "retry"]) -> Run:
         with self._database.write() as tx:
-            run = self._found(tx.connection, run_id)
+            run = found(tx.connection, run_id)
             if command == "retry" and run.depends_on is not None:
-                waited = self._found(tx.connection, run.depends_on)
+                waited = found(tx.connection, run.depends_on)
                 if waited.status in (RunStatus.failed, RunStatus.cancelled):
                     raise Refusal("conflict", f"it waits for run {waited.id}, which is {waited.status}: retry that run")
             try:
@@ -161,13 +156,15 @@ class RunService:
         self._workers.wake()
         return run
 
-    def report(self, run_id: str) -> CognateReport | EvoMergeReport:
+    def report(self, run_id: str) -> CognateReport | EvoMergeReport | MergeReport:
         with self._database.read() as connection:
-            run = self._found(connection, run_id)
+            run = found(connection, run_id)
             part = run_rows.read_json(connection, run_id, "report")
             timings = _timings(run.busy_seconds, run_rows.read_json(connection, run_id, "timings"))
             if run.kind is RunKind.cognate:
                 return _cognate_report(connection, run, part, timings)
+            if run.merge is not None:
+                return merge_report(Catalog(connection, self._files), run, run.merge, part, timings)
             champion = result_rows.find_candidate(connection, run.champion_id) if run.champion_id is not None else None
             return report_of(
                 run.id,
@@ -182,7 +179,7 @@ class RunService:
 
     def series(self, run_id: str) -> list[SeriesPoint]:
         with self._database.read() as connection:
-            self._found(connection, run_id)
+            found(connection, run_id)
             return result_rows.series_of(connection, run_id)
 
     def readiness(self) -> BackendReadiness:
@@ -217,7 +214,7 @@ class RunService:
             workers=self._workers.workers(),
             nodes=self._workers.nodes(),
             queued_runs=queued,
-            calibration=self._calibration(),
+            calibration=forecast.calibration_of(self._database),
             models_directory=str(self._settings.models),
             disk_free=disk.free,
             disk_total=disk.total,
@@ -228,10 +225,6 @@ class RunService:
 
     def _devices(self) -> list[str]:
         return sorted({"cpu"} | {w.device for w in self._workers.workers() if w.device == "cuda"})
-
-    def _calibration(self) -> Calibration | None:
-        stored = self._database.get_meta("calibration")
-        return Calibration.model_validate_json(stored) if stored is not None else None
 
     def _admit_pipeline(self, config: PipelineConfig) -> PipelineConfig:
         roots, devices = self._settings.dataset_roots, self._devices()
@@ -268,7 +261,13 @@ class RunService:
         founded = base is not None or common_foundation(parents, model) is not None
         shapes = [forecast.shape_of(parent) for parent in parents]
         plan = forecast.evomerge(
-            self._settings, connection, config, shapes, datasets, self._calibration(), founded=founded
+            self._settings,
+            connection,
+            config,
+            shapes,
+            datasets,
+            forecast.calibration_of(self._database),
+            founded=founded,
         )
         return config, plan
 
@@ -277,45 +276,6 @@ class RunService:
         with self._database.read() as connection:
             parents = admission.admit_parents(connection, config)
         admission.admit_files(parents, self._proving.weights)
-
-    def _used(self, key: str) -> bool:
-        """A repeat is answered with its run, whatever has happened to the parents since."""
-        with self._database.read() as connection:
-            return connection.scalar(select(idempotency.c.key).where(idempotency.c.key == key)) is not None
-
-    def _found(self, connection: Connection, run_id: str) -> Run:
-        run = run_rows.find(connection, run_id)
-        if run is None:
-            raise Refusal("not_found", f"there is no run {run_id}")
-        return run
-
-    @contextmanager
-    def _creating(self, operation: str, config: BaseModel, key: str | None) -> Iterator[tuple[Transaction, str | None]]:
-        """A write transaction, and the id of what the same request has made before."""
-        with self._database.write() as tx:
-            known = None
-            if key is not None:
-                row = tx.connection.execute(select(idempotency).where(idempotency.c.key == key)).one_or_none()
-                if row is not None:
-                    if row.fingerprint != _fingerprint(operation, config):
-                        raise Refusal("idempotency_conflict", "this Idempotency-Key was used for another request")
-                    known = row.resource_id
-            yield tx, known
-
-    def _remember(self, tx: Transaction, operation: str, config: BaseModel, key: str | None, resource: str) -> None:
-        if key is not None:
-            tx.connection.execute(
-                insert(idempotency).values(
-                    key=key,
-                    fingerprint=_fingerprint(operation, config),
-                    resource_id=resource,
-                    created_at=rfc3339(now()),
-                )
-            )
-
-
-def _fingerprint(operation: str, config: BaseModel) -> str:
-    return hashlib.sha256(f"{operation}\n{config.model_dump_json()}".encode()).hexdigest()
 
 
 def _settings_of(config: EvoMergeConfig) -> EvoMergeSettings:
@@ -330,40 +290,9 @@ def _dataset_count(parents: list[Model]) -> int:
     return len(CognateConfig().datasets)
 
 
-def _new_run(kind: RunKind, name: Callable[[str], str], progress: Progress, trace_id: str | None) -> Run:
-    run_id, created = str(ULID()), now()
-    return Run(
-        id=run_id,
-        kind=kind,
-        name=name(run_id),
-        status=RunStatus.queued,
-        pipeline_id=None,
-        depends_on=None,
-        attempt=0,
-        cognate=None,
-        evomerge=None,
-        settings=None,
-        progress=progress,
-        model_ids=[],
-        champion_id=None,
-        champion_model_id=None,
-        champion_fitness=None,
-        failure=None,
-        worker_pid=None,
-        device=None,
-        versions=versions(),
-        trace_id=trace_id,
-        created_at=created,
-        started_at=None,
-        finished_at=None,
-        updated_at=created,
-        busy_seconds=0.0,
-    )
-
-
 def _cognate_run(config: CognateConfig, trace_id: str | None, pipeline_id: str | None = None) -> Run:
     progress = Progress(done=0, total=total_steps(config), unit="steps", stage="queued", eta_seconds=None)
-    run = _new_run(
+    run = new_run(
         RunKind.cognate, lambda i: f"cognate {config.preset} {config.session_id or i[-6:].lower()}", progress, trace_id
     )
     return run.model_copy(update={"cognate": config, "pipeline_id": pipeline_id})
@@ -389,7 +318,7 @@ def _evomerge_run(
 ) -> Run:
     total = settings.generations * settings.population
     progress = Progress(done=0, total=total, unit="candidates", stage="queued", eta_seconds=None)
-    run = _new_run(RunKind.evomerge, lambda i: f"evomerge {i[-6:].lower()}", progress, trace_id)
+    run = new_run(RunKind.evomerge, lambda i: f"evomerge {i[-6:].lower()}", progress, trace_id)
     return run.model_copy(
         update={"settings": settings, "evomerge": config, "pipeline_id": pipeline_id, "depends_on": depends_on}
     )

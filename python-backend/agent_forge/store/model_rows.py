@@ -11,6 +11,7 @@ from ..contract.model import Model, ModelKind, Verification
 from ..contract.recipe import Leaf, MergeOrigin, Recipe, TrainingOrigin
 from ..contract.run import Run
 from ..evomerge.recipe.tree import nodes
+from ..merges.plan import needed
 from . import cursors
 from .outbox import Transaction, rfc3339
 from .schema import model_sources, models, runs
@@ -102,8 +103,9 @@ def _sources(model: Model) -> set[str]:
 
 
 def _needs(run: Run) -> set[str]:
-    """Ids of the models that an unfinished run reads: what it breeds, and what it has made so far."""
-    return {*run.model_ids, *(run.evomerge.parents if run.evomerge is not None else ())}
+    """Ids of the models that an unfinished run reads: what it breeds or merges, and what it has made so far."""
+    merged = needed(run.merge) if run.merge is not None else ()
+    return {*run.model_ids, *merged, *(run.evomerge.parents if run.evomerge is not None else ())}
 
 
 def page(

@@ -19,9 +19,11 @@ from ..contract.architecture import CausalLM
 from ..contract.cognate import CognateConfig
 from ..contract.evomerge import EvoMergeSettings
 from ..contract.model import Model
+from ..contract.recipe import MergeNode, Recipe
 from ..contract.run import Run
 from ..evomerge.measure.barrier import pairs
 from ..evomerge.measure.single_merges import SCALES, SINGLE_MERGES
+from ..evomerge.recipe.tree import nodes
 from ..evomerge.search.strategy import POLISH_PROBLEMS, polish_steps
 from . import model_rows, result_rows, run_rows
 from .outbox import Transaction
@@ -46,6 +48,8 @@ class Part(StrEnum):
     """Matching parents' units to a reference: parents, where they are aligned."""
     polish = "polish"
     """Improving weights by gradient: training problems, passed forward and back."""
+    stream = "stream"
+    """A merge from files to a file: bytes read and written."""
     frame = "frame"
     """All else of a breeding run, parents and champion above all: problems answered."""
 
@@ -89,6 +93,12 @@ def rate_of(model: Model) -> str:
     return model.architecture.preset if model.architecture is not None else "unknown"
 
 
+def rate_of_merge(recipe: Recipe) -> str:
+    """What rates of single merges are kept under: their ops."""
+    ops = sorted({one.op for one in nodes(recipe) if isinstance(one, MergeNode)} - {"cast"})
+    return "+".join(ops)[:200] or "copy"
+
+
 def record(tx: Transaction, run: Run) -> None:
     """Keep a finished run's time per unit of work; nothing where it did no such work."""
     if run.cognate is not None:
@@ -117,6 +127,10 @@ def record(tx: Transaction, run: Run) -> None:
             Part.evaluate: sum(c.evaluate_seconds for c in done),
         }
         rest = Part.frame
+    elif run.merge is not None:
+        preset = rate_of_merge(run.merge.recipe)
+        moved = run_rows.read_json(tx.connection, run.id, "report").get("moved_bytes", 0)
+        units, spent, rest = {Part.stream: moved}, {}, Part.stream
     else:
         return
     _keep(tx, run, preset, units, _within(run.busy_seconds, spent, rest))

@@ -38,6 +38,7 @@ from ..registry.tensors import shapes_of
 from ..registry.verify import verify_candidate, verify_model
 from ..settings import Settings
 from ..store import model_rows
+from ..store.catalog import Catalog
 from ..store.database import Database
 from ..store.errors import Refusal
 from ..versions import versions
@@ -152,6 +153,8 @@ class Interactive:
     def _materialize(self, request: dict[str, Any]) -> BaseModel:
         candidate = Candidate.model_validate(request["candidate"])
         tensors = self._rebuilder.tensors(candidate.recipe)
+        with self._database.read() as connection:
+            words, _ = Catalog(connection, self._files).mergekit(candidate.recipe)
         parents = list(dict.fromkeys(leaf.model_id for leaf in leaves(candidate.recipe)))
         first = self._find(parents[0])
         draft = ModelDraft(
@@ -165,6 +168,7 @@ class Interactive:
             origin=MergeOrigin(run_id=candidate.run_id, candidate_id=candidate.id, recipe=candidate.recipe),
             parents=parents,
             metrics={"fitness": candidate.fitness.total},
+            mergekit=words,
         )
         model = store(draft, tensors, files=self._files, run_id=candidate.run_id, versions=versions(), time=now())
         if model.digest != candidate.digest:

@@ -22,12 +22,14 @@ from ..contract.event import LiveProgress, LiveStep
 from ..contract.evomerge import Candidate, Fitness, Generation
 from ..contract.job import ModelDraft
 from ..contract.model import Model, ModelKind
-from ..contract.run import LogLine, Progress, Run, RunKind, RunStatus, SeriesPoint
+from ..contract.recipe import MergeOrigin
+from ..contract.run import LogLine, Progress, ProgressUnit, Run, RunKind, RunStatus, SeriesPoint
 from ..registry.bundle.view import TensorView
 from ..registry.files import ModelFiles
 from ..registry.placement import model_id
 from ..registry.store import store
 from ..store import model_rows, result_rows, run_rows
+from ..store.catalog import Catalog
 from ..store.database import Database
 from ..store.outbox import Transaction
 from ..store.proving import Proving
@@ -98,7 +100,7 @@ class DatabaseJob:
         with self._write() as tx:
             result_rows.add_log(tx, LogLine(run_id=self.run_id, time=now(), level=level, message=message))
 
-    def progress(self, done: int, total: int, unit: Literal["steps", "candidates"], stage: str) -> None:
+    def progress(self, done: int, total: int, unit: ProgressUnit, stage: str) -> None:
         clock = time.monotonic()
         progress = Progress(
             done=done, total=total, unit=unit, stage=stage, eta_seconds=self._eta.update(clock, done, total)
@@ -248,6 +250,10 @@ class DatabaseJob:
             return model_rows.find(connection, model_id(self.run_id, draft.name))
 
     def _store(self, draft: ModelDraft, source: Path | Mapping[str, Tensor]) -> Model:
+        if isinstance(draft.origin, MergeOrigin):
+            with self._database.read() as connection:
+                words, _ = Catalog(connection, self._files).mergekit(draft.origin.recipe)
+            draft = draft.model_copy(update={"mergekit": words})
         model = store(draft, source, files=self._files, run_id=self.run_id, versions=self._versions, time=now())
         with self._write() as tx:
             if not model_rows.add(tx, model):

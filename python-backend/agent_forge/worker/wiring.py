@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..causal_lm.chat import template_text
 from ..causal_lm.errors import NotRunnable
 from ..causal_lm.evaluation import CausalEvaluator, Measured
 from ..causal_lm.likeness import refuse_unlike
@@ -30,6 +31,7 @@ from ..evomerge.ops.registry import StateDict
 from ..evomerge.recipe.materialise import Recall, materialise
 from ..evomerge.recipe.tree import nodes, recipe_digest
 from ..execution.executor import Executor
+from ..merges import run as merge
 from ..registry.digest import sha256_file
 from ..registry.files import ModelFiles
 from ..registry.rebuild import Materialise, Tensors, not_asked_for
@@ -41,6 +43,8 @@ def work(run: Run, job: Job, settings: Settings, executor: Executor | None = Non
     """Do the run's work through its job. executor: where its children are worked on; None: in this process."""
     if run.cognate is not None:
         cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots, executor=executor)
+    elif run.merge is not None:
+        merge.run(run.merge, job, _Measuring(settings), partial(_template, settings))
     elif run.evomerge is not None:
         evomerge.run(run.evomerge, job, partial(make_evaluator, settings=settings), executor)
     else:
@@ -99,6 +103,10 @@ def _causal_evaluator(config: EvoMergeConfig, parent: Model, settings: Settings)
 
 def _folder(settings: Settings, relative: str) -> Path:
     return ModelFiles(settings.models, settings.disk_reserve_bytes).inside(relative)
+
+
+def _template(settings: Settings, model: Model) -> str | None:
+    return template_text(_folder(settings, model.folder)) if model.folder is not None else None
 
 
 def redraw(origin: TrainingOrigin) -> Tensors:

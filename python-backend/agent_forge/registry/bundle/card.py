@@ -28,8 +28,10 @@ def _front(draft: ModelDraft) -> Iterator[str]:
     yield f"# {draft.name}"
     if isinstance(draft.architecture, CausalLM):
         own = draft.architecture
+        bred = isinstance(draft.origin, MergeOrigin) and draft.origin.candidate_id is not None
+        how = "bred" if bred else "merged"
         yield ""
-        yield f"A {own.model_type} of {own.layers} layers, {own.dtype}, bred by Agent Forge. Nothing was trained."
+        yield f"A {own.model_type} of {own.layers} layers, {own.dtype}, {how} by Agent Forge. Nothing was trained."
 
 
 def _made(draft: ModelDraft) -> Iterator[str]:
@@ -43,10 +45,14 @@ def _made(draft: ModelDraft) -> Iterator[str]:
     for model_id, digest in leaves.items():
         yield f"| `{model_id}` | `{digest}` |"
     yield ""
-    yield "The recipe, whole in `recipe.json`:"
+    if draft.mergekit is not None:
+        yield "As a merge configuration of mergekit; the recipe, which determines every bit, is `recipe.json`:"
+        lines = draft.mergekit.splitlines()
+    else:
+        yield "The recipe, whole in `recipe.json`:"
+        lines = list(_yaml(draft.origin.recipe, ""))
     yield ""
     yield "```yaml"
-    lines = list(_yaml(draft.origin.recipe, ""))
     yield from lines[:_MOST_LINES]
     if len(lines) > _MOST_LINES:
         yield f"# and {len(lines) - _MOST_LINES} lines more"

@@ -13,7 +13,8 @@ from ..families.family import Role
 from ..families.layout import Layout, layout_of
 from ..header import TensorSpec
 
-_LAYERS = ("num_hidden_layers", "n_layer", "num_layers")
+LAYER_COUNTS = ("num_hidden_layers", "n_layer", "num_layers")
+"""Keys of configs that say how many layers there are."""
 
 
 def causal_lm(
@@ -63,7 +64,7 @@ def model_type_of(architecture: Architecture | None) -> str | None:
 
 
 def _check_layers(config: Mapping[str, Any], layout: Layout) -> None:
-    claimed = next((config[key] for key in _LAYERS if isinstance(config.get(key), int)), layout.depth)
+    claimed = next((config[key] for key in LAYER_COUNTS if isinstance(config.get(key), int)), layout.depth)
     if layout.family is not None and claimed != layout.depth:
         raise IncompleteModelError(f"config.json has {claimed} layers, the tensors are of {layout.depth}")
 

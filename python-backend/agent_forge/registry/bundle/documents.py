@@ -21,6 +21,14 @@ SINGLE = "model.safetensors"
 SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors", re.ASCII)
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 """One of these makes a tokenizer."""
+_BESIDE_TOKENIZERS = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "chat_template.json",
+    "chat_template.jinja",
+)
 
 _KIB, _MIB = 2**10, 2**20
 
@@ -70,6 +78,11 @@ def kind_of(name: str) -> Kind | None:
     if name in (SINGLE, ADAPTER) or SHARD.fullmatch(name):
         return _WEIGHTS
     return _DOCUMENTS.get(name)
+
+
+def is_tokenizer(name: str) -> bool:
+    """Whether it is of what reads and writes text."""
+    return name in TOKENIZERS or name in _BESIDE_TOKENIZERS
 
 
 def is_pickle(name: str) -> bool:

@@ -9,8 +9,7 @@ from ..errors import FileMissingError, IncompleteModelError, ModelFileError
 from ..header import Header, TensorSpec, read_header
 from . import strict_json
 from .documents import ADAPTER, ADAPTER_CONFIG, INDEX, SHARD, SINGLE, TOKENIZERS, is_pickle
-
-_MOST_SHARDS = 1000
+from .sharding import MOST_SHARDS
 
 
 def weight_names(names: Collection[str], left_out: Iterable[str] = ()) -> list[str]:
@@ -74,7 +73,7 @@ def _require_all(shards: list[str]) -> None:
     if len(counts) > 1:
         raise IncompleteModelError(f"{shards[0]} and {shards[-1]} are shards of two different models")
     (count,) = counts
-    if not 1 <= count <= _MOST_SHARDS:
+    if not 1 <= count <= MOST_SHARDS:
         raise IncompleteModelError(f"{shards[0]}: a model of {count} shards is none")
     missing = sorted(set(range(1, count + 1)) - {number for number, _ in found})
     if missing:

@@ -1,0 +1,2 @@
+/** Of merge configurations, RFC 9512. */
+export const YAML = 'application/yaml';

@@ -1,0 +1,16 @@
+"""What services need of the supervisor."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..contract.system import ClusterNode, WorkerInfo
+
+
+class Workers(Protocol):
+    def wake(self) -> None: ...
+    def workers(self) -> list[WorkerInfo]: ...
+
+    def nodes(self) -> list[ClusterNode]: ...
+    def alive(self) -> int: ...
+    def faults(self) -> list[str]: ...
