@@ -193,9 +193,9 @@ slices:
 
 
 def test_what_else_it_says() -> None:
-    text = TIES + "tokenizer_source: union\nchat_template: chatml\n"
+    text = TIES + "tokenizer_source: union\nchat_template: auto\n"
     found = read(text, catalog, seed=3)
-    assert (str(found.tokenizer_source), found.chat_template, str(found.donor)) == ("union", "chatml", "base")
+    assert (str(found.tokenizer_source), found.chat_template, str(found.donor)) == ("union", "auto", "base")
     assert found.dtype == "bfloat16"
     nested = text.replace("tokenizer_source: union", "tokenizer: {source: a}")
     assert str(read(nested, catalog).tokenizer_source) == "a"
