@@ -163,8 +163,15 @@ class _Work:
             return self._tensor(node.inputs[index], source, made)
         if (op.whole and copied is None) or op.measures:
             return self._made_whole(node)[name]
+        names = [
+            list(self._demand.outline(part)) if op.adapts and index == 1 else [name]
+            for index, part in enumerate(node.inputs)
+        ]
         return op(
-            [{name: self._tensor(part, name, made)} for part in node.inputs],
+            [
+                {one: self._tensor(part, one, made) for one in taken}
+                for part, taken in zip(node.inputs, names, strict=True)
+            ],
             base={name: self._tensor(node.base, name, made)} if node.base is not None else None,
             vocabularies=self._vocabularies,
             seed=node.seed,

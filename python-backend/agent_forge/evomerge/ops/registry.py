@@ -109,6 +109,8 @@ class MergeOp:
     """Works on whole models, not tensor by tensor."""
     copies: bool
     """What it does not make is an input's own tensor; run on the meta device it tells which."""
+    adapts: bool
+    """Its second input is no model but says how the first changes: it is taken whole for each tensor."""
     settings: type[BaseModel]
     resolved: frozenset[str]
     per_input: frozenset[str]
@@ -286,6 +288,8 @@ class MergeOp:
         if len(models) < least or (most is not None and len(models) > most):
             allowed = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
             raise WrongInputs(f"{self.name} takes {allowed} models, got {len(models)}")
+        if self.adapts:
+            models = models[:1]
         try:
             by_token = (layout or layout_of(models[0])).by_token if rows else None
             same_shapes(models, base, stacks=self.copies, by_token=by_token)
@@ -377,7 +381,7 @@ def same_shapes(
 _REGISTRY: dict[str, MergeOp] = {}
 
 
-def merge_op(source: str, *, copies: bool = False) -> Callable[[Callable[..., Any]], MergeOp]:
+def merge_op(source: str, *, copies: bool = False, adapts: bool = False) -> Callable[[Callable[..., Any]], MergeOp]:
     """Register a function under its name. source: paper or documentation."""
 
     def register(function: Callable[..., Any]) -> MergeOp:
@@ -417,6 +421,7 @@ def merge_op(source: str, *, copies: bool = False) -> Callable[[Callable[..., An
             needs=frozenset(needs),
             whole=hints["return"] == StateDict,
             copies=copies,
+            adapts=adapts,
             settings=settings,
             resolved=frozenset(resolved),
             per_input=frozenset(per_input),

@@ -83,7 +83,9 @@ class Demand:
             return
         copied, op = self._copied.get(key), merge_op_named(recipe.op)
         for index, part in enumerate(recipe.inputs):
-            if copied is not None:
+            if op.adapts and index == 1:
+                self._take(part, self.outline(part))
+            elif copied is not None:
                 # what is made is made of all inputs' tensors of its name
                 from_here = {name: copied.get(name, (index, name)) for name in more}
                 self._take(part, (taken for source, taken in from_here.values() if source == index))

@@ -145,7 +145,10 @@ class _Work:
             calibration = node.parameters.get("calibration", {})
             diagonals = [self._diagonal(part, m, calibration) for part, m in zip(node.inputs, models, strict=True)]
         merged = op(
-            models if op.whole and copied is None else [_only(names, model) for model in models],
+            [
+                model if (op.whole and copied is None) or (op.adapts and index == 1) else _only(names, model)
+                for index, model in enumerate(models)
+            ],
             base=_only(names, base) if base is not None else None,
             fisher=diagonals,
             grams=self._grams(node),

@@ -356,6 +356,8 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
     # of one tensor no symmetry is complete; test_align.py has whole models
     "cast": ({"dtype": "float32"}, lambda: values(MODELS)[0]),
     "align": ({}, lambda: values(MODELS)[0]),
+    # with adapters: test_lora.py
+    "lora": ({}, lambda: values(MODELS)[0]),
     # with vocabularies: test_align_vocabulary.py
     "align_vocabulary": ({"index": 1}, lambda: values(MODELS)[1]),
     "frankenmerge": ({"output_source": 2}, lambda: values(MODELS)[2]),

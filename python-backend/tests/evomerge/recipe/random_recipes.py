@@ -39,6 +39,13 @@ Model = Mapping[str, Tensor]
 def model(name: str, dtype: torch.dtype) -> Model:
     """A foundation, or a model near it."""
     out = {}
+    if name == "adapter":
+        named = "base_model.model.transformer_blocks.1.linear1"
+        shapes = {f"{named}.lora_A.weight": (3, ARCHITECTURE.d_model), f"{named}.lora_B.weight": (ARCHITECTURE.d_ff, 3)}
+        return {
+            key: torch.from_numpy(_entries(name, key, shape, 3).astype(np.float32)).to(dtype)
+            for key, shape in shapes.items()
+        }
     for tensor, shape in tensor_shapes(ARCHITECTURE).items():
         entries = 1.0 * (".norm" in tensor and tensor.endswith("weight")) + _entries("foundation", tensor, shape, 3)
         if name != "foundation":
@@ -109,7 +116,11 @@ class _Tree:
         elif depth != ARCHITECTURE.n_layers and op.measures:
             depth = inner = ARCHITECTURE.n_layers
         count = self._draws.between(op.inputs.least, min(op.inputs.most or 3, 3))
+        if op.adapts:
+            depth = inner = ARCHITECTURE.n_layers
         inputs = [self._part(inner) for _ in range(count)]
+        if op.adapts:
+            inputs[1] = leaf("adapter", self._dtype)
         base = self._part(inner) if "base" in op.needs and self._draws.below(4) else None
         parameters = {
             name: self._parameter(name, schema, count, depth)
@@ -150,6 +161,10 @@ class _Tree:
                 return draws.between(-1, count - 1)
             case "tokens":
                 return {"7": {"input": draws.below(count), "id": draws.below(99), "force": True}}
+            case "alpha":
+                return round(8 * draws.unit(), 3)
+            case "alpha_by_module":
+                return {"linear1": 3.0} if draws.below(2) else {}
             case "heads":
                 return draws.choice((0, ARCHITECTURE.n_heads))
             case "stack":
