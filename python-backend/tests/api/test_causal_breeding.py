@@ -50,12 +50,13 @@ def brought(server: Server, name: str, folder: Path) -> dict[str, Any]:
 
 
 def written(folder: Path, family: str, seed: int, **changes: Any) -> Path:
-    """A fine-tune of the family's model: its first weights with a little of other ones."""
+    """A fine-tune of the family's model in bf16: its first weights with a little of other ones."""
     causal_lms.tokenizer_folder(folder)
     base, other = (causal_lms.tensors(causal_lms.network(family, one)) for one in (0, seed))
     tuned = {name: tensor + 0.05 * (other[name] - tensor) if seed else tensor for name, tensor in base.items()}
+    tuned = {name: tensor.to(torch.bfloat16) for name, tensor in tuned.items()}
     save_file(tuned, folder / "model.safetensors", {"format": "pt"})
-    config = causal_lms.config(family) | {"max_position_embeddings": 1024} | changes
+    config = causal_lms.config(family) | {"max_position_embeddings": 1024, "dtype": "bfloat16"} | changes
     (folder / "config.json").write_text(json.dumps(config))
     return folder
 
@@ -99,6 +100,7 @@ def test_what_is_bred_is_a_folder_that_transformers_opens(server: Server, models
     folder = server.data / "models" / champion["folder"]
     opened = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
     own = load_file(folder / "model.safetensors")
+    assert {tensor.dtype for tensor in own.values()} == {opened.dtype} == {torch.bfloat16}
     assert digest_tensors(own) == champion["digest"]
     assert torch.isfinite(opened(input_ids=torch.tensor([[1, 5, 9]])).logits).all()
     proof = server.post(f"/v1/models/{champion['id']}/verify", status=200)
@@ -230,3 +232,21 @@ def test_models_that_read_otherwise_are_no_parents(server: Server, models: Any, 
         refused = server.post("/v1/evomerge/runs", asked, status=422)
         assert refused["errors"][0]["field"] == "parents.1"
         assert said in refused["detail"]
+
+
+def test_a_run_that_was_killed_breeds_the_same(server: Server, models: Any, bred: dict[str, Any]) -> None:
+    """The last of this file: everything is killed at once, and what was running goes on."""
+    parents = [models["first"]["id"], models["second"]["id"]]
+    run = server.post("/v1/evomerge/runs", SMALL | {"parents": parents, "base": models["base"]["id"]})
+    server.wait(run["id"], lambda _: len(candidates_of(server.get, run["id"])) >= 3)
+    server.kill()
+    server.start()
+    again = server.wait(run["id"], is_status("succeeded"))
+    assert again["attempt"] == 2
+
+    def digests(run_id: str) -> dict[tuple[int, int], str]:
+        return {(one["generation"], one["slot"]): one["digest"] for one in candidates_of(server.get, run_id)}
+
+    assert digests(again["id"]) == digests(bred["id"])
+    champions = [server.get(f"/v1/models/{one['champion_model_id']}")["digest"] for one in (again, bred)]
+    assert champions[0] == champions[1]
