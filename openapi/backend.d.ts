@@ -1295,7 +1295,7 @@ export interface components {
         DatasetChoice: {
             /**
              * Name
-             * @description a built-in (`arithmetic`, `deduction`, `recall`, `parity`, `composition`), `file:<path>` (JSONL of {prompt, answer}, or plain text), `hf:<owner>/<name>`, its train split (`hf:<owner>/<name>:<configuration>` where it has several), or `gym:<task>` of reasoning-gym
+             * @description a built-in (`arithmetic`, `deduction`, `recall`, `parity`, `composition`), `file:<path>` (JSONL of {prompt, answer}, or plain text), `hf:<owner>/<name>`, its train split (`hf:<owner>/<name>:<configuration>` where it has several), `gym:<task>` of reasoning-gym, or, of causal language models alone, `lm-eval:<task>` of the Language Model Evaluation Harness
              * @example arithmetic
              * @example file:problems.jsonl
              * @example hf:openai/gsm8k:main

@@ -4,7 +4,14 @@ import { installForTests, root, uv } from './setup/steps.mjs';
 
 const COMPILE = ['pip', 'compile', '--generate-hashes', '--no-header', '--quiet'];
 /** In this order: what tests and extras need is constrained by what runs. */
-const LOCKS = ['requirements-uv', 'requirements', 'requirements-dev', 'requirements-gym', 'requirements-ray'];
+const LOCKS = [
+  'requirements-uv',
+  'requirements',
+  'requirements-dev',
+  'requirements-gym',
+  'requirements-ray',
+  'requirements-lm-eval',
+];
 
 /** Rewrites the lock files of python-backend from the .in files beside them; what is locked stays where it may. */
 await main(async () => {

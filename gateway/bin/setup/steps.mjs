@@ -39,14 +39,15 @@ export async function installForTests() {
     await installTestTools();
     await installForSomeTests(installGym);
     await installForSomeTests(installRay);
+    await installForSomeTests(installLmEval);
   });
 }
 
 /** What only some need, by name. */
-const EXTRAS = { gym: installGym, ray: installRay };
+const EXTRAS = { gym: installGym, ray: installRay, 'lm-eval': installLmEval };
 export const extras = Object.keys(EXTRAS);
 
-/** Also what `gym:` data sets, or `EXECUTOR=ray`, need. @param {string} extra */
+/** Also what `gym:` data sets, `lm-eval:` tasks or `EXECUTOR=ray` need. @param {string} extra */
 export async function setUpWith(extra) {
   await setUp();
   await exclusively(LOCK, EXTRAS[/** @type {keyof typeof EXTRAS} */ (extra)]);
@@ -130,6 +131,10 @@ async function installRay() {
   await installExtra('ray', 'Ray', 'check the network; there are wheels for Linux and macOS, 64 bit');
 }
 
+async function installLmEval() {
+  await installExtra('lm-eval', 'lm-eval', 'check the network; there are wheels for Linux and macOS, 64 bit');
+}
+
 /** @param {string} name of the lock file @param {string} title @param {string} hint */
 async function installExtra(name, title, hint) {
   const lock = `python-backend/requirements-${name}.lock`;
@@ -140,7 +145,7 @@ async function installExtra(name, title, hint) {
   stamp(file, wanted);
 }
 
-/** Without it the tests of `gym:` data sets fail and those of a cluster are skipped; all others can do. @param {() => Promise<void>} install */
+/** Without it the tests of `gym:` data sets or `lm-eval:` tasks fail and those of a cluster are skipped; all others can do. @param {() => Promise<void>} install */
 async function installForSomeTests(install) {
   try {
     await install();

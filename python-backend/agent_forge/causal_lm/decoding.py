@@ -1,4 +1,4 @@
-"""Greedy decoding, as far as it takes to know whether it says an answer."""
+"""Greedy decoding: what is said, or only whether it is an answer."""
 
 from __future__ import annotations
 
@@ -38,6 +38,31 @@ def says(
         text.said(tokens).strip() == answer if verdict is None else verdict
         for verdict, tokens, answer in zip(decided, said, answers, strict=True)
     ]
+
+
+def continued(network: Network, read: Read, text: Text, stop: Sequence[str], max_new_tokens: int) -> list[str]:
+    """What greedy decoding says from each row, up to a token that ends texts, before a text of `stop`, or so many
+    tokens. Takes `read` further."""
+    said: list[list[int]] = [[] for _ in range(len(read.mask))]
+    ended = [False] * len(said)
+    for step in range(max_new_tokens):
+        chosen = read.logits.argmax(dim=-1).tolist()
+        for row, token in enumerate(chosen):
+            if ended[row] or token in text.ends:
+                ended[row] = True
+                continue
+            said[row].append(token)
+            ended[row] = any(mark in text.said(said[row]) for mark in stop)
+        if all(ended):
+            break
+        if step + 1 < max_new_tokens:
+            next_logits(network, read, chosen)
+    return [_before(text.said(tokens), stop) for tokens in said]
+
+
+def _before(said: str, stop: Sequence[str]) -> str:
+    ends = [place for place in (said.find(mark) for mark in stop if mark) if place >= 0]
+    return said[: min(ends)] if ends else said
 
 
 def _decided(said: str, answer: str, stop: Sequence[str]) -> bool | None:

@@ -18,6 +18,7 @@ from ..contract.evomerge import CausalLMSettings
 from ..contract.fault import Fault
 from .chat import Chat
 from .decoding import says
+from .harness.task import Exam
 from .network import Network, config_of, open_network
 from .posed import Batch, Posed, batches
 from .problems import Choice, Completion, Encoded, Passage
@@ -70,7 +71,7 @@ class CausalEvaluator:
         self._text = Text(folder, begins=chat is None)
         self._posed = Posed(measured.datasets, measured.difficulty, self._text, chat, limit_of(architecture), roots)
         self._dtype = dtype_of(settings.dtype, architecture, self._device)
-        self._laid_out: dict[tuple[Split, int, int], tuple[list[list[Encoded]], list[Batch]]] = {}
+        self._laid_out: dict[tuple[Split, int, int], tuple[list[list[Encoded | Exam]], list[Batch]]] = {}
         self._open: tuple[Mapping[str, Tensor], Network] | None = None
         self.calibration: dict[str, Any] = {
             "datasets": list(measured.datasets),
@@ -144,7 +145,7 @@ class CausalEvaluator:
 
     def _calibration(self, calibration: Mapping[str, Any]) -> list[Encoded]:
         """Problems of the datasets that a recipe names, which may be fewer than those of the run."""
-        encoded = self._posed.problems(Split(calibration["split"]), 0, int(calibration["problems"]))
+        encoded = self._posed.training(int(calibration["problems"]))
         wanted = list(calibration["datasets"])
         by_name = dict(zip(self._posed.names, encoded, strict=True))
         return [one for name in wanted for one in by_name[name]]
@@ -156,9 +157,11 @@ class CausalEvaluator:
             self._open = tensors, open_network(self.architecture, tensors, self._dtype, self._device)
         return self._open[1]
 
-    def _answered(self, network: Network, problems: Sequence[Encoded]) -> list[tuple[float, int, bool]]:
+    def _answered(self, network: Network, problems: Sequence[Encoded | Exam]) -> list[tuple[float, int, bool]]:
         """(loss, what it is summed over, whether it is solved) of each; all are of one kind."""
         first = problems[0]
+        if isinstance(first, Exam):
+            return self._examined(network, [one for one in problems if isinstance(one, Exam)])
         if isinstance(first, Passage):
             return [
                 (passage_loss(network, one.tokens, self._device), len(one.tokens) - 1, False)
@@ -168,6 +171,22 @@ class CausalEvaluator:
         if isinstance(first, Choice):
             return self._chosen(network, [one for one in problems if isinstance(one, Choice)])
         return self._completed(network, [one for one in problems if isinstance(one, Completion)])
+
+    def _examined(self, network: Network, exams: Sequence[Exam]) -> list[tuple[float, int, bool]]:
+        from .harness.answers import answered
+        from .harness.model import NetworkLM
+
+        settings = self._measured.settings
+        model = NetworkLM(
+            network,
+            self._text,
+            limit=limit_of(self.architecture),
+            batch_size=settings.batch_size,
+            max_tokens=settings.max_new_tokens,
+            device=self._device,
+        )
+        tokens = [len(self._text.parted("", one.gold)[1]) if isinstance(one.gold, str) else 1 for one in exams]
+        return answered(model, exams, tokens)
 
     def _completed(self, network: Network, problems: Sequence[Completion]) -> list[tuple[float, int, bool]]:
         settings = self._measured.settings

@@ -48,6 +48,13 @@ def answer_losses(network: Network, read: Read, owners: Sequence[int], answers: 
 
     NaN and infinities come through. Leaves `read` as it was.
     """
+    return [loss for loss, _ in answer_likelihoods(network, read, owners, answers)]
+
+
+def answer_likelihoods(
+    network: Network, read: Read, owners: Sequence[int], answers: Sequence[Sequence[int]]
+) -> list[tuple[float, bool]]:
+    """As `answer_losses`, with whether greedy decoding would say the answer."""
     device = read.mask.device
     rows = torch.tensor(list(owners), device=device)
     width = max(map(len, answers))
@@ -66,7 +73,8 @@ def answer_losses(network: Network, read: Read, owners: Sequence[int], answers: 
         logits = torch.cat([logits, later], dim=1)
     losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
     found: list[float] = losses.view(targets.shape).double().sum(dim=1).tolist()
-    return found
+    greedy: list[bool] = ((logits.argmax(dim=-1) == targets) | (targets < 0)).all(dim=1).tolist()
+    return list(zip(found, greedy, strict=True))
 
 
 def passage_loss(network: Network, tokens: Sequence[int], device: torch.device) -> float:

@@ -25,7 +25,8 @@ class DatasetChoice(Request):
         max_length=512,
         description="a built-in (`arithmetic`, `deduction`, `recall`, `parity`, `composition`), "
         "`file:<path>` (JSONL of {prompt, answer}, or plain text), `hf:<owner>/<name>`, its train split "
-        "(`hf:<owner>/<name>:<configuration>` where it has several), or `gym:<task>` of reasoning-gym",
+        "(`hf:<owner>/<name>:<configuration>` where it has several), `gym:<task>` of reasoning-gym, or, of causal "
+        "language models alone, `lm-eval:<task>` of the Language Model Evaluation Harness",
         examples=["arithmetic", "file:problems.jsonl", "hf:openai/gsm8k:main", "gym:basic_arithmetic"],
     )
     weight: float = Field(

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from ..causal_lm.config import unlike
 from ..causal_lm.defaults import WINDOW_CHARACTERS
+from ..causal_lm.harness.files import PREFIX, check_task
 from ..cognate.datasets.registry import check_datasets
 from ..cognate.errors import InvalidSetting
 from ..cognate.presets import check
@@ -72,7 +73,8 @@ def admit_settings(
         raise invalid(f"{prefix}ops", settings.ops, message, f"at least one of {', '.join(usable)}, or none")
     if settings.datasets is not None:
         try:
-            check_datasets(settings.datasets, roots)
+            # tasks are for causal language models: whether the parents are, is known later
+            check_datasets([one for one in settings.datasets if not one.name.startswith(PREFIX)], roots)
         except InvalidSetting as error:
             raise _prefixed(error, prefix) from error
         if not settings.datasets:
@@ -178,6 +180,10 @@ def admit_problems(parents: Sequence[Model], config: EvoMergeConfig, roots: Sequ
     if isinstance(parents[0].architecture, CausalLM):
         _admit_asked(parents[0], config, roots)
         return
+    for index, one in enumerate(config.datasets or ()):
+        if one.name.startswith(PREFIX):
+            message = "is asked of causal language models; the parents are TinyTitans"
+            raise invalid(f"datasets.{index}.name", one.name, message, "built-in data sets, file:, hf: or gym:")
     for index, parent in enumerate(parents):
         if isinstance(parent.origin, TrainingOrigin):
             trained = CognateConfig.model_validate(parent.origin.config)
@@ -193,12 +199,15 @@ def admit_problems(parents: Sequence[Model], config: EvoMergeConfig, roots: Sequ
 def _admit_asked(parent: Model, config: EvoMergeConfig, roots: Sequence[Path]) -> None:
     """What a causal language model is asked, and that it can be asked so. Raises `Refusal`."""
     if config.datasets is None:
-        allowed = "file:<path> of JSONL {prompt, answer} or {prompt, choices, answer} or of text, a built-in, hf:, gym:"
-        raise invalid(
-            "datasets", None, "says nothing, and causal language models have no mixture of their own", allowed
-        )
+        files = "file:<path> of JSONL {prompt, answer} or {prompt, choices, answer} or of text"
+        message = "says nothing, and causal language models have no mixture of their own"
+        raise invalid("datasets", None, message, f"{files}, a built-in, hf:, gym:, lm-eval:")
     try:
-        check_datasets(config.datasets, roots, WINDOW_CHARACTERS)
+        own = [one for one in config.datasets if not one.name.startswith(PREFIX)]
+        check_datasets(own, roots, WINDOW_CHARACTERS)
+        for index, one in enumerate(config.datasets):
+            if one.name.startswith(PREFIX):
+                check_task(one.name, roots, f"datasets.{index}.name")
     except InvalidSetting as error:
         raise _prefixed(error, "") from error
     if config.align == "always":
