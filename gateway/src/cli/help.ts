@@ -1,6 +1,7 @@
 import { OWN_OPTIONS } from './arguments.js';
 import { allowedOf, type Flag } from './flags.js';
 import { IMPORT_USAGE } from './import.js';
+import { MERGE_USAGE } from './merge.js';
 
 const COLUMN = 34;
 const INDENT = ' '.repeat(COLUMN);
@@ -28,8 +29,10 @@ export function helpText(flags: Flag[], width: number): string {
   return [
     'npm run forge -- [flags]',
     IMPORT_USAGE,
+    MERGE_USAGE,
     '',
     'import takes a folder of the Hugging Face kind and goes on where it stopped; --linked: one below AGENT_FORGE_MODEL_ROOTS.',
+    'merge takes a configuration of mergekit as it is; its models are named by id, by name, or as they were imported.',
     'Trains parents, breeds them, proves the result. Progress goes to stderr, the report to stdout.',
     'Exit code: 0 all succeeded and every proof held, 1 something failed, 2 wrong flags, 130 cancelled.',
     ...sections,

@@ -2,21 +2,27 @@ import { randomUUID } from 'node:crypto';
 import { dirname } from 'node:path';
 import { createClient, ProblemError } from '../../../openapi/client.js';
 import type { paths } from '../../../openapi/gateway.js';
-import { hasEnded } from '../../../openapi/realtime.js';
 import { type Options, type PlainConfig, parseArguments, UsageError } from './arguments.js';
 import type { Api, Run, S } from './contract.js';
 import { flagsOf } from './flags.js';
-import { follow } from './follow.js';
 import { bytes, count, seconds } from './format.js';
 import { findGateway, type Gateway } from './gateway.js';
 import { helpText } from './help.js';
 import { type ImportOrder, importOrder, runImport } from './import.js';
-import { type Choice, onInterrupt } from './interrupt.js';
+import {
+  forecastMerge,
+  type MergeOrder,
+  mergedText,
+  forecastText as mergeForecastText,
+  mergeOrder,
+  runMerge,
+} from './merge.js';
 import { problemText } from './problem.js';
-import { createView, type View } from './progress.js';
+import type { View } from './progress.js';
 import { makeReport } from './report.js';
 import { loadForms } from './schema.js';
 import { checksLine, reportText } from './text.js';
+import { watch } from './watch.js';
 
 const SUCCESS = 0;
 const FAILURE = 1;
@@ -29,6 +35,7 @@ const callerDirectory = process.env.INIT_CWD ?? process.cwd();
 
 async function main(argv: string[]): Promise<number> {
   if (argv[0] === 'import') return await bring(importOrder(argv.slice(1), callerDirectory));
+  if (argv[0] === 'merge') return await merge(mergeOrder(argv.slice(1), callerDirectory));
   const flags = flagsOf(loadForms());
   const { options, config } = parseArguments(argv, flags, callerDirectory);
   if (options.help) {
@@ -59,6 +66,28 @@ async function bring(order: ImportOrder): Promise<number> {
   }
 }
 
+async function merge(order: MergeOrder): Promise<number> {
+  const gateway = await findGateway({ ...order, folders: [] }, process.env, (line) =>
+    process.stderr.write(`${line}\n`),
+  );
+  try {
+    const api: Api = createClient<paths>({ baseUrl: gateway.url, token: gateway.token });
+    const forecast = await forecastMerge(api, order);
+    if (order.forecast) {
+      print(order.json ? JSON.stringify(forecast) : mergeForecastText(forecast));
+      return SUCCESS;
+    }
+    process.stderr.write(`${mergeForecastText(forecast)}\n`);
+    const merged = await runMerge(api, gateway, order);
+    if (merged === null) return CANCELLED;
+    print(order.json ? JSON.stringify(merged) : mergedText(merged));
+    if (merged.run.status === 'cancelled') return CANCELLED;
+    return merged.ok ? SUCCESS : FAILURE;
+  } finally {
+    await gateway.stop();
+  }
+}
+
 async function forge(gateway: Gateway, options: Options, config: PlainConfig): Promise<number> {
   const started = performance.now();
   const api: Api = createClient<paths>({ baseUrl: gateway.url, token: gateway.token });
@@ -69,15 +98,7 @@ async function forge(gateway: Gateway, options: Options, config: PlainConfig): P
   const pipeline = await api.post('/api/v1/pipelines', { body, headers: { 'Idempotency-Key': key } });
   const ids = [pipeline.cognate, ...(pipeline.evomerge ? [pipeline.evomerge] : [])].map(({ id }) => id);
 
-  const view = createView(process.stderr);
-  const leaving = new AbortController();
-  const stopListening = onInterrupt(process.stdin, view.stop, (choice) => {
-    if (choice === 'leave') leaving.abort(choice);
-    else cancel(api, ids, view).catch((error) => leaving.abort(error));
-  });
-  try {
-    const { url, token } = gateway;
-    const runs = await follow({ url, token, runIds: ids, watcher: view, signal: leaving.signal });
+  async function ended(runs: Run[], view: View): Promise<number> {
     const told = (verification: S['Verification'], done: number, total: number) => {
       view.proof(done, total);
       if (!process.stderr.isTTY)
@@ -88,17 +109,9 @@ async function forge(gateway: Gateway, options: Options, config: PlainConfig): P
     print(options.json ? JSON.stringify(report) : reportText(report, process.stdout.columns ?? WIDTH));
     if (runs.some(({ status }) => status === 'cancelled')) return CANCELLED;
     return report.ok ? SUCCESS : FAILURE;
-  } catch (error) {
-    view.stop();
-    if (error !== ('leave' satisfies Choice)) throw error;
-    const fate = gateway.own
-      ? 'the gateway of this command ends with it; the run goes on where it stopped at the next start'
-      : 'the run goes on';
-    process.stderr.write(`${fate}. Watch it again: the same flags with --idempotency-key ${key}\n`);
-    return CANCELLED;
-  } finally {
-    stopListening();
   }
+  const again = `the same flags with --idempotency-key ${key}`;
+  return (await watch(api, gateway, ids, ended, again)) ?? CANCELLED;
 }
 
 /** Where nothing is trained, creation is the point: it is timed beside creation in plain PyTorch. */
@@ -111,20 +124,6 @@ function withBaseline({ cognate, evomerge }: PlainConfig): PlainConfig {
 function foldersOf(config: PlainConfig): string[] {
   const files = JSON.stringify(config).match(/"file:[^"]+"/g) ?? [];
   return files.map((text) => dirname((JSON.parse(text) as string).slice('file:'.length)));
-}
-
-async function cancel(api: Api, ids: string[], view: View): Promise<void> {
-  view.say('cancelling');
-  for (const id of ids) {
-    const run: Run = await api.get('/api/v1/runs/{run_id}', { path: { run_id: id } });
-    if (hasEnded(run.status)) continue;
-    try {
-      await api.post('/api/v1/runs/{run_id}/{command}', { path: { run_id: id, command: 'cancel' } });
-    } catch (error) {
-      // The second run is cancelled by the backend as soon as the first one is.
-      if (!(error instanceof ProblemError && error.problem.status === 409)) throw error;
-    }
-  }
 }
 
 function forecastText({ cognate, evomerge }: S['PipelineForecast']): string {

@@ -11,7 +11,7 @@ from ..contract.model import Model
 from ..registry.bundle.causal_lm import LAYER_COUNTS
 from .result import BY_LAYER
 
-_OF_SHAPE = frozenset({*LAYER_COUNTS, *BY_LAYER, "vocab_size"})
+OF_SHAPE = frozenset({*LAYER_COUNTS, *BY_LAYER, "vocab_size"})
 """What tensors' shapes say, and vocabularies."""
 
 
@@ -35,7 +35,7 @@ def _difference(other: Model, first: Model) -> str | None:
     if isinstance(own, CausalLM) and isinstance(wanted, CausalLM):
         pairs = [("model_type", own.model_type, wanted.model_type)]
         stated = unlike(own.config, wanted.config)
-        pairs += [(f"config.{key}", has, should) for key, has, should in stated if key not in _OF_SHAPE]
+        pairs += [(f"config.{key}", has, should) for key, has, should in stated if key not in OF_SHAPE]
     for name, has, should in pairs:
         if has != should:
             return f"{other.name} has {name} {has}, {first.name} has {should}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from ..contract.model import Model, ModelKind
 from ..contract.recipe import Leaf, MergeOrigin
 from ..evomerge.errors import LeafChanged
 from ..evomerge.recipe.materialise import Measuring
-from ..evomerge.recipe.tree import nodes
 from ..evomerge.streaming import Streamed, stream
 from ..registry.architecture import file_metadata
 from ..registry.bundle.sharding import sharded
@@ -28,13 +27,16 @@ CHECKPOINT_SECONDS = 15.0
 """Between two notes in the run's row that something was finished: a run that is interrupted often is not given up."""
 TemplateOf = Callable[[Model], str | None]
 """A model's chat template, as text."""
+RefuseUnlike = Callable[[Sequence[Model]], None]
+"""Raises where what they compute differs by more than their tensors."""
 
 
-def run(plan: MergePlan, job: Job, measuring: Measuring, template_of: TemplateOf) -> None:
+def run(plan: MergePlan, job: Job, measuring: Measuring, template_of: TemplateOf, refuse_unlike: RefuseUnlike) -> None:
     """Merge and register. Raises `Paused` and `Cancelled` as `job.poll` does, and `MergeRefused` where it cannot be
     done; what was written is gone on from in the next attempt."""
     merge = _Merge(plan, job)
     start = time.perf_counter()
+    merge.prepare(refuse_unlike)
     streamed = merge.write(measuring)
     job.timing("merge", time.perf_counter() - start)
     start = time.perf_counter()
@@ -74,11 +76,14 @@ class _Merge:
     def _target(self) -> Path:
         return self.job.kept_files() / ("weights" if self._in_folder else "model.safetensors")
 
+    def prepare(self, refuse_unlike: RefuseUnlike) -> None:
+        donor, _ = self.job.load_model(self.plan.donor_id)
+        for _, leaf in leaves(self.plan.recipe):
+            self._load(leaf)
+        refuse_unlike([donor, *self.models.values()])
+
     def write(self, measuring: Measuring) -> Streamed:
         """What is there of an earlier attempt stays."""
-        for one in nodes(self.plan.recipe):
-            if isinstance(one, Leaf):
-                self._load(one)
         if self._in_folder:
             self._target.mkdir(exist_ok=True)
         return stream(

@@ -32,6 +32,7 @@ from ..evomerge.recipe.materialise import Recall, materialise
 from ..evomerge.recipe.tree import nodes, recipe_digest
 from ..execution.executor import Executor
 from ..merges import run as merge
+from ..merges.alike import OF_SHAPE
 from ..registry.digest import sha256_file
 from ..registry.files import ModelFiles
 from ..registry.rebuild import Materialise, Tensors, not_asked_for
@@ -44,7 +45,7 @@ def work(run: Run, job: Job, settings: Settings, executor: Executor | None = Non
     if run.cognate is not None:
         cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots, executor=executor)
     elif run.merge is not None:
-        merge.run(run.merge, job, _Measuring(settings), partial(_template, settings))
+        merge.run(run.merge, job, _Measuring(settings), partial(_template, settings), _refuse_unlike)
     elif run.evomerge is not None:
         evomerge.run(run.evomerge, job, partial(make_evaluator, settings=settings), executor)
     else:
@@ -103,6 +104,13 @@ def _causal_evaluator(config: EvoMergeConfig, parent: Model, settings: Settings)
 
 def _folder(settings: Settings, relative: str) -> Path:
     return ModelFiles(settings.models, settings.disk_reserve_bytes).inside(relative)
+
+
+def _refuse_unlike(models: Sequence[Model]) -> None:
+    """By their configs as transformers reads them; depth and vocabulary are matters of the recipe."""
+    causal = [(one.name, one.architecture) for one in models if isinstance(one.architecture, CausalLM)]
+    if causal:
+        refuse_unlike(causal, OF_SHAPE)
 
 
 def _template(settings: Settings, model: Model) -> str | None:
