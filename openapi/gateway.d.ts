@@ -2295,7 +2295,7 @@ export interface components {
             seed?: number;
             /**
              * Tokenizer Source
-             * @description whose tokenizer the result has: `base`, or a model, by id or name; null: what the configuration says, else that of the base, else of the first model. For causal language models
+             * @description whose tokenizer the result has: `union` of all, `base`, or a model, by id or name; rows of embeddings are aligned to it by token. Null: what the configuration says, else that of the base, else of the first model, which all must share. For causal language models
              */
             tokenizer_source?: string | null;
         };

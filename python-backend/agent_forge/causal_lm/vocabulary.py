@@ -11,9 +11,12 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from ..contract.architecture import CausalLM
 from ..contract.model import Model
 from ..contract.model import Tokenizer as TokenizerRow
-from ..contract.recipe import Recipe
+from ..contract.recipe import Leaf, MergeNode, Recipe
+from ..evomerge.recipe.tree import nodes
+from ..evomerge.vocabulary import Known, target_of
 from ..registry.bundle import strict_json
 from ..registry.digest import sha256_file
 from ..registry.files import ModelFiles
@@ -21,8 +24,6 @@ from ..registry.rebuild import leaves
 from .errors import NotRunnable
 
 FILE, _CONFIG = "tokenizer.json", "tokenizer_config.json"
-SLOW_FILES = ("vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "added_tokens.json")
-"""The same in older forms, which know nothing of added tokens."""
 
 
 def digest_of(ids: Mapping[str, int]) -> str:
@@ -42,32 +43,51 @@ def vocabulary_of(path: Path, digest: str) -> dict[str, int]:
     return dict(found)
 
 
-def vocabularies_of(
-    recipe: Recipe, find: Callable[[str], Model | None], files: ModelFiles
-) -> Callable[[str], Mapping[str, int]]:
-    """Those of the models at the recipe's leaves, by digest. find: a registered model by id."""
+class Tokens:
+    """Vocabularies of the models at a recipe's leaves, by digest, and the tokenizer of what it makes."""
 
-    def read(digest: str) -> Mapping[str, int]:
-        for leaf in leaves(recipe):
-            model = find(leaf.model_id)
+    def __init__(self, recipe: Recipe, find: Callable[[str], Model | None], files: ModelFiles) -> None:
+        """find: a registered model by id."""
+        self._recipe, self._find, self._files = recipe, find, files
+
+    def __call__(self, digest: str) -> Mapping[str, int]:
+        """Raises LookupError."""
+        for leaf in leaves(self._recipe):
+            model = self._find(leaf.model_id)
             own = model.tokenizer if model is not None else None
             if model is not None and model.folder is not None and own is not None and own.vocabulary == digest:
-                return vocabulary_of(files.inside(f"{model.folder}/{FILE}"), digest)
+                return vocabulary_of(self._files.inside(f"{model.folder}/{FILE}"), digest)
         raise LookupError(f"no model of the recipe has the vocabulary {digest}, or its tokenizer is gone")
 
-    return read
+    def write(self, path: Path) -> TokenizerRow | None:
+        """Where the recipe aligns vocabularies, the tokenizer.json that its model reads by. Raises NotRunnable."""
+        merges = [one for one in nodes(self._recipe) if isinstance(one, MergeNode) and one.op == "align_vocabulary"]
+        aligning = next((one for one in merges if one.parameters["of"]), None)
+        if aligning is None:
+            return None
+        models = [self._find(part.model_id) if isinstance(part, Leaf) else None for part in aligning.inputs]
+        known, folders = [], []
+        for model, digest in zip(models, aligning.parameters["of"], strict=True):
+            if model is None or model.folder is None or not isinstance(model.architecture, CausalLM):
+                raise NotRunnable("vocabularies are aligned of what is no registered model with a tokenizer")
+            known.append(Known(self(digest), model.architecture.vocab_size))
+            folders.append(self._files.inside(model.folder))
+        target = aligning.parameters["target"]
+        wanted = target_of(known, target if target >= 0 else None, aligning.parameters["tokens"])
+        own = folders[max(target, 0)]
+        return give_tokens(own, wanted, folders, path)
 
 
-def give_tokens(folder: Path, vocabulary: Mapping[str, int], others: Iterable[Path]) -> TokenizerRow:
-    """Let the tokenizer of `folder` have exactly these tokens at these ids: those beyond them are dropped, those that
-    it lacks added, as the first of `others` (folders) adds them, else as plain text.
+def give_tokens(folder: Path, vocabulary: Mapping[str, int], others: Iterable[Path], path: Path) -> TokenizerRow:
+    """Write the tokenizer of `folder` with exactly these tokens at these ids: those beyond them dropped, those that it
+    lacks added, as the first of `others` (folders) adds them, else as plain text.
 
-    Older forms of the same tokenizer are removed. Raises NotRunnable where the library gives other ids.
+    Raises NotRunnable where the library gives other ids.
     """
     document = _read(folder / FILE)
     own = Tokenizer.from_str(json.dumps(document)).get_vocab(with_added_tokens=True)
     _drop(document, {token for token in own if token not in vocabulary})
-    added = {entry["content"]: entry for other in others for entry in reversed(_read(other / FILE)["added_tokens"])}
+    added = {entry["content"]: entry for other in [*others][::-1] for entry in _read(other / FILE)["added_tokens"]}
     for token, id_ in sorted(vocabulary.items(), key=lambda item: item[1]):
         if token not in own:
             plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}
@@ -76,20 +96,14 @@ def give_tokens(folder: Path, vocabulary: Mapping[str, int], others: Iterable[Pa
     made = Tokenizer.from_str(text)
     if made.get_vocab(with_added_tokens=True) != dict(vocabulary):
         raise NotRunnable("the tokenizer cannot be given the tokens of the others: its ids would be other ones")
-    (folder / FILE).write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     config = _read(folder / _CONFIG) if (folder / _CONFIG).is_file() else {}
-    if config.pop("added_tokens_decoder", None) is not None:
-        # tokenizer.json has them all; here some would be missing, or be too many
-        (folder / _CONFIG).write_text(json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8")
-    for name in SLOW_FILES:
-        (folder / name).unlink(missing_ok=True)
-    template = "chat_template" in config or (folder / "chat_template.jinja").is_file()
     return TokenizerRow(
         kind=type(made.model).__name__,
         tokens=len(vocabulary),
         vocabulary=digest_of(vocabulary),
-        sha256=sha256_file(folder / FILE),
-        chat_template=template,
+        sha256=sha256_file(path),
+        chat_template="chat_template" in config or (folder / "chat_template.jinja").is_file(),
     )
 
 

@@ -46,6 +46,8 @@ class ModelDraft(Resource):
     """Of the new model."""
     tokenizer_documents: str | None = None
     """Folder whose tokenizer files are taken instead; null: `documents` has them."""
+    tokenizer_file: str | None = None
+    """A tokenizer.json in place of the one that those documents have; null: that one."""
     chat_template: str | None = None
     """Jinja, in place of the one that the tokenizer files hold; null: that one."""
     mergekit: str | None = None

@@ -75,6 +75,18 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class TokenSource:
+    """Where the row of a token comes from. model: null: zeros. token, id: of that model; null: the token itself."""
+
+    model: ModelReference | None
+    token: str | None
+    id: int | None
+    force: bool
+    """Also in models that have the token."""
+    line: int
+
+
+@dataclass(frozen=True)
 class Configuration:
     """One document."""
 
@@ -92,6 +104,8 @@ class Configuration:
     tokenizer_source: ModelReference | None
     """`union` and `base` are names of it too."""
     chat_template: str | None
+    tokens: Mapping[str, TokenSource] = field(default_factory=dict)
+    pad_to_multiple_of: int = 1
 
 
 _TOP = {
@@ -107,13 +121,13 @@ _TOP = {
     "tokenizer",
     "chat_template",
 }
+_TOKENIZER = {"source", "tokens", "pad_to_multiple_of"}
+_MOST_PADDED = 2**20
 _WHY = {
     "modules": "models of several modules are not merged; give `models` or `slices`",
     "residual_weight": "is not supported: scale the tensors that write to the residual stream by a filter",
     "lora": "import the adapter onto its base first, and name the model that this gives",
     "override_architecture": "a model's architecture is that of its config.json",
-    "tokens": "where single tokens come from cannot be set",
-    "pad_to_multiple_of": "embeddings are not padded",
     "trust_remote_code": "nothing runs that came with a model",
 }
 
@@ -139,6 +153,8 @@ def configuration(document: Value) -> Configuration:
         out_dtype=_optional(top, "out_dtype", _dtype),
         tokenizer_source=_tokenizer_source(document, top),
         chat_template=_optional(top, "chat_template", _chat_template),
+        tokens=_tokens(top.get("tokenizer")),
+        pad_to_multiple_of=_multiple(top.get("tokenizer")),
     )
 
 
@@ -149,9 +165,52 @@ def _tokenizer_source(document: Value, top: Mapping[str, Value]) -> ModelReferen
         return source
     if source is not None:
         raise tokenizer.refused("`tokenizer_source` says it already")
-    return _optional(_mapping(tokenizer, {"source"}), "source", _reference) or ModelReference(
+    return _optional(_mapping(tokenizer, _TOKENIZER), "source", _reference) or ModelReference(
         "union", line=tokenizer.line
     )
+
+
+def _tokens(tokenizer: Value | None) -> dict[str, TokenSource]:
+    given = _mapping(tokenizer, _TOKENIZER).get("tokens") if tokenizer is not None and tokenizer.content else None
+    if given is None or given.content is None:
+        return {}
+    return {token: _token(value) for token, value in _mapping(given, None).items()}
+
+
+def _token(value: Value) -> TokenSource:
+    parts = _mapping(value, {"source", "force"})
+    source = _needed(value, parts, "source", lambda found: found)
+    force = parts["force"].content if "force" in parts else False
+    if not isinstance(force, bool):
+        raise parts["force"].refused("must be true or false")
+    kind = source.content.get("kind") if isinstance(source.content, dict) else None
+    if kind is None:
+        return TokenSource(_reference(source), None, None, force, value.key_line)
+    if kind.content == "zero":
+        _mapping(source, {"kind"})
+        return TokenSource(None, None, None, force, value.key_line)
+    if kind.content != "model_token":
+        raise kind.refused(f"{kind.content!r} is neither zero nor model_token")
+    own = _mapping(source, {"kind", "model", "token", "token_id"})
+    if ("token" in own) == ("token_id" in own):
+        raise source.refused("exactly one of `token` and `token_id` must be there")
+    model = _needed(source, own, "model", _reference)
+    return TokenSource(model, _optional(own, "token", _text), _optional(own, "token_id", _whole), force, value.key_line)
+
+
+def _multiple(tokenizer: Value | None) -> int:
+    if tokenizer is None or tokenizer.content is None:
+        return 1
+    found = _optional(_mapping(tokenizer, _TOKENIZER), "pad_to_multiple_of", _whole)
+    if found is not None and not 1 <= found <= _MOST_PADDED:
+        raise tokenizer.refused(f"pad_to_multiple_of is {found}, it must be from 1 to {_MOST_PADDED}")
+    return found or 1
+
+
+def _whole(value: Value) -> int:
+    if isinstance(value.content, bool) or not isinstance(value.content, int) or value.content < 0:
+        raise value.refused("must be a whole number, 0 or more")
+    return value.content
 
 
 def _model(value: Value) -> Source:

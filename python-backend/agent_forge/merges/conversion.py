@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..contract.recipe import MergeNode, Recipe
 from ..evomerge.merge_methods import merge_method
 from ..evomerge.recipe.tree import node
 from ..evomerge.stack import Stack, stacked
-from .configuration import Configuration, ModelReference, Settings, Slice, Source, configuration
+from .configuration import Configuration, ModelReference, Settings, Slice, Source, TokenSource, configuration
 from .document import documents
 from .dtypes import combined_dtype, input_casts
 from .errors import ConfigurationRefused
@@ -45,6 +45,10 @@ class Merge:
     chat_template: str | None
     donor: ModelReference
     """The model whose config.json and, unless told otherwise, tokenizer the result has."""
+    based: bool = False
+    """Whether that is a base."""
+    tokens: Mapping[str, TokenSource] = field(default_factory=dict)
+    pad_to_multiple_of: int = 1
 
 
 Catalog = Callable[[ModelReference], Model]
@@ -111,6 +115,9 @@ class _Pipeline:
         if name in self._open:
             raise ConfigurationRefused(reference.line, "model", f"{name!r} would be made of itself")
         if name not in self._made:
+            inner = self._named[name]
+            if inner.tokens or inner.pad_to_multiple_of > 1:
+                raise ConfigurationRefused(inner.line, "tokenizer", "only the last document may say this of tokens")
             self._open.append(name)
             self._made[name] = self.merge(self._named[name])
             self._open.pop()
@@ -173,7 +180,17 @@ class _Conversion:
         wanted = asked.out_dtype or asked.dtype or dtype
         if dtype != wanted:
             recipe = node("cast", [recipe], dtype=wanted)
-        return Merge(recipe, stack, wanted, self._tokenizer_source(), asked.chat_template, self._donor(parts))
+        return Merge(
+            recipe,
+            stack,
+            wanted,
+            self._tokenizer_source(),
+            asked.chat_template,
+            self._donor(parts),
+            asked.base_model is not None,
+            asked.tokens,
+            asked.pad_to_multiple_of,
+        )
 
     def _donor(self, parts: Sequence[_Part]) -> ModelReference:
         return self._asked.base_model or parts[0].inputs[0].source.model

@@ -16,7 +16,7 @@ import yaml
 
 from ..contract.recipe import Leaf, MergeNode, Recipe
 from ..evomerge.layers import group_of
-from ..evomerge.recipe.tree import node, parts, recipe_digest
+from ..evomerge.recipe.tree import node, nodes, parts, recipe_digest
 from ..evomerge.stack import Stack, stacked
 from .configuration import DTYPES
 from .dtypes import combined_dtype, input_casts
@@ -26,16 +26,85 @@ from .methods import BY_OP, PASSTHROUGH, Method
 Directory = Callable[[Leaf], tuple[str, Stack, str]]
 """A registered model → how a configuration names it, its tensors, and the widest type of them that are floats."""
 _STACKS = "frankenmerge"
+ALIGN = "align_vocabulary"
 
 
 def exported(recipe: Recipe, directory: Directory) -> str:
     """The recipe as YAML. Raises `NotExpressible`."""
+    recipe, tokenizer = _unaligned(recipe, directory)
     pipeline = _Pipeline(directory)
     if isinstance(recipe, Leaf):
         pipeline.documents.append(_copy(pipeline.reference(recipe)))
     else:
         pipeline.document(recipe, None)
+    if tokenizer is not None:
+        _check_tokens(pipeline.documents, tokenizer)
+        pipeline.documents[-1]["tokenizer"] = tokenizer.words
     return str(yaml.dump_all(pipeline.documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
+@dataclass(frozen=True)
+class _Tokenizer:
+    words: dict[str, Any]
+    first: str
+    """The model whose vocabulary a union begins with."""
+    based: bool
+    models: frozenset[str]
+
+
+def _unaligned(recipe: Recipe, directory: Directory) -> tuple[Recipe, _Tokenizer | None]:
+    """A recipe without what a tokenizer's source says of all of its models, and that."""
+    aligning = [one for one in nodes(recipe) if isinstance(one, MergeNode) and one.op == ALIGN]
+    if not aligning:
+        return recipe, None
+    given = {**aligning[0].parameters, "index": 0}
+    alike = all(
+        one.inputs == aligning[0].inputs and {**one.parameters, "index": 0} == given and given["of"] for one in aligning
+    )
+    leaves = [part for part in aligning[0].inputs if isinstance(part, Leaf)]
+    if not alike or len(leaves) != len(aligning[0].inputs):
+        raise NotExpressible("models are aligned to different vocabularies")
+    names = [directory(leaf)[0] for leaf in leaves]
+    target = given["target"]
+    words: dict[str, Any] = {"source": names[target] if target >= 0 else "union"}
+    if given["tokens"]:
+        words["tokens"] = {token: _token_source(row, names) for token, row in given["tokens"].items()}
+    if given["multiple_of"] > 1:
+        words["pad_to_multiple_of"] = given["multiple_of"]
+    return _plain(recipe), _Tokenizer(words, names[0], given["based"], frozenset(names))
+
+
+def _plain(recipe: Recipe) -> Recipe:
+    if isinstance(recipe, Leaf):
+        return recipe
+    if recipe.op == ALIGN:
+        return recipe.inputs[int(recipe.parameters["index"])]
+    base = _plain(recipe.base) if recipe.base is not None else None
+    return recipe.model_copy(update={"inputs": [_plain(part) for part in recipe.inputs], "base": base})
+
+
+def _token_source(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    force = {"force": True} if row.get("force") else {}
+    if "input" not in row:
+        return {"source": {"kind": "zero"}} | force
+    name = names[row["input"]]
+    if "token" in row or "id" in row:
+        own = {"token": row["token"]} if "token" in row else {"token_id": row["id"]}
+        return {"source": {"kind": "model_token", "model": name} | own} | force
+    return {"source": name} | force
+
+
+def _check_tokens(documents: Sequence[Mapping[str, Any]], tokenizer: _Tokenizer) -> None:
+    """Raises `NotExpressible` where the configuration would align others, or in another order."""
+    if len(documents) > 1:
+        raise NotExpressible("vocabularies are aligned in a recipe of several merges")
+    (document,) = documents
+    sources = [part for one in document.get("slices", ()) for part in one["sources"]]
+    named = [one["model"] for one in [*document.get("models", ()), *sources]]
+    base = document.get("base_model")
+    everyone = {*named, *([base] if base is not None else [])}
+    if (base or named[0]) != tokenizer.first or (base is not None) != tokenizer.based or everyone != tokenizer.models:
+        raise NotExpressible("vocabularies are aligned to that of another model than the base, or the first")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -12,6 +12,7 @@ from ..contract.recipe import Leaf, MergeNode, Recipe
 from ..evomerge.merge_methods import merge_method
 from ..evomerge.recipe.tree import parts
 from ..evomerge.stack import stack_of, stacked
+from ..registry.families.layout import layout_of
 from ..registry.header import TensorSpec
 from .dtypes import combined_dtype
 from .errors import RecipeRefused
@@ -41,17 +42,23 @@ def outline(recipe: Recipe, specs: Callable[[Leaf], Mapping[str, TensorSpec]], p
     inputs = [outline(part, specs, f"{path}.inputs.{index}") for index, part in enumerate(recipe.inputs)]
     base = [outline(recipe.base, specs, f"{path}.base")] if recipe.base is not None else []
     everyone = [*inputs, *base]
-    stacks = recipe.op == "frankenmerge"
+    stacks, adapts, aligns = (recipe.op == op for op in ("frankenmerge", "lora", "align_vocabulary"))
     for index, model in enumerate(everyone):
         place = f"{path}.inputs.{index}" if index < len(inputs) else f"{path}.base"
         _check_types(model, place)
-        if not stacks:
+        if aligns and recipe.parameters["of"]:
+            _check_same(model, everyone[0], place, by_token=layout_of(model).by_token)
+        elif not stacks and not (adapts and index == 1):
             _check_same(model, everyone[0], place)
     if stacks:
         return _stacked(recipe, inputs, path)
     unknown = sorted(recipe.by_tensor.keys() - inputs[0].keys() - {"*"})
     if unknown:
         raise RecipeRefused(f"{path}.by_tensor", f"names `{unknown[0]}`, which is no tensor of its inputs")
+    if adapts:
+        return inputs[0]
+    if aligns:
+        return _aligned(recipe, inputs, path)
     return {
         name: Traced(TensorSpec(_dtype(recipe, name, everyone), one.spec.shape), one.model_id, one.name)
         for name, one in inputs[0].items()
@@ -59,9 +66,11 @@ def outline(recipe: Recipe, specs: Callable[[Leaf], Mapping[str, TensorSpec]], p
 
 
 def read_bytes(recipe: Recipe, specs: Callable[[Leaf], Mapping[str, TensorSpec]]) -> int:
-    """Of the leaves, each as often as it is taken."""
+    """Of the leaves, each as often as it is taken; without the rows of others that fill an aligned embedding."""
     if isinstance(recipe, Leaf):
         return sum(spec.bytes for spec in specs(recipe).values())
+    if recipe.op == "align_vocabulary":
+        return read_bytes(recipe.inputs[int(recipe.parameters["index"])], specs)
     return sum(read_bytes(part, specs) for part in parts(recipe))
 
 
@@ -69,6 +78,32 @@ def _dtype(merge: MergeNode, name: str, everyone: Sequence[Outline]) -> str:
     if merge.op == "cast":
         return _NAMES[merge.parameters["dtype"]]
     return _NAMES[combined_dtype(FLOATS[model[name].spec.dtype] for model in everyone)]
+
+
+def _aligned(merge: MergeNode, inputs: Sequence[Outline], path: str) -> Outline:
+    """With as many rows as there may be at most: how many tokens models share only their tokenizers tell."""
+    of: list[str] = merge.parameters["of"]
+    index, target = (int(merge.parameters[key]) for key in ("index", "target"))
+    if max(index, target) >= len(inputs):
+        raise RecipeRefused(f"{path}.parameters", f"{max(index, target)} is not one of the {len(inputs)} inputs")
+    own = inputs[index]
+    if not of:
+        return own
+    if len(of) != len(inputs):
+        raise RecipeRefused(f"{path}.parameters.of", f"{len(of)} given for {len(inputs)} inputs")
+    layout = layout_of(own)
+    found: Outline = {}
+    for name, one in own.items():
+        if not layout.by_token(name, len(one.spec.shape)):
+            found[name] = one
+            continue
+        # a vocabulary that several have counts once
+        rows = {digest: model[name].spec.shape[0] for digest, model in zip(of, inputs, strict=True)}
+        most = (rows[of[target]] if target >= 0 else sum(rows.values())) + len(merge.parameters["tokens"])
+        multiple = merge.parameters["multiple_of"]
+        shape = (-(-most // multiple) * multiple, *one.spec.shape[1:])
+        found[name] = Traced(TensorSpec(one.spec.dtype, shape), one.model_id, one.name)
+    return found
 
 
 def _stacked(merge: MergeNode, inputs: Sequence[Outline], path: str) -> Outline:
@@ -110,7 +145,10 @@ def _check_types(model: Outline, place: str) -> None:
             raise RecipeRefused(place, f"`{name}` is {one.spec.dtype}; mergeable types are {', '.join(FLOATS)}")
 
 
-def _check_same(model: Outline, first: Outline, place: str) -> None:
+def _check_same(
+    model: Outline, first: Outline, place: str, *, by_token: Callable[[str, int], bool] = lambda name, dimensions: False
+) -> None:
+    """by_token: tensors that may differ in their number of rows."""
     differing = model.keys() ^ first.keys()
     if differing:
         name = min(differing)
@@ -118,7 +156,8 @@ def _check_same(model: Outline, first: Outline, place: str) -> None:
         raise RecipeRefused(place, f"`{name}` is in {_whose(has)} and not in {_whose(lacks)}")
     for name, one in model.items():
         other = first[name]
-        if one.spec.shape != other.spec.shape:
+        rows_alone = one.spec.shape[1:] == other.spec.shape[1:] and by_token(name, len(one.spec.shape))
+        if one.spec.shape != other.spec.shape and not rows_alone:
             raise RecipeRefused(
                 place,
                 f"`{name}` is {list(one.spec.shape)} in {one.model_id}, {list(other.spec.shape)} in {other.model_id}",

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..contract.merge import MergeConfig, MergePlan
 from ..contract.model import Model
-from ..contract.recipe import Leaf, Recipe
+from ..contract.recipe import Leaf, MergeNode, Recipe
 from ..evomerge.recipe.tree import nodes
 from ..registry.header import TensorSpec
 from .alike import differences
@@ -19,7 +19,7 @@ from .conversion import Model as Known
 from .errors import ConfigurationRefused, RecipeRefused
 from .outline import Outline, outline
 from .result import architecture_of
-from .vocabulary import Source, aligned
+from .vocabulary import Row, Source, Wanted, adapters, aligned
 
 
 class Library(Protocol):
@@ -46,8 +46,15 @@ def planned(config: MergeConfig, library: Library, name: str) -> tuple[MergePlan
         merge, recipe = None, completed(config.recipe, lambda one: _leaf(library, one))
         donor = _of(library, _donor(recipe).model_id)
     models = {leaf.model_id: _of(library, leaf.model_id) for _, leaf in leaves(recipe)}
-    _check_alike([donor, *models.values()], recipe)
-    found = aligned(recipe, list(models.values()), donor, _source(config, merge, library))
+    _check_alike([donor, *(model for key, model in models.items() if key not in adapters(recipe))], recipe)
+    based = merge.based if merge is not None else isinstance(recipe, MergeNode) and recipe.base is not None
+    wanted = Wanted(
+        _source(config, merge, library),
+        based=based,
+        tokens=_tokens(merge, library),
+        multiple_of=merge.pad_to_multiple_of if merge is not None else 1,
+    )
+    found = aligned(recipe, list(models.values()), donor, wanted)
     made = outline(found.recipe, lambda leaf: library.specs(models[leaf.model_id]))
     plan = MergePlan(
         name=config.name or name,
@@ -113,6 +120,17 @@ def _source(config: MergeConfig, merge: Merge | None, library: Library) -> Sourc
         if reference.line:
             raise ConfigurationRefused(reference.line, "tokenizer_source", message) from error
         raise RecipeRefused("tokenizer_source", message) from error
+
+
+def _tokens(merge: Merge | None, library: Library) -> dict[str, Row]:
+    found = {}
+    for token, source in (merge.tokens if merge is not None else {}).items():
+        try:
+            model = library.named(source.model) if source.model is not None else None
+        except LookupError as error:
+            raise ConfigurationRefused(source.line, "tokenizer.tokens", f"{token!r}: {error.args[0]}") from error
+        found[token] = Row(model, source.token, source.id, source.force)
+    return found
 
 
 def _template(config: MergeConfig, merge: Merge | None) -> str | None:

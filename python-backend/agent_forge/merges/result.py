@@ -9,12 +9,17 @@ from typing import Any
 from ..contract.architecture import Architecture, CausalLM, TinyTitan, fitted
 from ..contract.model import Model
 from ..registry.bundle.causal_lm import LAYER_COUNTS
+from ..registry.families.family import Role
 from ..registry.families.layout import layout_of
+from ..registry.header import TensorSpec
 from .errors import RecipeRefused
 from .outline import FLOATS, Outline
 
 BY_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers", "layers_block_type")
 """Keys of configs that list something for each layer."""
+
+
+_SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 def architecture_of(outline: Outline, donor: Model, find: Callable[[str], Model]) -> Architecture | None:
@@ -31,6 +36,24 @@ def architecture_of(outline: Outline, donor: Model, find: Callable[[str], Model]
     if isinstance(own, CausalLM):
         return _causal(outline, own, find)
     return None
+
+
+def sized(
+    architecture: Architecture | None, specs: Mapping[str, TensorSpec], reader: Model | None
+) -> Architecture | None:
+    """With the number of rows that its embedding has come to, and the special tokens of the model whose tokenizer it
+    has."""
+    if not isinstance(architecture, CausalLM):
+        return architecture
+    embedding = layout_of(specs, architecture.model_type).of_role(specs, Role.embedding)
+    rows = specs[embedding].shape[0] if embedding is not None else architecture.vocab_size
+    config = dict(architecture.config)
+    if rows != config.get("vocab_size", rows):
+        config["vocab_size"] = rows
+    theirs = reader.architecture if reader is not None else None
+    if isinstance(theirs, CausalLM):
+        config |= {key: theirs.config[key] for key in _SPECIAL if key in theirs.config and config.get(key) is not None}
+    return architecture.model_copy(update={"config": config, "vocab_size": rows})
 
 
 def _causal(outline: Outline, own: CausalLM, find: Callable[[str], Model]) -> CausalLM:

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from torch import Tensor
 
 from ..contract.architecture import CausalLM
 from ..contract.job import Job, ModelDraft
 from ..contract.merge import MergePlan
-from ..contract.model import Model, ModelKind
+from ..contract.model import Model, ModelKind, Tokenizer
 from ..contract.recipe import Leaf, MergeOrigin
 from ..evomerge.errors import LeafChanged
 from ..evomerge.recipe.materialise import Measuring
@@ -22,6 +23,7 @@ from ..registry.architecture import file_metadata
 from ..registry.bundle.sharding import sharded
 from .chat_template import AUTO
 from .plan import leaves
+from .result import sized
 
 CHECKPOINT_SECONDS = 15.0
 """Between two notes in the run's row that something was finished: a run that is interrupted often is not given up."""
@@ -31,10 +33,26 @@ RefuseUnlike = Callable[[Sequence[Model]], None]
 """Raises where what they compute differs by more than their tensors."""
 
 
-def run(plan: MergePlan, job: Job, measuring: Measuring, template_of: TemplateOf, refuse_unlike: RefuseUnlike) -> None:
+class Tokens(Protocol):
+    """Reads vocabularies of a recipe's models, see `causal_lm.vocabulary`."""
+
+    def __call__(self, digest: str) -> Mapping[str, int]: ...
+
+    def write(self, path: Path) -> Tokenizer | None:
+        """The tokenizer.json of a model whose vocabulary was aligned; None where none was."""
+
+
+def run(
+    plan: MergePlan,
+    job: Job,
+    measuring: Measuring,
+    template_of: TemplateOf,
+    refuse_unlike: RefuseUnlike,
+    tokens: Tokens,
+) -> None:
     """Merge and register. Raises `Paused` and `Cancelled` as `job.poll` does, and `MergeRefused` where it cannot be
     done; what was written is gone on from in the next attempt."""
-    merge = _Merge(plan, job)
+    merge = _Merge(plan, job, tokens)
     start = time.perf_counter()
     merge.prepare(refuse_unlike)
     streamed = merge.write(measuring)
@@ -42,7 +60,7 @@ def run(plan: MergePlan, job: Job, measuring: Measuring, template_of: TemplateOf
     start = time.perf_counter()
     total = sum(spec.bytes for spec in streamed.specs.values())
     job.progress(total, total, "bytes", "registering")
-    model = merge.register(template_of)
+    model = merge.register(template_of, streamed)
     job.timing("io", time.perf_counter() - start)
     if model.digest != streamed.digest:
         raise LeafChanged(
@@ -63,8 +81,8 @@ def run(plan: MergePlan, job: Job, measuring: Measuring, template_of: TemplateOf
 
 
 class _Merge:
-    def __init__(self, plan: MergePlan, job: Job) -> None:
-        self.plan, self.job = plan, job
+    def __init__(self, plan: MergePlan, job: Job, tokens: Tokens) -> None:
+        self.plan, self.job, self.tokens = plan, job, tokens
         self.models: dict[str, Model] = {}
         self._saved = time.monotonic()
 
@@ -93,15 +111,18 @@ class _Merge:
             files=partial(sharded, most_bytes=self.plan.max_shard_size) if self._in_folder else None,
             metadata=file_metadata(self.plan.architecture),
             measuring=measuring,
+            vocabularies=self.tokens,
             progress=self._progress,
         )
 
-    def register(self, template_of: TemplateOf) -> Model:
+    def register(self, template_of: TemplateOf, streamed: Streamed) -> Model:
         plan = self.plan
         self.job.log("the weights are written; they are read once more, hashed and registered")
         donor, _ = self.job.load_model(plan.donor_id)
         reader = self.job.load_model(plan.tokenizer_id)[0] if plan.tokenizer_id is not None else None
-        tokenizer = reader.tokenizer if reader is not None else None
+        written = self.job.scratch() / "tokenizer.json"
+        aligned = self.tokens.write(written)
+        tokenizer = aligned or (reader.tokenizer if reader is not None else None)
         template = self._template(template_of)
         if tokenizer is not None and template is not None:
             tokenizer = tokenizer.model_copy(update={"chat_template": True})
@@ -110,10 +131,11 @@ class _Merge:
             directory=f"merges/{self.job.run_id}",
             kind=ModelKind.merged,
             specialization=None,
-            architecture=plan.architecture,
+            architecture=sized(plan.architecture, streamed.specs, reader),
             documents=donor.folder if self._in_folder else None,
             tokenizer=tokenizer,
             tokenizer_documents=reader.folder if reader is not None and self._in_folder else None,
+            tokenizer_file=str(written) if aligned is not None else None,
             chat_template=template,
             origin=MergeOrigin(run_id=self.job.run_id, recipe=plan.recipe),
             parents=list(self.models),

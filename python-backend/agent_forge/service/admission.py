@@ -146,17 +146,29 @@ def _admit_causal(field: str, parent: Model, first: Model) -> None:
     pairs: list[tuple[str, Any, Any]] = [
         (name, getattr(own, name), getattr(one, name)) for name in ("model_type", "layers", "vocab_size", "dtype")
     ]
-    pairs += [("tied head", own.tied, one.tied), ("tokens in its tokenizer", tokens, wanted_tokens)]
+    pairs += [("tied head", own.tied, one.tied), (_TOKENS, tokens, wanted_tokens)]
     pairs += [("parameters", parent.parameters, first.parameters)]
     # what only one of them states may be the other's default: the worker compares them as transformers reads them
     pairs += [(f"config.{key}", found, wanted) for key, found, wanted in unlike(own.config, one.config)]
     for name, found, wanted in pairs:
         if found != wanted:
             what = f"has {name} {found}, {first.id} has {wanted}"
-            raise invalid(field, parent.id, what, f"models of one architecture and vocabulary: {name} {wanted}")
+            allowed = f"models of one architecture and vocabulary: {name} {wanted}"
+            if name in ("vocab_size", _TOKENS) and _vocabulary(parent) != _vocabulary(first):
+                allowed = f"{allowed}; {_ALIGNED}"
+            raise invalid(field, parent.id, what, allowed)
     if _vocabulary(parent) != _vocabulary(first):
         what = f"has as many tokens as {first.id}, but not the same ones by the same ids"
-        raise invalid(field, parent.id, what, "models of one vocabulary: the rows of their embeddings are merged by id")
+        raise invalid(
+            field,
+            parent.id,
+            what,
+            f"models of one vocabulary: the rows of their embeddings are merged by id; {_ALIGNED}",
+        )
+
+
+_TOKENS = "tokens in its tokenizer"
+_ALIGNED = "bring both to one first: merge each with the other at weight 0 and `tokenizer_source: union`"
 
 
 def _vocabulary(model: Model) -> str | None:

@@ -13,7 +13,7 @@ from ..causal_lm.chat import template_text
 from ..causal_lm.errors import NotRunnable
 from ..causal_lm.evaluation import CausalEvaluator, Measured
 from ..causal_lm.likeness import refuse_unlike
-from ..causal_lm.vocabulary import vocabularies_of
+from ..causal_lm.vocabulary import Tokens
 from ..cognate import phase as cognate
 from ..cognate.bench import device_of
 from ..cognate.evaluation import Evaluator, ProblemSet
@@ -45,7 +45,9 @@ def work(run: Run, job: Job, settings: Settings, executor: Executor | None = Non
     if run.cognate is not None:
         cognate.run(run.cognate, job, dataset_roots=settings.dataset_roots, executor=executor)
     elif run.merge is not None:
-        merge.run(run.merge, job, _Measuring(settings), partial(_template, settings), _refuse_unlike)
+        files = ModelFiles(settings.models, settings.disk_reserve_bytes)
+        tokens = Tokens(run.merge.recipe, lambda model_id: job.load_model(model_id)[0], files)
+        merge.run(run.merge, job, _Measuring(settings), partial(_template, settings), _refuse_unlike, tokens)
     elif run.evomerge is not None:
         evomerge.run(run.evomerge, job, partial(make_evaluator, settings=settings), executor)
     else:
@@ -186,8 +188,7 @@ def materialiser(settings: Settings, find: Callable[[str], Model | None]) -> Mat
         nonlocal aligned
         lasting = {recipe_digest(n) for n in nodes(recipe) if isinstance(n, MergeNode) and n.op == "align"}
         recall = Recall(lasting=lasting, made={key: aligned[key] for key in lasting & aligned.keys()})
-        vocabularies = vocabularies_of(recipe, find, files)
-        made = materialise(recipe, load, _Measuring(settings), recall, vocabularies)
+        made = materialise(recipe, load, _Measuring(settings), recall, Tokens(recipe, find, files))
         aligned = recall.made
         return made
 

@@ -24,7 +24,7 @@ from ..header import read_header
 from ..tensors import write_tensors
 from . import strict_json
 from .card import card
-from .documents import ADAPTER_CONFIG, CONFIG, INDEX, SINGLE, is_tokenizer, kind_of
+from .documents import ADAPTER_CONFIG, CONFIG, INDEX, SINGLE, TOKENIZERS, is_tokenizer, kind_of
 from .inspection import inspect
 from .placement import place_folder
 from .sharding import index_of
@@ -108,8 +108,22 @@ def _take_documents(draft: ModelDraft, files: ModelFiles, folder: Path) -> None:
         # as it came, where it is the same
         if strict_json.parse(CONFIG, (folder / CONFIG).read_bytes()) != config:
             write_bytes(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n")
+    if draft.tokenizer_file is not None:
+        _take_tokenizer(folder, Path(draft.tokenizer_file))
     if draft.chat_template is not None:
         _write_template(folder, draft.chat_template)
+
+
+def _take_tokenizer(folder: Path, file: Path) -> None:
+    """In place of any other; what older forms say of its tokens is left out."""
+    shutil.copyfile(file, folder / TOKENIZERS[0])
+    for name in (*TOKENIZERS[1:], "merges.txt", "added_tokens.json"):
+        (folder / name).unlink(missing_ok=True)
+    path = folder / _TOKENIZER_CONFIG
+    if path.is_file():
+        config = strict_json.parse(path.name, path.read_bytes())
+        if config.pop("added_tokens_decoder", None) is not None:
+            write_bytes(path, json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
 def _write_template(folder: Path, template: str) -> None:

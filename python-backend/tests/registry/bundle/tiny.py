@@ -37,7 +37,7 @@ TIED = {"gpt2", "gemma"}
 def tiny(model_type: str, *, seed: int = 1, dtype: torch.dtype = torch.float32, **changes: Any) -> PreTrainedModel:
     special = {"vocab_size": 96, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     torch.manual_seed(seed)
-    config = AutoConfig.for_model(model_type, **special, **CONFIGS[model_type], **changes)
+    config = AutoConfig.for_model(model_type, **(special | CONFIGS[model_type] | changes))
     model: PreTrainedModel = AutoModelForCausalLM.from_config(config).to(dtype).eval()
     return model
 

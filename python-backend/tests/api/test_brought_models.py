@@ -1,0 +1,90 @@
+"""Models that are brought and what is made of them, over HTTP with real processes: vocabularies that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from api.test_folder_imports import asked, finished, send_all
+from causal_lms import tokenizer_folder
+from forge_server import Server, is_status
+from registry.bundle.tiny import saved, tiny
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("brought") / "data")
+    yield started
+    assert started.stop() == 0
+
+
+def published(folder: Path, seed: int, *tokens: str) -> Path:
+    tokenizer_folder(folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens(list(tokens))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return saved(tiny("llama", seed=seed, vocab_size=tokenizer.get_vocab_size()), folder)
+
+
+def bring(server: Server, folder: Path, **changes: Any) -> dict[str, Any]:
+    going = asked(server, folder.name, folder, **changes)
+    send_all(server, going, folder)
+    found = finished(server, going)
+    assert found["status"] == "succeeded", found
+    model: dict[str, Any] = server.get(f"/v1/models/{found['model_id']}")
+    return model
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    root = tmp_path_factory.mktemp("published")
+    return [published(root / "one", 1, "<x>", "<y>"), published(root / "other", 2, "<y>", "<z>", "<x>")]
+
+
+@pytest.fixture(scope="module")
+def models(server: Server, folders: list[Path]) -> list[dict[str, Any]]:
+    return [bring(server, folder) for folder in folders]
+
+
+CONFIGURATION = "merge_method: linear\nmodels: [{model: one}, {model: other}]\nparameters: {weight: 1}\n"
+
+
+@pytest.fixture(scope="module")
+def union(server: Server, models: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of both vocabularies."""
+    body = {"name": "union", "configuration": f"{CONFIGURATION}tokenizer_source: union\n"}
+    run = server.wait(server.post("/v1/merges", body)["id"], is_status("succeeded", "failed"))
+    assert run["status"] == "succeeded", run["failure"]
+    model: dict[str, Any] = server.get(f"/v1/models/{run['model_ids'][0]}")
+    return model
+
+
+def folder_of(server: Server, model: dict[str, Any]) -> Path:
+    return server.data / "models" / str(model["folder"])
+
+
+def test_models_of_two_vocabularies_are_merged_by_token(
+    server: Server, folders: list[Path], models: list[dict[str, Any]], union: dict[str, Any]
+) -> None:
+    refused = server.post("/v1/merges", {"configuration": CONFIGURATION}, status=422)
+    assert "different vocabularies" in refused["detail"]
+    assert "`tokenizer_source` to `union`" in refused["detail"]
+    made = folder_of(server, union)
+    read, network = AutoTokenizer.from_pretrained(made), AutoModelForCausalLM.from_pretrained(made)
+    rows = network.get_input_embeddings().weight
+    assert union["tokenizer"]["tokens"] == len(read) == len(rows) == union["architecture"]["vocab_size"]
+    assert len(rows) == models[0]["architecture"]["vocab_size"] + 1
+    parents = [
+        (AutoTokenizer.from_pretrained(folder).get_vocab(), AutoModelForCausalLM.from_pretrained(folder))
+        for folder in folders
+    ]
+    for token in ("a", "<x>", "<y>", "<z>"):
+        of = [own.get_input_embeddings().weight[ids[token]] for ids, own in parents if token in ids]
+        torch.testing.assert_close(rows[read.get_vocab()[token]], sum(of) / len(of), rtol=0, atol=1e-7)
+    verified = server.post(f"/v1/models/{union['id']}/verify", {}, status=200)
+    assert [check["status"] for check in verified["checks"]] == ["passed"] * 3
