@@ -10,6 +10,8 @@ from ..errors import ModelFileError
 from ..header_text import depth
 
 MOST_NESTED = 64
+_MOST_DIGITS = 64
+"""transformers writes int(1e30), of 31 digits, where a tokenizer has no `model_max_length`."""
 
 
 def parse(name: str, data: bytes) -> dict[str, Any]:
@@ -44,7 +46,7 @@ def _refuse(constant: str) -> NoReturn:
 
 def _whole(text: str) -> int:
     # Python's integers have no bound, and one of a megabyte takes minutes to read
-    if len(text) > 30:
+    if len(text) > _MOST_DIGITS:
         raise ValueError(f"{text[:20]}… is out of range")
     return int(text)
 

@@ -150,3 +150,9 @@ def test_json_of_strangers(text: str, said: str) -> None:
     with pytest.raises(ModelFileError) as refused:
         strict_json.parse("config.json", text.encode("latin-1"))
     assert said in str(refused.value)
+
+
+def test_the_length_of_a_tokenizer_without_one() -> None:
+    # as transformers writes it
+    text = f'{{"model_max_length": {int(1e30)}}}'
+    assert strict_json.parse("tokenizer_config.json", text.encode()) == {"model_max_length": int(1e30)}
