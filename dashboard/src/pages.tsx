@@ -4,6 +4,7 @@ import {
   IconBox,
   IconDna2,
   IconFlame,
+  IconGitMerge,
   IconListDetails,
   IconServer2,
 } from '@tabler/icons-react';
@@ -35,6 +36,13 @@ export const PAGES: readonly PageEntry[] = [
     icon: IconDna2,
     page: page('Cognate', () => import('./cognate/cognate-page.tsx')),
     item: page('Cognate run', () => import('./cognate/cognate-run-page.tsx')),
+  },
+  {
+    path: '/merge',
+    label: 'Merge',
+    icon: IconGitMerge,
+    page: page('Merge', () => import('./merge/merge-page.tsx')),
+    item: page('Merge run', () => import('./merge/merge-run-page.tsx')),
   },
   {
     path: '/evomerge',

@@ -1,6 +1,13 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { gateway } from './gateway.ts';
-import type { CognateConfig, EvoMergeConfig, PipelineConfig, RunKind, RunStatus } from './schema.ts';
+import type {
+  CognateConfig,
+  EvoMergeConfig,
+  MergeConfig,
+  PipelineConfig,
+  RunKind,
+  RunStatus,
+} from './schema.ts';
 
 /** Answers of the gateway as queries. `live/live.ts` invalidates them by these keys. */
 
@@ -147,6 +154,13 @@ export const evomergeForecast = (config: EvoMergeConfig) =>
     queryKey: ['forecast', 'evomerge', config],
     queryFn: ({ signal }) => gateway.post('/api/v1/evomerge/forecast', { body: config, signal }),
     enabled: config.parents.length >= 2,
+    ...forecast,
+  });
+
+export const mergeForecast = (config: MergeConfig) =>
+  queryOptions({
+    queryKey: ['forecast', 'merge', config],
+    queryFn: ({ signal }) => gateway.post('/api/v1/merges/forecast', { body: config, signal }),
     ...forecast,
   });
 

@@ -25,11 +25,9 @@ export function RunLead({ run, here }: { run: Run; here: 'live' | 'record' }) {
           Log and configuration
         </Anchor>
       ) : (
-        run.kind !== 'merge' && (
-          <Anchor component={Link} href={liveHref(run)} size="sm">
-            Charts and results
-          </Anchor>
-        )
+        <Anchor component={Link} href={liveHref(run)} size="sm">
+          Charts and results
+        </Anchor>
       )}
       {run.depends_on && (
         <Anchor component={Link} href={`/cognate/${run.depends_on}`} size="sm">

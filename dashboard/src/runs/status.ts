@@ -31,8 +31,7 @@ export function commandsFor(status: RunStatus): readonly Command[] {
 }
 
 /** The page that shows what a run is doing. */
-export const liveHref = (run: Pick<Run, 'id' | 'kind'>): string =>
-  run.kind === 'merge' ? `/runs/${run.id}` : `/${run.kind}/${run.id}`;
+export const liveHref = (run: Pick<Run, 'id' | 'kind'>): string => `/${run.kind}/${run.id}`;
 
 export const KIND_NAMES: Record<Run['kind'], string> = {
   cognate: 'Cognate',
