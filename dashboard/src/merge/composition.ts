@@ -1,5 +1,4 @@
 import type { MergeConfig, MergeMethod, Model } from '../api/schema.ts';
-import type { Values } from '../form/config-form.tsx';
 import { type Field, propertiesOf } from '../form/schema.ts';
 
 /** A merge as it is put together on the page. */
@@ -11,7 +10,7 @@ export interface Composition {
   base: string | null;
   /** Id → weight; 1 where there is none. */
   weights: Readonly<Record<string, number>>;
-  parameters: Values;
+  parameters: Readonly<Record<string, unknown>>;
 }
 
 const SCALAR = ['number', 'integer', 'boolean', 'string'];

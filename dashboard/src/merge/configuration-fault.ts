@@ -1,4 +1,4 @@
-import { problemIn } from '../api/gateway.ts';
+import type { Problem } from '../api/schema.ts';
 
 export interface Fault {
   /** From 1. */
@@ -7,10 +7,8 @@ export interface Fault {
 }
 
 /** Where a configuration was refused, and why; null where it was something else. */
-export function faultIn(error: unknown): Fault | null {
-  if (error === null || error === undefined) return null;
-  const problem = problemIn(error);
-  if (problem.code !== 'configuration_refused') return null;
-  const [, line, message] = /^line (\d+): (.*)$/s.exec(problem.detail) ?? [];
+export function faultIn({ code, detail }: Problem): Fault | null {
+  if (code !== 'configuration_refused') return null;
+  const [, line, message] = /^line (\d+): (.*)$/s.exec(detail) ?? [];
   return line && message ? { line: Number(line), message } : null;
 }

@@ -3,7 +3,7 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useSearchParams } from 'wouter';
-import { gateway } from '../api/gateway.ts';
+import { gateway, problemIn } from '../api/gateway.ts';
 import { mergeForecast, mergeMethods } from '../api/queries.ts';
 import type { MergeConfig, MergeMethod, Model } from '../api/schema.ts';
 import classes from '../form/split.module.css';
@@ -62,7 +62,8 @@ function MergeForm({ methods, models }: { methods: readonly MergeMethod[]; model
   const { start, changed } = useStart('merge', (headers) =>
     gateway.post('/api/v1/merges', { body: config, headers }),
   );
-  const fault = written && !wanting ? faultIn(forecast.error ?? start.error) : null;
+  const refused = forecast.error ?? start.error;
+  const fault = written && !wanting && refused ? faultIn(problemIn(refused)) : null;
   const show = (yaml: boolean) =>
     setQuery(
       (now) => {
@@ -104,7 +105,7 @@ function MergeForm({ methods, models }: { methods: readonly MergeMethod[]; model
             composition={composition}
             tokenizerSource={tokenizerSource}
             name={name}
-            error={forecast.error ?? start.error}
+            error={refused}
             change={(next) => {
               change(next);
               changed();
