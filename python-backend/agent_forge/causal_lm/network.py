@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contract.architecture import CausalLM
+from ..registry.families.layout import layout_of
 from .errors import NotRunnable
 
 _CODE = ("auto_map", "custom_pipelines")
@@ -41,7 +42,9 @@ def open_network(
     from transformers import AutoModelForCausalLM
 
     config = config_of(architecture)
-    own = {name: tensor.detach().to(device, dtype) for name, tensor in tensors.items() if tensor.is_floating_point()}
+    learnt = layout_of(tensors, architecture.model_type).without_buffers(tensors)
+    floats = {name: tensors[name] for name in learnt if tensors[name].is_floating_point()}
+    own = {name: tensor.detach().to(device, dtype) for name, tensor in floats.items()}
     try:
         kind: Any = AutoModelForCausalLM._model_mapping[type(config)]
     except KeyError as error:

@@ -39,8 +39,8 @@ def outline(recipe: Recipe, specs: Callable[[Leaf], Mapping[str, TensorSpec]], p
     if isinstance(recipe, Leaf):
         return {name: Traced(spec, recipe.model_id, name) for name, spec in specs(recipe).items()}
     _check_count(recipe, path)
-    inputs = [outline(part, specs, f"{path}.inputs.{index}") for index, part in enumerate(recipe.inputs)]
-    base = [outline(recipe.base, specs, f"{path}.base")] if recipe.base is not None else []
+    inputs = [_merged(outline(part, specs, f"{path}.inputs.{index}")) for index, part in enumerate(recipe.inputs)]
+    base = [_merged(outline(recipe.base, specs, f"{path}.base"))] if recipe.base is not None else []
     everyone = [*inputs, *base]
     stacks, adapts, aligns = (recipe.op == op for op in ("frankenmerge", "lora", "align_vocabulary"))
     for index, model in enumerate(everyone):
@@ -129,6 +129,11 @@ def _stacked(merge: MergeNode, inputs: Sequence[Outline], path: str) -> Outline:
         for rest in stacks[source].layers[layer]:
             found[result.layout.named(position, rest)] = inputs[source][stacks[source].layout.named(layer, rest)]
     return found | {name: inputs[last][name] for name in result.after}
+
+
+def _merged(model: Outline) -> Outline:
+    """Without buffers, which merges leave out."""
+    return {name: model[name] for name in layout_of(model).without_buffers(model)}
 
 
 def _check_count(merge: MergeNode, path: str) -> None:

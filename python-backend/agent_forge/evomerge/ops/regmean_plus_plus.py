@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from ...contract.architecture import block_of, depth_of
+from ...registry.families.family import Role
+from ...registry.families.layout import Layout
 from .fisher import Calibration
 from .registry import Grams, Models, StateDict, merge_op
 from .regression import Datasets, Shrinkage, check_datasets, means_of, regressed
@@ -10,6 +11,7 @@ from .regression import Datasets, Shrinkage, check_datasets, means_of, regressed
 def regmean_plus_plus(
     models: Models,
     grams: Grams,
+    layout: Layout,
     *,
     shrinkage: Shrinkage = 0.9,
     datasets: Datasets = [],  # noqa: B006 - a default of the schema, never changed
@@ -27,9 +29,9 @@ def regmean_plus_plus(
     """
     check_datasets(datasets, models)
     merged = means_of(models)
-    stages: list[int | str] = ["heads", *range(depth_of(merged)), "output"]
+    stages: list[int | str] = ["heads", *range(layout.depth), "output"]
     for stage in stages:
-        here = [name for name in merged if _stage_of(name) == stage]
+        here = [name for name in merged if _stage_of(name, layout) == stage]
         # the first reads what the inputs make of everything, as they are
         hybrids = [
             dict(model) if stage == "heads" else merged | {name: model[name] for name in here} for model in models
@@ -43,8 +45,8 @@ def regmean_plus_plus(
     return merged
 
 
-def _stage_of(name: str) -> int | str:
-    block = block_of(name)
-    if block is not None:
-        return block[0]
-    return "output" if name.startswith("output_layer.") else "heads"
+def _stage_of(name: str, layout: Layout) -> int | str:
+    place = layout.place(name)
+    if place.layer is not None:
+        return place.layer
+    return "output" if place.role == Role.head else "heads"

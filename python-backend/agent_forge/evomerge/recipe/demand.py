@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...contract.recipe import Leaf, MergeNode, Recipe
+from ...registry.families.layout import layout_of
 from ..errors import WrongInputs
 from ..ops.registry import StateDict, merge_op_named
 from ..vocabulary import Vocabularies
@@ -65,8 +66,8 @@ class Demand:
         op = merge_op_named(recipe.op)
         if not recipe.inputs:
             raise WrongInputs(f"{recipe.op}: no inputs")
-        models = [_meta(self.outline(part)) for part in recipe.inputs]
-        base = self.outline(recipe.base) if recipe.base is not None else None
+        models = [_merged(self.outline(part)) for part in recipe.inputs]
+        base = _merged(self.outline(recipe.base)) if recipe.base is not None else None
         outline = op.outline(models, base, recipe.parameters, recipe.by_tensor, self._vocabularies)
         if op.copies:
             places = {id(tensor): (index, name) for index, model in enumerate(models) for name, tensor in model.items()}
@@ -91,7 +92,8 @@ class Demand:
                 self._take(part, (taken for source, taken in from_here.values() if source == index))
             else:
                 # Fisher information, and permutations, are of whole models
-                self._take(part, self.outline(part) if op.whole or op.measures else more)
+                whole = op.whole or op.measures
+                self._take(part, _merged(self.outline(part)) if whole else more)
         if recipe.base is not None:
             self._take(recipe.base, more)
 
@@ -100,6 +102,11 @@ class Demand:
         if not isinstance(recipe, MergeNode) or self._there(recipe) is not None:
             return []
         return [part for part in parts(recipe) if self._taken.get(self._key(part))]
+
+
+def _merged(model: Mapping[str, Tensor]) -> StateDict:
+    """What merges read of a model: all but buffers, which whoever runs it computes."""
+    return _meta({name: model[name] for name in layout_of(model).without_buffers(model)})
 
 
 def _meta(model: Mapping[str, Tensor]) -> StateDict:

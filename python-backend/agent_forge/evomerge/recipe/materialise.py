@@ -144,11 +144,10 @@ class _Work:
         if "fisher" in op.needs:
             calibration = node.parameters.get("calibration", {})
             diagonals = [self._diagonal(part, m, calibration) for part, m in zip(node.inputs, models, strict=True)]
+        # what works on whole models reads all of them that the result has
+        read = list(self._demand.outline(node)) if op.whole and copied is None else names
         merged = op(
-            [
-                model if (op.whole and copied is None) or (op.adapts and index == 1) else _only(names, model)
-                for index, model in enumerate(models)
-            ],
+            [model if op.adapts and index == 1 else _only(read, model) for index, model in enumerate(models)],
             base=_only(names, base) if base is not None else None,
             fisher=diagonals,
             grams=self._grams(node),

@@ -73,6 +73,9 @@ class Layout:
         """Whether it is computed, not learnt, although a file holds it."""
         return self.family is not None and any(name == end or name.endswith(f".{end}") for end in self.family.buffers)
 
+    def without_buffers(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if not self.is_buffer(name)]
+
     def by_token(self, name: str, dimensions: int) -> bool:
         """Whether its rows are tokens': the embedding's, the head's, and those of the head's bias."""
         place = self.place(name)

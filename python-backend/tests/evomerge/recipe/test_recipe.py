@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from agent_forge.evomerge.merge_methods import merge_methods
 from agent_forge.evomerge.ops.registry import merge_op_named
 from agent_forge.evomerge.recipe.materialise import Recall, materialise
 from agent_forge.evomerge.recipe.tree import recipe_digest
+from agent_forge.evomerge.streaming import stream
 from agent_forge.registry.tensors import digest_tensors
 
 MODELS = dict(zip(("base", "a", "b", "c"), (drawn(seed) for seed in range(4)), strict=True))
@@ -193,3 +195,21 @@ def test_ops_measure_what_the_recipe_names() -> None:
 def test_refusals(recipe: Recipe, error: type[Exception]) -> None:
     with pytest.raises(error):
         materialise(recipe, load)
+
+
+def test_buffers_of_old_files_are_left_out_of_what_is_merged(tmp_path: Path) -> None:
+    """As GPT-2's masks: whoever runs the model computes them."""
+
+    def model(one: Leaf) -> dict[str, Tensor]:
+        learnt = {f"h.{layer}.attn.c_attn.weight": torch.full((3, 9), len(one.model_id)) * 1.0 for layer in range(2)}
+        masks = {"h.0.attn.bias": torch.ones(4, 4, dtype=torch.uint8), "h.1.attn.masked_bias": torch.tensor(-1e4)}
+        return learnt | (masks if one.model_id == "old" else {})
+
+    old, new = (Leaf(model_id=name, digest=digit * 64) for name, digit in (("old", "0"), ("newer", "1")))
+    for recipe in (
+        MergeNode(op="linear", inputs=[old, new]),
+        MergeNode(op="frankenmerge", inputs=[old, new], parameters={"layer_sources": [1, 0]}),
+    ):
+        made = materialise(recipe, model)
+        assert made.keys() == {"h.0.attn.c_attn.weight", "h.1.attn.c_attn.weight"}
+        assert stream(recipe, model, tmp_path / "model.safetensors").digest == digest_tensors(made)
