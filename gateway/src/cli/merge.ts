@@ -113,6 +113,7 @@ async function proved(api: Api, { id, status, failure }: Merged['run']): Promise
       ? null
       : await api.post('/api/v1/models/{model_id}/verify', {
           path: { model_id: report.model_id },
+          body: {},
           timeout: 0,
         });
   return {

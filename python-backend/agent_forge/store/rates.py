@@ -33,6 +33,10 @@ RECENT = 5
 """Runs that a rate is the median of."""
 
 
+LEAST_STREAMED = 2**28
+"""Bytes of a merge whose time tells a rate: that of a smaller one is spent on beginning."""
+
+
 class Part(StrEnum):
     """A part of a run's time, and what it grows with."""
 
@@ -130,6 +134,8 @@ def record(tx: Transaction, run: Run) -> None:
     elif run.merge is not None:
         preset = rate_of_merge(run.merge.recipe)
         moved = run_rows.read_json(tx.connection, run.id, "report").get("moved_bytes", 0)
+        if moved < LEAST_STREAMED:
+            return
         units, spent, rest = {Part.stream: moved}, {}, Part.stream
     else:
         return
