@@ -175,6 +175,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/evomerge/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Evolve Configuration
+         * @description What a configuration of mergekit-evolve asks for, as the configuration of an evomerge run; starts nothing.
+         */
+        post: operations["readEvolveConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/evomerge/forecast": {
         parameters: {
             query?: never;
@@ -1336,6 +1356,14 @@ export interface components {
             last_seq: number;
             /** Reset */
             reset: ("unknown_epoch" | "cursor_ahead") | null;
+        };
+        /** EvolveConfig */
+        EvolveConfig: {
+            /**
+             * Configuration
+             * @description a configuration of mergekit-evolve, its YAML as it is
+             */
+            configuration: string;
         };
         /** EvoMergeConfig */
         EvoMergeConfig: {
@@ -3360,6 +3388,7 @@ export type DatasetChoice = components['schemas']['DatasetChoice'];
 export type DatasetInfo = components['schemas']['DatasetInfo'];
 export type Event = components['schemas']['Event'];
 export type EventPage = components['schemas']['EventPage'];
+export type EvolveConfig = components['schemas']['EvolveConfig'];
 export type EvoMergeConfig = components['schemas']['EvoMergeConfig'];
 export type EvoMergeForecast = components['schemas']['EvoMergeForecast'];
 export type EvoMergeReport = components['schemas']['EvoMergeReport'];
@@ -3849,6 +3878,51 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["LiveEvent"];
                     "text/event-stream": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    readEvolveConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvolveConfig"];
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvoMergeConfig"];
                 };
             };
             /** @description Unauthorized */

@@ -140,6 +140,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/evomerge/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a configuration of mergekit-evolve asks for, as that of an evomerge run; starts nothing */
+        post: operations["readEvolveConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evomerge/forecast": {
         parameters: {
             query?: never;
@@ -1457,6 +1474,14 @@ export interface components {
             cursor: components["schemas"]["EventCursor"];
             event: components["schemas"]["Event"];
             topic: components["schemas"]["Topic"];
+        };
+        /** EvolveConfig */
+        EvolveConfig: {
+            /**
+             * Configuration
+             * @description a configuration of mergekit-evolve, its YAML as it is
+             */
+            configuration: string;
         };
         /** EvoMergeConfig */
         EvoMergeConfig: {
@@ -3867,6 +3892,7 @@ export type EvaluationList = components['schemas']['EvaluationList'];
 export type Event = components['schemas']['Event'];
 export type EventCursor = components['schemas']['EventCursor'];
 export type EventMessage = components['schemas']['EventMessage'];
+export type EvolveConfig = components['schemas']['EvolveConfig'];
 export type EvoMergeConfig = components['schemas']['EvoMergeConfig'];
 export type EvoMergeForecast = components['schemas']['EvoMergeForecast'];
 export type EvoMergeReport = components['schemas']['EvoMergeReport'];
@@ -4314,6 +4340,44 @@ export interface operations {
             409: components["responses"]["Conflict"];
             410: components["responses"]["Gone"];
             416: components["responses"]["RangeNotSatisfiable"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    readEvolveConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvolveConfig"];
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description The configuration, with its defaults */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvoMergeConfig"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];

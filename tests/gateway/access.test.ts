@@ -253,6 +253,7 @@ describe('without the backend', () => {
     forecastPipeline: {},
     predict: { prompt: '1+1=' },
     streamPrediction: { prompt: '1+1=' },
+    readEvolveConfiguration: { configuration: 'genome: {}' },
     createImport: { name: 'x', source: { kind: 'upload', files: [{ name: 'config.json', bytes: 2 }] } },
   };
   test.each(

@@ -1,4 +1,5 @@
 import { OWN_OPTIONS } from './arguments.js';
+import { EVOLVE_USAGE } from './evolve.js';
 import { allowedOf, type Flag } from './flags.js';
 import { IMPORT_USAGE } from './import.js';
 import { MERGE_USAGE } from './merge.js';
@@ -30,9 +31,11 @@ export function helpText(flags: Flag[], width: number): string {
     'npm run forge -- [flags]',
     IMPORT_USAGE,
     MERGE_USAGE,
+    EVOLVE_USAGE,
     '',
     'import takes a folder of the Hugging Face kind and goes on where it stopped; --linked: one below AGENT_FORGE_MODEL_ROOTS.',
     'merge takes a configuration of mergekit as it is; its models are named by id, by name, or as they were imported.',
+    'evolve takes one of mergekit-evolve; its tasks are lm-eval:<task>, unless they name a data set by file:, hf: or gym:.',
     'Trains parents, breeds them, proves the result. Progress goes to stderr, the report to stdout.',
     'Exit code: 0 all succeeded and every proof held, 1 something failed, 2 wrong flags, 130 cancelled.',
     ...sections,

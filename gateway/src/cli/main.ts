@@ -4,6 +4,14 @@ import { createClient, ProblemError } from '../../../openapi/client.js';
 import type { paths } from '../../../openapi/gateway.js';
 import { type Options, type PlainConfig, parseArguments, UsageError } from './arguments.js';
 import type { Api, Run, S } from './contract.js';
+import {
+  type EvolveOrder,
+  evolveConfig,
+  forecastText as evolveForecastText,
+  evolveOrder,
+  forecastEvolve,
+  runEvolve,
+} from './evolve.js';
 import { flagsOf } from './flags.js';
 import { bytes, count, seconds } from './format.js';
 import { findGateway, type Gateway } from './gateway.js';
@@ -35,6 +43,7 @@ const callerDirectory = process.env.INIT_CWD ?? process.cwd();
 
 async function main(argv: string[]): Promise<number> {
   if (argv[0] === 'import') return await bring(importOrder(argv.slice(1), callerDirectory));
+  if (argv[0] === 'evolve') return await evolve(evolveOrder(argv.slice(1), callerDirectory));
   if (argv[0] === 'merge') return await merge(mergeOrder(argv.slice(1), callerDirectory));
   const flags = flagsOf(loadForms());
   const { options, config } = parseArguments(argv, flags, callerDirectory);
@@ -83,6 +92,29 @@ async function merge(order: MergeOrder): Promise<number> {
     print(order.json ? JSON.stringify(merged) : mergedText(merged));
     if (merged.run.status === 'cancelled') return CANCELLED;
     return merged.ok ? SUCCESS : FAILURE;
+  } finally {
+    await gateway.stop();
+  }
+}
+
+async function evolve(order: EvolveOrder): Promise<number> {
+  const gateway = await findGateway({ ...order, folders: [] }, process.env, (line) =>
+    process.stderr.write(`${line}\n`),
+  );
+  try {
+    const api: Api = createClient<paths>({ baseUrl: gateway.url, token: gateway.token });
+    const config = await evolveConfig(api, order);
+    const forecast = await forecastEvolve(api, config);
+    if (order.forecast) {
+      print(order.json ? JSON.stringify({ config, forecast }) : evolveForecastText(forecast));
+      return SUCCESS;
+    }
+    process.stderr.write(`${evolveForecastText(forecast)}\n`);
+    const report = await runEvolve(api, gateway, config, order);
+    if (report === null) return CANCELLED;
+    print(order.json ? JSON.stringify(report) : reportText(report, process.stdout.columns ?? WIDTH));
+    if (report.runs.some(({ status }) => status === 'cancelled')) return CANCELLED;
+    return report.ok ? SUCCESS : FAILURE;
   } finally {
     await gateway.stop();
   }

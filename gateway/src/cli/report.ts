@@ -5,7 +5,8 @@ import { draw, type Proof, prove } from './proof.js';
 /** What `--json` prints: the outcome of a pipeline, from what the registry and the runs' reports say. */
 export type Report = {
   ok: boolean;
-  pipeline: string;
+  /** Null where one run was asked for. */
+  pipeline: string | null;
   runs: { id: string; kind: string; status: string; failure: S['Failure'] | null }[];
   models: ModelLine[];
   /** Whether breeding was worth it, as the backend says; null where nothing was bred. */
@@ -68,7 +69,7 @@ export type Champion = ModelLine & {
 /** Gathers everything that is known of runs that have ended, then proves what there is. */
 export async function makeReport(
   api: Api,
-  pipeline: string,
+  pipeline: string | null,
   runs: Run[],
   settings: { proofs: number; started: number },
   told: (verification: S['Verification'], done: number, total: number) => void,

@@ -13,6 +13,7 @@ export function phases(services: Services): Router {
   ask('post', '/api/v1/cognate/forecast');
   ask('post', '/api/v1/evomerge/runs', { changes: true, status: 202, answered });
   ask('post', '/api/v1/evomerge/forecast');
+  ask('post', '/api/v1/evomerge/configuration');
   ask('post', '/api/v1/merges', { changes: true, status: 202, answered });
   ask('post', '/api/v1/merges/forecast');
   return router;

@@ -1,9 +1,11 @@
-"""Merges of registered models, each a run: by a recipe, or by a merge configuration of mergekit as it is."""
+"""Merges of registered models, each a run: by a recipe, or by a merge configuration of mergekit as it is; and what a
+configuration of mergekit-evolve means here."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
+from ..contract.evomerge import EvolveConfig, EvoMergeConfig
 from ..contract.merge import MergeConfig, MergeForecast
 from ..contract.run import Run
 from .configuration_body import TEXT, ConfigurationRoute
@@ -31,3 +33,11 @@ def create_merge(config: MergeConfig, services: Injected, trace: TraceId, key: I
 def forecast_merge(config: MergeConfig, services: Injected) -> MergeForecast:
     """Recipe, result, sizes, time and resources of a merge, without starting it."""
     return services.merges.forecast(config)
+
+
+@router.post(
+    "/evomerge/configuration", operation_id="readEvolveConfiguration", responses=problems(), openapi_extra=_BODY
+)
+def read_evolve_configuration(config: EvolveConfig, services: Injected) -> EvoMergeConfig:
+    """What a configuration of mergekit-evolve asks for, as the configuration of an evomerge run; starts nothing."""
+    return services.merges.evolution(config)

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from ..contract.cognate import CognateConfig, CognateForecast
 from ..contract.event import EventPage
-from ..contract.evomerge import EvoMergeConfig, EvoMergeForecast
+from ..contract.evomerge import EvolveConfig, EvoMergeConfig, EvoMergeForecast
 from ..contract.imports import ImportFile, ImportRequest, ModelImport
 from ..contract.merge import MergeConfig, MergeForecast
 from ..contract.model import (
@@ -45,6 +45,7 @@ class RunService(Protocol):
 class MergeService(Protocol):
     def create(self, config: MergeConfig, *, key: str | None, trace_id: str | None) -> Run: ...
     def forecast(self, config: MergeConfig) -> MergeForecast: ...
+    def evolution(self, config: EvolveConfig) -> EvoMergeConfig: ...
 
 
 class ModelService(Protocol):

@@ -157,6 +157,12 @@ class EvoMergeSettings(Request):
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: cuda where there is one")
 
 
+class EvolveConfig(Request):
+    configuration: str = Field(
+        min_length=1, max_length=256 * 2**10, description="a configuration of mergekit-evolve, its YAML as it is"
+    )
+
+
 class EvoMergeConfig(EvoMergeSettings):
     base: str | None = Field(
         default=None,

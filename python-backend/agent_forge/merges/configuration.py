@@ -134,7 +134,7 @@ _WHY = {
 
 def configuration(document: Value) -> Configuration:
     """Raises `ConfigurationRefused`."""
-    top = _mapping(document, _TOP)
+    top = mapping(document, _TOP)
     if "merge_method" not in top:
         raise document.refused("`merge_method` is missing")
     given = [key for key in ("models", "slices") if key in top]
@@ -142,66 +142,66 @@ def configuration(document: Value) -> Configuration:
         raise document.refused("exactly one of `models` and `slices` must be there")
     return Configuration(
         line=document.line,
-        name=_optional(top, "name", _name),
-        method=_text(top["merge_method"]),
+        name=optional(top, "name", _name),
+        method=plain_text(top["merge_method"]),
         method_line=top["merge_method"].key_line,
-        models=tuple(map(_model, _items(top["models"], MOST_SOURCES))) if "models" in top else (),
-        slices=tuple(map(_slice, _items(top["slices"], MOST_SLICES))) if "slices" in top else (),
-        base_model=_optional(top, "base_model", _reference),
+        models=tuple(map(_model, items(top["models"], MOST_SOURCES))) if "models" in top else (),
+        slices=tuple(map(_slice, items(top["slices"], MOST_SLICES))) if "slices" in top else (),
+        base_model=optional(top, "base_model", reference),
         parameters=_settings(top.get("parameters")),
-        dtype=_optional(top, "dtype", _dtype),
-        out_dtype=_optional(top, "out_dtype", _dtype),
+        dtype=optional(top, "dtype", _dtype),
+        out_dtype=optional(top, "out_dtype", _dtype),
         tokenizer_source=_tokenizer_source(document, top),
-        chat_template=_optional(top, "chat_template", _chat_template),
+        chat_template=optional(top, "chat_template", _chat_template),
         tokens=_tokens(top.get("tokenizer")),
         pad_to_multiple_of=_multiple(top.get("tokenizer")),
     )
 
 
 def _tokenizer_source(document: Value, top: Mapping[str, Value]) -> ModelReference | None:
-    source = _optional(top, "tokenizer_source", _reference)
+    source = optional(top, "tokenizer_source", reference)
     tokenizer = top.get("tokenizer")
     if tokenizer is None or tokenizer.content is None:
         return source
     if source is not None:
         raise tokenizer.refused("`tokenizer_source` says it already")
-    return _optional(_mapping(tokenizer, _TOKENIZER), "source", _reference) or ModelReference(
-        "union", line=tokenizer.line
-    )
+    return optional(mapping(tokenizer, _TOKENIZER), "source", reference) or ModelReference("union", line=tokenizer.line)
 
 
 def _tokens(tokenizer: Value | None) -> dict[str, TokenSource]:
-    given = _mapping(tokenizer, _TOKENIZER).get("tokens") if tokenizer is not None and tokenizer.content else None
+    given = mapping(tokenizer, _TOKENIZER).get("tokens") if tokenizer is not None and tokenizer.content else None
     if given is None or given.content is None:
         return {}
-    return {token: _token(value) for token, value in _mapping(given, None).items()}
+    return {token: _token(value) for token, value in mapping(given, None).items()}
 
 
 def _token(value: Value) -> TokenSource:
-    parts = _mapping(value, {"source", "force"})
-    source = _needed(value, parts, "source", lambda found: found)
+    parts = mapping(value, {"source", "force"})
+    source = needed(value, parts, "source", lambda found: found)
     force = parts["force"].content if "force" in parts else False
     if not isinstance(force, bool):
         raise parts["force"].refused("must be true or false")
     kind = source.content.get("kind") if isinstance(source.content, dict) else None
     if kind is None:
-        return TokenSource(_reference(source), None, None, force, value.key_line)
+        return TokenSource(reference(source), None, None, force, value.key_line)
     if kind.content == "zero":
-        _mapping(source, {"kind"})
+        mapping(source, {"kind"})
         return TokenSource(None, None, None, force, value.key_line)
     if kind.content != "model_token":
         raise kind.refused(f"{kind.content!r} is neither zero nor model_token")
-    own = _mapping(source, {"kind", "model", "token", "token_id"})
+    own = mapping(source, {"kind", "model", "token", "token_id"})
     if ("token" in own) == ("token_id" in own):
         raise source.refused("exactly one of `token` and `token_id` must be there")
-    model = _needed(source, own, "model", _reference)
-    return TokenSource(model, _optional(own, "token", _text), _optional(own, "token_id", _whole), force, value.key_line)
+    model = needed(source, own, "model", reference)
+    return TokenSource(
+        model, optional(own, "token", plain_text), optional(own, "token_id", _whole), force, value.key_line
+    )
 
 
 def _multiple(tokenizer: Value | None) -> int:
     if tokenizer is None or tokenizer.content is None:
         return 1
-    found = _optional(_mapping(tokenizer, _TOKENIZER), "pad_to_multiple_of", _whole)
+    found = optional(mapping(tokenizer, _TOKENIZER), "pad_to_multiple_of", _whole)
     if found is not None and not 1 <= found <= _MOST_PADDED:
         raise tokenizer.refused(f"pad_to_multiple_of is {found}, it must be from 1 to {_MOST_PADDED}")
     return found or 1
@@ -214,32 +214,32 @@ def _whole(value: Value) -> int:
 
 
 def _model(value: Value) -> Source:
-    parts = _mapping(value, {"model", "parameters"})
-    return Source(_needed(value, parts, "model", _reference), None, _settings(parts.get("parameters")), value.line)
+    parts = mapping(value, {"model", "parameters"})
+    return Source(needed(value, parts, "model", reference), None, _settings(parts.get("parameters")), value.line)
 
 
 def _slice(value: Value) -> Slice:
-    parts = _mapping(value, {"sources", "base_model", "parameters"})
+    parts = mapping(value, {"sources", "base_model", "parameters"})
     return Slice(
-        sources=tuple(map(_source, _items(_needed(value, parts, "sources", lambda found: found), MOST_SOURCES))),
-        base_model=_optional(parts, "base_model", _reference),
+        sources=tuple(map(_source, items(needed(value, parts, "sources", lambda found: found), MOST_SOURCES))),
+        base_model=optional(parts, "base_model", reference),
         parameters=_settings(parts.get("parameters")),
         line=value.line,
     )
 
 
 def _source(value: Value) -> Source:
-    parts = _mapping(value, {"model", "layer_range", "parameters"})
+    parts = mapping(value, {"model", "layer_range", "parameters"})
     return Source(
-        model=_needed(value, parts, "model", _reference),
-        layer_range=_needed(value, parts, "layer_range", _layer_range),
+        model=needed(value, parts, "model", reference),
+        layer_range=needed(value, parts, "layer_range", _layer_range),
         parameters=_settings(parts.get("parameters")),
         line=value.line,
     )
 
 
 def _layer_range(value: Value) -> tuple[int, int]:
-    ends = [item.content for item in _items(value, 2)]
+    ends = [item.content for item in items(value, 2)]
     if len(ends) != 2 or not all(type(end) is int for end in ends):
         raise value.refused("must be two whole numbers, the first layer and the one after the last")
     start, stop = (int(str(end)) for end in ends)
@@ -248,15 +248,15 @@ def _layer_range(value: Value) -> tuple[int, int]:
     return start, stop
 
 
-def _reference(value: Value) -> ModelReference:
+def reference(value: Value) -> ModelReference:
     """`path`, `path@revision`, or such a mapping."""
     if isinstance(value.content, dict):
-        parts = _mapping(value, {"model", "path", "revision"})
+        parts = mapping(value, {"model", "path", "revision"})
         if "model" in parts:
-            return _reference(parts["model"])
-        path = _needed(value, parts, "path", _text)
-        return ModelReference(path, _optional(parts, "revision", _text), value.key_line)
-    text = _text(value)
+            return reference(parts["model"])
+        path = needed(value, parts, "path", plain_text)
+        return ModelReference(path, optional(parts, "revision", plain_text), value.key_line)
+    text = plain_text(value)
     if "+" in text:
         raise value.refused(f"{text!r} names an adapter: {_WHY['lora']}")
     path, _, revision = text.partition("@")
@@ -268,7 +268,7 @@ def _reference(value: Value) -> ModelReference:
 def _settings(value: Value | None) -> Settings:
     if value is None or value.content is None:
         return {}
-    return {name: _setting(part) for name, part in _mapping(value, None).items()}
+    return {name: _setting(part) for name, part in mapping(value, None).items()}
 
 
 def _setting(value: Value) -> Setting:
@@ -285,9 +285,9 @@ def _setting(value: Value) -> Setting:
 
 
 def _conditional(value: Value) -> Choice:
-    parts = _mapping(value, {"value", "filter"})
-    found = _optional(parts, "filter", _text)
-    plain = _needed(value, parts, "value", _choice)
+    parts = mapping(value, {"value", "filter"})
+    found = optional(parts, "filter", plain_text)
+    plain = needed(value, parts, "value", _choice)
     return Choice(plain.values, plain.gradient, None if found == "*" else found)
 
 
@@ -309,28 +309,28 @@ def _number(value: Value) -> bool | int | float | str:
 
 
 def _dtype(value: Value) -> str:
-    text = _text(value).removeprefix("torch.")
+    text = plain_text(value).removeprefix("torch.")
     if text not in DTYPES:
         raise value.refused(f"{text!r} is not one of {', '.join(DTYPES)}")
     return text
 
 
 def _name(value: Value) -> str:
-    text = _text(value)
+    text = plain_text(value)
     if text in ("union", "base"):
         raise value.refused(f"{text!r} has a meaning as a tokenizer's source: choose another name")
     return text
 
 
 def _chat_template(value: Value) -> str:
-    text = _text(value)
+    text = plain_text(value)
     reason = why_not(text)
     if reason is not None:
         raise value.refused(reason)
     return text
 
 
-def _text(value: Value) -> str:
+def plain_text(value: Value) -> str:
     content: Scalar | list[Value] | dict[str, Value] = value.content
     # a model's name may look like a number
     if isinstance(content, bool) or not isinstance(content, str | int | float) or content == "":
@@ -338,7 +338,7 @@ def _text(value: Value) -> str:
     return str(content)
 
 
-def _items(value: Value, most: int) -> list[Value]:
+def items(value: Value, most: int) -> list[Value]:
     if not isinstance(value.content, list) or not value.content:
         raise value.refused("must be a list with something in it")
     if len(value.content) > most:
@@ -346,7 +346,7 @@ def _items(value: Value, most: int) -> list[Value]:
     return value.content
 
 
-def _mapping(value: Value, known: set[str] | None) -> dict[str, Value]:
+def mapping(value: Value, known: set[str] | None) -> dict[str, Value]:
     """known: the keys that there may be; null: any."""
     if not isinstance(value.content, dict):
         raise value.refused("must be a mapping")
@@ -357,13 +357,13 @@ def _mapping(value: Value, known: set[str] | None) -> dict[str, Value]:
     return value.content
 
 
-def _needed(value: Value, parts: Mapping[str, Value], key: str, read: Callable[[Value], Found]) -> Found:
+def needed(value: Value, parts: Mapping[str, Value], key: str, read: Callable[[Value], Found]) -> Found:
     if key not in parts:
         raise value.refused(f"`{key}` is missing")
     return read(parts[key])
 
 
-def _optional(parts: Mapping[str, Value], key: str, read: Callable[[Value], Found]) -> Found | None:
+def optional(parts: Mapping[str, Value], key: str, read: Callable[[Value], Found]) -> Found | None:
     return read(parts[key]) if key in parts and parts[key].content is not None else None
 
 

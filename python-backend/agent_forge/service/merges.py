@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
+from ..causal_lm.harness.files import PREFIX, check_task, metric_of
+from ..cognate.errors import InvalidSetting
 from ..contract.architecture import CausalLM
+from ..contract.evomerge import EvolveConfig, EvoMergeConfig
 from ..contract.merge import MergeConfig, MergeForecast, MergePlan
 from ..contract.problem import FieldError
 from ..contract.recipe import Leaf, MergeNode, Recipe
@@ -15,6 +18,7 @@ from ..contract.run import Progress, Run, RunKind
 from ..evomerge.recipe.tree import nodes, parts
 from ..execution.resources import PROCESS_BYTES
 from ..merges.errors import ConfigurationRefused, RecipeRefused
+from ..merges.evolution import evolution
 from ..merges.outline import Outline, read_bytes
 from ..merges.plan import leaves, planned
 from ..registry.bundle.causal_lm import count_parameters, model_type_of
@@ -72,6 +76,21 @@ class MergeService:
     def forecast(self, config: MergeConfig) -> MergeForecast:
         with self._database.read() as connection:
             return self._planned(connection, config, "merge")[2]
+
+    def evolution(self, config: EvolveConfig) -> EvoMergeConfig:
+        """What a configuration of mergekit-evolve means here. Raises `Refusal` with the line."""
+        with self._database.read() as connection, _refusing():
+            return evolution(config.configuration, Catalog(connection, self._files).named, self._metric)
+
+    def _metric(self, dataset: str) -> str:
+        """Data sets other than the harness's tasks are solved by the exact answer, or the right choice."""
+        if not dataset.startswith(PREFIX):
+            return "acc"
+        try:
+            return metric_of(check_task(dataset, self._settings.dataset_roots, "tasks"))
+        except InvalidSetting as error:
+            allowed = f"; there is {error.allowed}" if error.allowed else ""
+            raise LookupError(f"{dataset} {error.message}{allowed}") from error
 
     def _planned(
         self, connection: Connection, config: MergeConfig, name: str

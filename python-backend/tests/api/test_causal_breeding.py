@@ -217,6 +217,29 @@ def test_what_cannot_be_measured_is_refused_by_field(
     assert said in json.dumps(refused)
 
 
+def test_a_configuration_of_mergekit_evolve_is_a_run_here(server: Server, models: Any) -> None:
+    """Its models by name, ours by id; the line where it is refused."""
+    text = "genome:\n  models: [first, second]\n  merge_method: dare_ties\n  base_model: base\n  layer_granularity: 1\n"
+    text += "tasks:\n  - name: file:sums.jsonl\n"
+
+    def read(body: str, status: int) -> Any:
+        answer = server.client.post(
+            "/v1/evomerge/configuration", content=body, headers={"Content-Type": "application/yaml"}
+        )
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    config = read(text, 200)
+    assert config["parents"] == [models["first"]["id"], models["second"]["id"]]
+    assert (config["base"], config["strategy"], config["ops"]) == (models["base"]["id"], "cma_es", ["dare_ties"])
+    assert server.post("/v1/evomerge/forecast", config | {"generations": 2}, status=200)["candidates"] == 16
+    refused = read(text.replace("layer_granularity: 1", "layer_granularity: 2"), 422)
+    assert refused["code"] == "configuration_refused"
+    assert "line 5: `genome.layer_granularity`" in refused["detail"]
+    refused = read(text.replace("file:sums.jsonl", "mmlu"), 422)
+    assert refused["detail"].startswith("line 7: `tasks.0.name`: lm-eval:mmlu")
+
+
 def test_models_that_read_otherwise_are_no_parents(server: Server, models: Any, tmp_path: Path) -> None:
     other = brought(server, "turned", written(tmp_path / "turned", "llama", 3, rope_theta=500000.0))
     family = brought(server, "family", written(tmp_path / "family", "qwen2", 3))

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def answered(model: NetworkLM, exams: Sequence[Exam], tokens: Sequence[int]) -> list[tuple[float, int, bool]]:
-    """exams: of one task. tokens: of each exam's right answer. Solved is what has the full score, 1, in the task's
-    first metric. The loss of a choice is that of the right one among all, −log softmax of their log-likelihoods."""
+    """exams: of one task. tokens: of each exam's right answer. Solved is what has the full score, 1.
+
+    The loss of a choice is that of the right one among all, −log softmax of their log-likelihoods.
+    """
     requests = [request for exam in exams for request in exam.requests]
     kind = requests[0].request_type
     said = iter(getattr(model, kind)(requests))

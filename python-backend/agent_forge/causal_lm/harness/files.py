@@ -7,7 +7,7 @@ What a task says is data here: YAML that names Python (`!function`), a metric to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ VERSION = "0.4.13"
 INSTALL = "npm run setup -- lm-eval"
 DIRECTORY = "lm-eval"
 TYPES = ("multiple_choice", "loglikelihood", "generate_until")
+SHARES = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
+"""Metrics that say whether a document is solved; a task's first of them counts, else its first."""
+_DEFAULTS = {"multiple_choice": "acc", "loglikelihood": "acc", "generate_until": "exact_match"}
 _MOST_FILES = 2000
 _MOST_BYTES = 256 * 1024
 _CODE = ("class", "unsafe_code", "custom_dataset", "doc_to_image", "doc_to_audio", "use_prompt")
@@ -61,6 +64,13 @@ def check_task(name: str, roots: Sequence[Path], field: str) -> dict[str, Any]:
     config = _read(path)
     _refuse(config, field, name)
     return _with_paths(config, path.parent)
+
+
+def metric_of(config: Mapping[str, Any]) -> str:
+    """By which a task's documents are solved or not."""
+    named = [str(one.get("metric")) for one in config.get("metric_list") or [] if isinstance(one, dict)]
+    shares = [name for name in named if name in SHARES]
+    return (shares or named or [_DEFAULTS[config["output_type"]]])[0]
 
 
 def _tasks(roots: Sequence[Path]) -> dict[str, Path]:

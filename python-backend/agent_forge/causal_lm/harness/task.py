@@ -15,7 +15,7 @@ from typing import Any
 from ...cognate.datasets.problem import Problem, Split
 from ...cognate.draws import seed_of
 from ...cognate.errors import InvalidSetting
-from .files import check_task
+from .files import SHARES, check_task, metric_of
 
 _SHARES = {0: Split.train, 1: Split.train, 2: Split.selection, 3: Split.selection, 4: Split.selection}
 """Eighths of the documents; the rest is held out."""
@@ -36,7 +36,7 @@ class Exam:
         return sum(len(part) for part in self.requests[0].args if isinstance(part, str))
 
     def score(self, answers: Sequence[Any]) -> float:
-        """Of the task's first metric."""
+        """Of the metric that says whether a document is solved."""
         asked = [
             replace(one, resps=[answer], filtered_resps={}) for one, answer in zip(self.requests, answers, strict=True)
         ]
@@ -49,6 +49,7 @@ class Task:
     def __init__(self, name: str, roots: Sequence[Path], field: str = "datasets") -> None:
         self.name = name
         config = check_task(name, roots, field)
+        self._metric = metric_of(config)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the package and what it imports
@@ -99,11 +100,11 @@ class Task:
         filters = self._task._filters[0]  # the first pipeline is the one that a table shows first
         filters.apply(requests)
         scores = self._task.process_results(document, [one.filtered_resps[filters.name] for one in requests])
-        first = next(iter(scores.values()), None)
-        if not isinstance(first, int | float):
-            message = f"scores a document by {next(iter(scores), 'nothing')}, which is no number"
-            raise InvalidSetting("datasets", self.name, message, "a first metric such as acc or exact_match")
-        return float(first)
+        score = scores.get(self._metric)
+        if not isinstance(score, int | float):
+            message = f"scores no document by {self._metric} with a number"
+            raise InvalidSetting("datasets", self.name, message, f"a metric of {', '.join(SHARES)}")
+        return float(score)
 
     def _exam(self, document: Any, chat: bool) -> Exam:
         # By document, so that what stands in its prompt does not depend on which others were asked before it.
