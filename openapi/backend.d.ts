@@ -2007,6 +2007,11 @@ export interface components {
         /** ImportRequest */
         ImportRequest: {
             /**
+             * Base
+             * @description of an adapter of peft (LoRA): the registered model that it is merged onto, by id or name; null: what is brought is a model
+             */
+            base?: string | null;
+            /**
              * Name
              * @description of the model; the same name again takes up the same import
              */
@@ -2284,7 +2289,7 @@ export interface components {
             /** Recipe */
             recipe: components["schemas"]["Leaf"] | components["schemas"]["MergeNode"];
             /** Run Id */
-            run_id: string;
+            run_id: string | null;
         };
         /**
          * MergePlan

@@ -13,6 +13,8 @@ export type FolderFile = {
 
 export type FolderImport = {
   name: string;
+  /** Of an adapter: the model that it is merged onto, by id or name. */
+  base?: string | undefined;
   files: FolderFile[];
 };
 
@@ -27,12 +29,16 @@ const ASK_AGAIN_MS = 400;
 /** Ends with an import that has succeeded or failed. Rejects with a ProblemError, or where the signal was aborted. */
 export async function importFolder(
   api: Client<paths>,
-  { name, files }: FolderImport,
+  { name, base = undefined, files }: FolderImport,
   following: Following,
 ): Promise<ModelImport> {
   const { signal, told } = following;
   const offered = files.map((file) => ({ name: file.name, bytes: file.bytes }));
-  let state = await ask(api, { name, source: { kind: 'upload', files: offered } }, signal);
+  let state = await ask(
+    api,
+    { name, base: base ?? null, source: { kind: 'upload', files: offered } },
+    signal,
+  );
   told(state);
   for (const { name: file, bytes, received, left_out } of state.files) {
     const content = files.find((one) => one.name === file);

@@ -1,4 +1,4 @@
-import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type DragEvent, useRef, useState } from 'react';
 import { useLocation } from 'wouter';
@@ -6,6 +6,7 @@ import { importFolder } from '../../../openapi/folder-import.ts';
 import { gateway } from '../api/gateway.ts';
 import type { ModelImport } from '../api/schema.ts';
 import { bytes } from '../format/number.ts';
+import { useModels } from '../live/hooks.ts';
 import { ProblemNote } from '../shell/problem.tsx';
 import { chosenFolder, droppedFolder, type Folder } from './folder.ts';
 import { ImportFiles } from './import-files.tsx';
@@ -17,6 +18,7 @@ type Going = { state: ModelImport; sending?: { name: string; sent: number } | un
 export function ImportFolder({ onEnd }: { onEnd: () => void }) {
   const [folder, setFolder] = useState<Folder | null>(null);
   const [name, setName] = useState('');
+  const [base, setBase] = useState<string | null>(null);
   const [going, setGoing] = useState<Going | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   const [, navigate] = useLocation();
@@ -24,13 +26,16 @@ export function ImportFolder({ onEnd }: { onEnd: () => void }) {
   const picker = useRef<HTMLInputElement>(null);
   const stop = useRef(new AbortController());
 
+  const isAdapter = folder?.files.some((file) => file.name === 'adapter_config.json') ?? false;
+  const bases = (useModels() ?? []).filter((model) => model.architecture?.kind === 'causal_lm');
+
   const bring = useMutation({
     mutationFn: (chosen: Folder) => {
       stop.current = new AbortController();
       setGoing(null);
       return importFolder(
         gateway,
-        { name, files: chosen.files },
+        { name, base: isAdapter ? (base ?? undefined) : undefined, files: chosen.files },
         { signal: stop.current.signal, told: (state, sending) => setGoing({ state, sending }) },
       );
     },
@@ -61,7 +66,7 @@ export function ImportFolder({ onEnd }: { onEnd: () => void }) {
     <Stack gap="md" onDragOver={(event) => event.preventDefault()} onDrop={drop} data-testid="drop-folder">
       <Text size="sm" c="dimmed">
         A model as Hugging Face publishes it: safetensors, config.json and tokenizer in one folder. Choose it
-        or drop it here. Code and pickles in it are left out.
+        or drop it here. Code and pickles in it are left out. A LoRA adapter of peft is merged onto its base.
       </Text>
       <Group gap="sm" wrap="nowrap">
         <input
@@ -102,6 +107,19 @@ export function ImportFolder({ onEnd }: { onEnd: () => void }) {
           maxLength={128}
         />
       )}
+      {isAdapter && (
+        <Select
+          label="Base of the adapter"
+          description="the model that it was trained on, and is merged onto"
+          data={bases.map((model) => ({ value: model.id, label: model.name }))}
+          value={base}
+          onChange={setBase}
+          disabled={bring.isPending}
+          searchable
+          nothingFoundMessage="No causal language model is registered: import the base first."
+          data-testid="adapter-base"
+        />
+      )}
       {going && <ImportFiles state={going.state} sending={going.sending} />}
       {bring.isError && !stop.current.signal.aborted && <ProblemNote error={bring.error} />}
       {bring.data?.fault && (
@@ -121,7 +139,7 @@ export function ImportFolder({ onEnd }: { onEnd: () => void }) {
         </Button>
         <Button
           onClick={() => folder && bring.mutate(folder)}
-          disabled={!folder || !isName(name) || bring.isPending}
+          disabled={!folder || !isName(name) || (isAdapter && base === null) || bring.isPending}
           data-testid="confirm-folder"
         >
           {going && !bring.isPending ? 'Go on' : 'Import'}

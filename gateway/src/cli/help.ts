@@ -33,7 +33,7 @@ export function helpText(flags: Flag[], width: number): string {
     MERGE_USAGE,
     EVOLVE_USAGE,
     '',
-    'import takes a folder of the Hugging Face kind and goes on where it stopped; --linked: one below AGENT_FORGE_MODEL_ROOTS.',
+    'import takes a folder of the Hugging Face kind and goes on where it stopped; --linked: one below AGENT_FORGE_MODEL_ROOTS; --base: of a LoRA adapter.',
     'merge takes a configuration of mergekit as it is; its models are named by id, by name, or as they were imported.',
     'evolve takes one of mergekit-evolve; its tasks are lm-eval:<task>, unless they name a data set by file:, hf: or gym:.',
     'Trains parents, breeds them, proves the result. Progress goes to stderr, the report to stdout.',

@@ -18,13 +18,15 @@ export type ImportOrder = {
   /** A folder here, one on the backend's machine, or a repository. */
   source: string | FolderSource | HubSource;
   name: string;
+  /** Of an adapter: the model that it is merged onto. */
+  base: string | undefined;
   json: boolean;
   url: string | undefined;
   token: string | undefined;
 };
 
 export const IMPORT_USAGE =
-  'npm run forge -- import FOLDER | hf:OWNER/NAME[@REVISION] [--linked] [--name NAME] [--url URL] [--token TOKEN] [--json]';
+  'npm run forge -- import FOLDER | hf:OWNER/NAME[@REVISION] [--linked] [--base MODEL] [--name NAME] [--url URL] [--token TOKEN] [--json]';
 /** Deeper than any folder that is a model. */
 const DEEPEST = 4;
 
@@ -38,6 +40,7 @@ export function importOrder(argv: string[], cwd: string): ImportOrder {
   return {
     source,
     name: values.name ?? nameOf(basename(typeof source === 'string' ? source : pathOf(source))),
+    base: values.base,
     json: values.json ?? false,
     url: values.url,
     token: values.token,
@@ -59,7 +62,7 @@ function parsed(argv: string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
   try {
-    const options = { name: text, url: text, token: text, json: flag, linked: flag } as const;
+    const options = { name: text, base: text, url: text, token: text, json: flag, linked: flag } as const;
     return parseArgs({ args: argv, options, allowPositionals: true });
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : error}; ${IMPORT_USAGE}`);
@@ -69,7 +72,7 @@ function parsed(argv: string[]) {
 /** @returns whether it became a model; what happened is told line by line. */
 export async function runImport(
   api: Api,
-  { source, name }: Pick<ImportOrder, 'source' | 'name'>,
+  { source, name, base }: Pick<ImportOrder, 'source' | 'name' | 'base'>,
   say: (line: string) => void,
 ): Promise<ModelImport> {
   const told = new Set<string>();
@@ -84,10 +87,10 @@ export async function runImport(
   };
   const ended =
     typeof source === 'string'
-      ? await importFolder(api, { name, files: await filesBelow(source) }, following)
+      ? await importFolder(api, { name, base, files: await filesBelow(source) }, following)
       : await followImport(
           api,
-          (await api.post('/api/v1/imports', { body: { name, source } })).id,
+          (await api.post('/api/v1/imports', { body: { name, base: base ?? null, source } })).id,
           following,
         );
   if (ended.model_id !== null) {

@@ -50,6 +50,13 @@ ImportSource = Annotated[UploadSource | FolderSource | HubSource, Field(discrimi
 class ImportRequest(Request):
     name: str = Field(pattern=MODEL_NAME, description="of the model; the same name again takes up the same import")
     source: ImportSource
+    base: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="of an adapter of peft (LoRA): the registered model that it is merged onto, by id or name; null: "
+        "what is brought is a model",
+    )
 
 
 class ImportFile(Resource):

@@ -61,7 +61,8 @@ class TrainingOrigin(Resource):
 
 class MergeOrigin(Resource):
     kind: Literal["merged"] = "merged"
-    run_id: str
+    run_id: str | None = None
+    """Null for an adapter that was brought onto its base, and for a model that was brought with its recipe."""
     candidate_id: str | None = None
     """Null for a merge that was asked for, not bred."""
     recipe: Recipe

@@ -13,18 +13,20 @@ from functools import partial
 from starlette.concurrency import run_in_threadpool
 
 from ..background.tasks import Tasks
+from ..contract.architecture import CausalLM
 from ..contract.base import now
 from ..contract.imports import ImportFault, ImportFile, ImportRequest, ModelImport
 from ..contract.job import ModelDraft
 from ..contract.model import Model, ModelKind, Tokenizer
 from ..contract.recipe import ImportOrigin
 from ..registry.bundle import hub
+from ..registry.bundle.adapter import adapter_settings
 from ..registry.bundle.arrival import Arrival
-from ..registry.bundle.documents import kind_of, left_out
+from ..registry.bundle.documents import ADAPTER, kind_of, left_out
 from ..registry.bundle.inspection import Inspected, inspect
 from ..registry.bundle.linking import files_of, folder_below
 from ..registry.bundle.placement import described, place_folder
-from ..registry.errors import RegistryError
+from ..registry.errors import IncompleteModelError, RegistryError
 from ..registry.files import ModelFiles
 from ..registry.placement import model_id as id_of
 from ..settings import Settings
@@ -252,11 +254,17 @@ class ImportService:
             self._going.pop(_import_id(request.name), None)
 
     async def _make(self, arrival: Arrival, request: ImportRequest, going: _Going) -> None:
+        if request.base is not None:
+            await self._merge_onto(arrival, request, going)
+            await run_in_threadpool(arrival.discard)
+            return
         if not await run_in_threadpool(arrival.folder.is_dir):
             # moved to its place, and then something ended this process before the row was written
             model = await run_in_threadpool(described, self._files, f"{DIRECTORY}/{request.name}")
         else:
             found, names = await run_in_threadpool(self._inspect, arrival, request, going)
+            if ADAPTER in names:
+                raise IncompleteModelError("it is an adapter and no model: name the `base` that it is merged onto")
             apart = [name for name in names if (kind := kind_of(name)) is not None and kind.checked_apart]
             tokenizer = None
             if apart or "tokenizer.model" in names:
@@ -266,6 +274,37 @@ class ImportService:
         await run_in_threadpool(self._register, model)
         await run_in_threadpool(arrival.discard)
 
+    async def _merge_onto(self, arrival: Arrival, request: ImportRequest, going: _Going) -> None:
+        """An adapter and its base become a model; the adapter is kept, for the model to be made from it again."""
+        base = await run_in_threadpool(self._base, request)
+        if await run_in_threadpool(arrival.folder.is_dir):
+            found, names = await run_in_threadpool(self._inspect, arrival, request, going)
+            if ADAPTER not in names:
+                raise IncompleteModelError("a base is named, and there is a model: a base is for an adapter")
+            # what it says is checked before anything is moved
+            await run_in_threadpool(adapter_settings, arrival.folder)
+            adapter = await run_in_threadpool(self._place, arrival, request, found, None, f"{request.name}.adapter")
+        else:
+            # moved to its place, and then something ended this process
+            adapter = await run_in_threadpool(described, self._files, f"{DIRECTORY}/{request.name}.adapter")
+        try:
+            asked = {"base": base.model_dump(mode="json"), "adapter": adapter.model_dump(mode="json")}
+            answer = await self._process.ask("apply_adapter", name=request.name, **asked)
+        except (RegistryError, Refusal):
+            await run_in_threadpool(self._files.inside(adapter.folder or "").rename, arrival.folder)
+            raise
+        await run_in_threadpool(self._register, adapter, Model.model_validate(answer))
+
+    def _base(self, request: ImportRequest) -> Model:
+        with self._database.read() as connection:
+            found = model_rows.named(connection, request.base or "")
+        if len(found) != 1:
+            many = f"{len(found)} models have the name" if found else "there is no model"
+            raise Refusal("not_found", f"{many} {request.base}: name the base by its id")
+        if not isinstance(found[0].architecture, CausalLM) or found[0].folder is None:
+            raise Refusal("bad_model_file", f"{found[0].name} is no causal language model in a folder of its own")
+        return found[0]
+
     def _inspect(self, arrival: Arrival, request: ImportRequest, going: _Going) -> tuple[Inspected, list[str]]:
         def read(count: int) -> None:
             going.checked_bytes += count
@@ -274,9 +313,16 @@ class ImportService:
         left = [file.name for file in going.files or arrival.state(request) if file.left_out is not None]
         return inspect(arrival.folder, names, left_out=left, read=read), names
 
-    def _place(self, arrival: Arrival, request: ImportRequest, found: Inspected, tokenizer: Tokenizer | None) -> Model:
+    def _place(
+        self,
+        arrival: Arrival,
+        request: ImportRequest,
+        found: Inspected,
+        tokenizer: Tokenizer | None,
+        name: str | None = None,
+    ) -> Model:
         draft = ModelDraft(
-            name=request.name,
+            name=name or request.name,
             directory=DIRECTORY,
             kind=ModelKind.imported,
             specialization=None,
@@ -296,9 +342,10 @@ class ImportService:
             time=now(),
         )
 
-    def _register(self, model: Model) -> None:
+    def _register(self, *models: Model) -> None:
         with self._database.write() as tx:
-            model_rows.add(tx, model)
+            for model in models:
+                model_rows.add(tx, model)
 
 
 def _import_id(name: str) -> str:

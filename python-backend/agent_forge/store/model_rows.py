@@ -30,6 +30,15 @@ def find_many(connection: Connection, ids: list[str]) -> dict[str, Model]:
     return {model.id: model for model in map(Model.model_validate_json, bodies)}
 
 
+def named(connection: Connection, text: str) -> list[Model]:
+    """The model of this id, else all of this name."""
+    own = find(connection, text)
+    if own is not None:
+        return [own]
+    bodies = connection.execute(select(models.c.body).where(models.c.name == text)).scalars()
+    return [Model.model_validate_json(body) for body in bodies]
+
+
 def find_candidate(connection: Connection, run_id: str, candidate_id: str) -> Model | None:
     """The registered model that a candidate became, if it did."""
     query = select(models.c.body).where(models.c.run_id == run_id, models.c.kind == ModelKind.merged)

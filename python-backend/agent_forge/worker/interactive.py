@@ -43,6 +43,7 @@ from ..store.database import Database
 from ..store.errors import Refusal
 from ..versions import versions
 from . import wiring
+from .adapted import adapted
 from .documents import read_documents
 from .pipe import Upward, listen
 from .playground import Playground
@@ -73,6 +74,7 @@ class Interactive:
             "materialize": self._materialize,
             "export": self._export,
             "read_documents": self._read_documents,
+            "apply_adapter": self._apply_adapter,
         }
 
     def serve(self) -> None:
@@ -180,6 +182,10 @@ class Interactive:
 
     def _read_documents(self, request: dict[str, Any]) -> BaseModel | None:
         return read_documents(Path(request["folder"]), request["names"])
+
+    def _apply_adapter(self, request: dict[str, Any]) -> BaseModel:
+        base, adapter = (Model.model_validate(request[one]) for one in ("base", "adapter"))
+        return adapted(base, adapter, request["name"], self._files)
 
     def _export(self, request: dict[str, Any]) -> str:
         return str(export(self._files, Model.model_validate(request["model"]), convert_to_pt))

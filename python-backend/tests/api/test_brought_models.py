@@ -1,7 +1,8 @@
-"""Models that are brought and what is made of them, over HTTP with real processes: vocabularies that differ."""
+"""Models that are brought, and what is made of them, over HTTP: vocabularies that differ, adapters."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from api.test_folder_imports import asked, finished, send_all
 from causal_lms import tokenizer_folder
 from forge_server import Server, is_status
 from registry.bundle.tiny import saved, tiny
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -88,3 +90,62 @@ def test_models_of_two_vocabularies_are_merged_by_token(
         torch.testing.assert_close(rows[read.get_vocab()[token]], sum(of) / len(of), rtol=0, atol=1e-7)
     verified = server.post(f"/v1/models/{union['id']}/verify", {}, status=200)
     assert [check["status"] for check in verified["checks"]] == ["passed"] * 3
+
+
+def adapter(folder: Path, **changes: Any) -> Path:
+    """LoRA of rank 2 on the query of layer 1, as peft writes it."""
+    folder.mkdir()
+    named = "base_model.model.model.layers.1.self_attn.q_proj"
+    generator = torch.Generator().manual_seed(5)
+    tensors = {
+        f"{named}.lora_A.weight": torch.randn(2, 32, generator=generator),
+        f"{named}.lora_B.weight": torch.randn(32, 2, generator=generator),
+    }
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 3, "use_rslora": True, "task_type": "CAUSAL_LM"}
+    (folder / "adapter_config.json").write_text(json.dumps(config | changes))
+    return folder
+
+
+def test_an_adapter_is_merged_onto_its_base(
+    server: Server, folders: list[Path], models: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    folder = adapter(tmp_path / "tuned")
+    model = bring(server, folder, base="one")
+    name = "model.layers.1.self_attn.q_proj.weight"
+    plain, given = load_file(folders[0] / "model.safetensors"), load_file(folder / "adapter_model.safetensors")
+    down, up = (tensor.double() for tensor in given.values())
+    made = load_file(folder_of(server, model) / "model.safetensors")
+    expected = plain | {name: (plain[name].double() + 3 / 2**0.5 * up @ down).float()}
+    assert made.keys() == expected.keys()
+    assert all(torch.equal(made[key], tensor) for key, tensor in expected.items())
+    AutoModelForCausalLM.from_pretrained(folder_of(server, model))
+    assert [server.get(f"/v1/models/{parent}")["name"] for parent in model["parents"]] == ["one", "tuned.adapter"]
+    verified = server.post(f"/v1/models/{model['id']}/verify", {}, status=200)
+    assert [check["status"] for check in verified["checks"]] == ["passed"] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "base", "message"),
+    [
+        ({}, None, "name the `base`"),
+        ({}, "nobody", "no model nobody"),
+        ({"use_dora": True}, "one", "DoRA"),
+        ({"peft_type": "IA3"}, "one", "'IA3'"),
+        ({"r": 4}, "one", "rank 4"),
+    ],
+)
+def test_adapters_that_are_not_merged(
+    server: Server,
+    models: list[dict[str, Any]],
+    tmp_path: Path,
+    changes: dict[str, Any],
+    base: str | None,
+    message: str,
+) -> None:
+    folder = adapter(tmp_path / f"refused-{len(message)}", **changes)
+    going = asked(server, folder.name, folder, base=base)
+    send_all(server, going, folder)
+    found = finished(server, going)
+    assert found["status"] == "failed"
+    assert message in found["fault"]["detail"]

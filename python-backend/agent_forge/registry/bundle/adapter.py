@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..errors import ModelFileError
-from ..header import TensorSpec
+from ..header import TensorSpec, read_header
+from . import strict_json
 from .documents import ADAPTER, ADAPTER_CONFIG
 
 _PREFIX = "base_model.model."
@@ -30,6 +32,12 @@ _OTHERS = {
 _SHIFTED = ("pissa", "olora", "corda", "loftq", "lora_ga")
 """Ways to begin that change the base's weights: what was trained is about others than the base has."""
 _KEYS = re.compile(r"(.+)\.(lora_(?:embedding_)?[AB])(?:\.weight)?")
+
+
+def adapter_settings(folder: Path) -> dict[str, Any]:
+    """As `lora_settings`, of a folder. Raises ModelFileError, MalformedFileError, OSError."""
+    config = strict_json.parse(ADAPTER_CONFIG, (folder / ADAPTER_CONFIG).read_bytes())
+    return lora_settings(config, read_header(folder / ADAPTER).tensors)
 
 
 def lora_settings(config: Mapping[str, Any], specs: Mapping[str, TensorSpec]) -> dict[str, Any]:

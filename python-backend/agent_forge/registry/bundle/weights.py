@@ -31,11 +31,11 @@ def weight_names(names: Collection[str], left_out: Iterable[str] = ()) -> list[s
         return shards
     if INDEX in names:
         raise IncompleteModelError(f"there is {INDEX}, and none of the shards that it names")
+    if ADAPTER in names and ADAPTER_CONFIG in names:
+        return [ADAPTER]
     if ADAPTER in names or ADAPTER_CONFIG in names:
-        raise IncompleteModelError(
-            "it is an adapter and no model: merge it onto its base first, with `merge_and_unload()` of peft, and bring "
-            "what that makes"
-        )
+        has, lacks = (ADAPTER, ADAPTER_CONFIG) if ADAPTER in names else (ADAPTER_CONFIG, ADAPTER)
+        raise IncompleteModelError(f"it is an adapter: {has} is there, {lacks} is missing")
     pickles = sorted(name for name in left_out if is_pickle(name))
     if pickles:
         raise IncompleteModelError(
@@ -58,7 +58,7 @@ def read_headers(folder: Path, weights: Iterable[str]) -> dict[str, Header]:
             if tensor in placed:
                 raise ModelFileError(f"`{tensor}` is in {placed[tensor]} and in {file}")
             placed[tensor] = file
-    if SINGLE not in headers:
+    if SINGLE not in headers and ADAPTER not in headers:
         _check_index(folder, placed, headers.keys())
     return headers
 
