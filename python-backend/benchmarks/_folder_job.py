@@ -15,6 +15,7 @@ from agent_forge.contract.evomerge import Candidate, Generation
 from agent_forge.contract.job import ModelDraft
 from agent_forge.contract.model import Model
 from agent_forge.registry.tensors import digest_tensors, load_tensors, write_tensors
+from agent_forge.worker import memory
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 """Goes into names: the same in every run."""
@@ -65,7 +66,8 @@ class FolderJob:
         self.timings[part] = self.timings.get(part, 0.0) + seconds
 
     def save_checkpoint(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        pass
+        """Nothing is kept; memory is given back, as a worker does it."""
+        memory.give_back()
 
     def load_checkpoint(self) -> None:
         return None
