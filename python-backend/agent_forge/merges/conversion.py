@@ -19,7 +19,7 @@ from .configuration import Configuration, ModelReference, Settings, Slice, Sourc
 from .document import documents
 from .dtypes import combined_dtype, input_casts
 from .errors import ConfigurationRefused
-from .methods import METHODS, PASSTHROUGH, Method, Parameter
+from .methods import METHODS, MOST_SCALE, PASSTHROUGH, SCALE, Method, Parameter
 from .settings import Place, layer_place, resolve
 
 MOST_DOCUMENTS = 64
@@ -289,8 +289,8 @@ class _Conversion:
     # -- recipes
 
     def _passed(self, parts: Sequence[_Part]) -> tuple[Recipe, Stack]:
-        """passthrough: a blocks of layers, or one model as it is."""
-        self._refuse_unknown(parts, ())
+        """passthrough: blocks of layers, or one model, each tensor scaled or as it is."""
+        self._refuse_unknown(parts, (SCALE,))
         models = list(dict.fromkeys(part.inputs[0].source.model for part in parts))
         known = {part.inputs[0].source.model: part.inputs[0].model for part in parts}
         recipes = [self._cast(known[model])[0] for model in models]
@@ -301,8 +301,24 @@ class _Conversion:
         ]
         stacks = [known[model].stack for model in models]
         if len(models) == 1 and [layer for _, layer in blocks] == list(range(len(stacks[0].layers))):
-            return recipes[0], stacks[0]
-        return _stack_node(recipes, blocks, blocks[-1][0]), stacked(stacks, blocks, blocks[0][0], blocks[-1][0])
+            return self._scaled(recipes[0], parts), stacks[0]
+        recipe = _stack_node(recipes, blocks, blocks[-1][0])
+        return self._scaled(recipe, parts), stacked(stacks, blocks, blocks[0][0], blocks[-1][0])
+
+    def _scaled(self, recipe: Recipe, parts: Sequence[_Part]) -> Recipe:
+        """By `scale`, where a tensor has one."""
+        factors: dict[str, float] = {}
+        for index, part in enumerate(parts):
+            (one,) = part.inputs
+            scopes = (one.source.parameters, part.parameters, self._asked.parameters)
+            for _, place, (own,) in self._places(part, [one], self._cut(one), index, len(parts)):
+                found = resolve(SCALE.name, SCALE.kind, scopes, own)
+                factors[place.name] = SCALE.default if found is None else found[0]
+                if found is not None and abs(found[0]) > MOST_SCALE:
+                    raise found[1].refused(f"{found[0]:g} is not within {-MOST_SCALE:g} to {MOST_SCALE:g}")
+        if all(factor == 1 for factor in factors.values()):
+            return recipe
+        return _with_settings(node("scale", [recipe]), {name: {"factor": one} for name, one in factors.items()}, 1)
 
     def _merged(self, method: Method, part: _Part, index: int, count: int) -> tuple[Recipe, Stack]:
         self._refuse_unknown([part], method.parameters)

@@ -21,11 +21,11 @@ from ..evomerge.stack import Stack, stacked
 from .configuration import DTYPES
 from .dtypes import combined_dtype, input_casts
 from .errors import NotExpressible
-from .methods import BY_OP, PASSTHROUGH, Method
+from .methods import BY_OP, PASSTHROUGH, SCALE, Method
 
 Directory = Callable[[Leaf], tuple[str, Stack, str]]
 """A registered model → how a configuration names it, its tensors, and the widest type of them that are floats."""
-_STACKS = "frankenmerge"
+_STACKS, _SCALE = "frankenmerge", "scale"
 ALIGN = "align_vocabulary"
 
 
@@ -169,7 +169,8 @@ class _Pipeline:
         if recipe.op == "cast":
             inner, target = recipe.inputs[0], recipe.parameters["dtype"]
         if isinstance(inner, MergeNode) and inner.op != "cast":
-            written = self._stack(inner, target) if inner.op == _STACKS else self._merge(inner, target)
+            write = self._passed if inner.op in (_STACKS, _SCALE) else self._merge
+            written = write(inner, target)
             if written is not None:
                 self._append(written[0], key)
                 return written[1]
@@ -251,9 +252,25 @@ class _Pipeline:
         ]
         return shared, each
 
-    # -- stacks of layers
+    # -- models and stacks of layers as they are, or scaled
 
-    def _stack(self, merge: MergeNode, target: str | None) -> tuple[dict[str, Any], Stack] | None:
+    def _passed(self, merge: MergeNode, target: str | None) -> tuple[dict[str, Any], Stack] | None:
+        if merge.op == _STACKS:
+            return self._stack(merge, target, None)
+        (inner,) = merge.inputs
+        if isinstance(inner, MergeNode) and inner.op == _STACKS:
+            return self._stack(inner, target, merge)
+        fitting = self._fitting([inner], target, whole=True)
+        if fitting is None:
+            return None
+        types, (source,) = fitting
+        factors = {name: _parameters(merge, name, source.stack)["factor"] for name in source.stack.names()}
+        model = {"model": source.name} | _factors(factors, source.stack, source.own)
+        return {"merge_method": PASSTHROUGH, "models": [model]} | types, source.stack
+
+    def _stack(
+        self, merge: MergeNode, target: str | None, scale: MergeNode | None
+    ) -> tuple[dict[str, Any], Stack] | None:
         fitting = self._fitting(merge.inputs, target, whole=True)
         if fitting is None:
             return None
@@ -265,11 +282,21 @@ class _Pipeline:
             raise NotExpressible(
                 "mergekit takes what stands before and after the layers from the models of the outermost ones"
             )
-        slices: list[dict[str, Any]] = []
-        for start, stop, source in _runs(blocks):
-            slices.append({"sources": [{"model": sources[source].name, "layer_range": [start, stop]}]})
-        document = {"merge_method": PASSTHROUGH, "slices": slices}
-        return document | types, stacked(stacks, blocks, first, last)
+        stack = stacked(stacks, blocks, first, last)
+        runs, slices, position = _runs(blocks), [], 0
+        for index, (start, stop, source) in enumerate(runs):
+            own = {name: name for name in (stack.before if index == 0 else ())}
+            for layer in range(start, stop):
+                of = stacks[source]
+                own |= {stack.layout.named(position, rest): of.layout.named(layer, rest) for rest in of.layers[layer]}
+                position += 1
+            own |= {name: name for name in (stack.after if index == len(runs) - 1 else ())}
+            found = {"model": sources[source].name, "layer_range": [start, stop]}
+            if scale is not None:
+                factors = {name: _parameters(scale, name, stack)["factor"] for name in own}
+                found |= _factors(factors, stack, own.__getitem__)
+            slices.append({"sources": [found]})
+        return {"merge_method": PASSTHROUGH, "slices": slices} | types, stack
 
     # -- inputs and their types
 
@@ -376,6 +403,13 @@ def _setting(values: Mapping[str, Any], stack: Stack, own: Callable[[str], str])
         if found != value:
             raise NotExpressible(f"no filter tells `{own(name)}` from the others")
     return [*({"filter": pattern, "value": value} for pattern, value in choices), {"value": usual}]
+
+
+def _factors(values: Mapping[str, float], stack: Stack, own: Callable[[str], str]) -> dict[str, Any]:
+    """`parameters` of a source, where there is a factor."""
+    if all(value == 1 for value in values.values()):
+        return {}
+    return {"parameters": {SCALE.name: _setting(values, stack, own)}}
 
 
 def _filters(values: Mapping[str, Any], stack: Stack, own: Callable[[str], str]) -> list[tuple[str, Any]]:

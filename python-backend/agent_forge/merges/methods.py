@@ -313,3 +313,6 @@ METHODS: dict[str, Method] = {
 }
 BY_OP = {method.op: method for method in METHODS.values()}
 PASSTHROUGH = "passthrough"
+SCALE = Parameter("scale", scope="non_base", default=1.0)
+"""Its only parameter: our op `scale`."""
+MOST_SCALE = 1000.0

@@ -102,6 +102,20 @@ TABLE: dict[str, tuple[str, Any]] = {
         ),
     ),
     "one model": ("merge_method: passthrough\nmodels: [{model: a}]", "a"),
+    "one model, scaled": (
+        "merge_method: passthrough\nmodels: [{model: a, parameters: {scale: 0.5}}]",
+        ("scale", ["a"], {"factor": 0.5}),
+    ),
+    "layers, of which one is scaled where it writes to the residual stream": (
+        "merge_method: passthrough\nslices:\n- sources: [{model: a, layer_range: [0, 2]}]\n"
+        "- sources:\n  - model: b\n    layer_range: [1, 2]\n"
+        "    parameters: {scale: [{filter: down_proj, value: 0}, {value: 1}]}\n",
+        (
+            "scale",
+            [("frankenmerge", ["a", "b"], {"output_source": 1, "stack": [[0, 0], [0, 1], [1, 1]]})],
+            {"model.layers.2.mlp.down_proj.weight": {"factor": 0.0}},
+        ),
+    ),
     "a stack": (
         "merge_method: passthrough\nslices:\n- sources: [{model: a, layer_range: [0, 3]}]\n"
         "- sources: [{model: deep, layer_range: [6, 8]}]",

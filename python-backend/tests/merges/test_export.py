@@ -89,8 +89,9 @@ cut = st.lists(
 
 @st.composite
 def stacks(draw: st.DrawFn) -> dict[str, Any]:
+    scaled = st.just({}) | st.builds(lambda scale: {"parameters": {"scale": scale}}, setting(numbers))
     slices = [
-        {"sources": [{"model": name, "layer_range": [start, min(start + count, 4)]}]}
+        {"sources": [{"model": name, "layer_range": [start, min(start + count, 4)]} | draw(scaled)]}
         for name, start, count in draw(cut)
     ]
     return {"merge_method": "passthrough", "slices": slices}

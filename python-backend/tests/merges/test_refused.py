@@ -55,11 +55,11 @@ TABLE: dict[str, tuple[str, int, str, str]] = {
         "base_model",
         "not supported",
     ),
-    "a scale of layers": (
-        SLICE % "[0, 1]" + "    parameters: {scale: 0.5}\n",
+    "a scale beyond what is taken": (
+        SLICE % "[0, 1]" + "    parameters: {scale: 5000}\n",
         6,
         "slices.0.sources.0.parameters.scale",
-        "takes none",
+        "5000 is not within -1000 to 1000",
     ),
     "out of range": (TIES + "  density: 1.5\n", 8, "parameters.density", "1.5 is not within 0 to 1"),
     "not a number": (TIES + "  density: much\n", 8, "parameters.density", "'much' is no number"),

@@ -36,7 +36,7 @@ def frankenmerge(
     from 1 to 128 that runs like any other. Fewer or more `layer_sources` than blocks are refused, as are sources and
     blocks that do not exist.
 
-    mergekit: `passthrough` over slices, whose `scale` is not offered here.
+    mergekit: `passthrough` over slices, whose `scale` is the op of that name.
     """
     stacks = [stack_of(model) for model in models]
     depth = len(stacks[0].layers)

@@ -45,6 +45,7 @@ ram               first    first    base     base     -        -        -       
 ram_plus          first    first    base     base     -        -        -        -        first    base
 regmean           first    first    base     base~    -        -        -        -        -        -
 regmean_plus_plus first    first    base     base~    -        -        -        -        -        -
+scale             first    first    base     first    -        -        -        -        -        -
 sce               first    first    base     base     -        -        -        base     first    base
 slerp             first    first    base     base     second   refused  own      -        -        -
 swudi             refused  first~   base     base     -        -        -        -        -        base

@@ -21,7 +21,7 @@ OPS = sorted(merge_ops())
 ABOUT_BASE = [name for name in OPS if "base" in merge_ops()[name].needs]
 ORDERED = {
     *("slerp", "nuslerp", "nearswap", "arcee_fusion", "align", "align_vocabulary", "frankenmerge", "mutate"),
-    *("decouple", "cast", "lora"),
+    *("decouple", "cast", "scale", "lora"),
     *(name for name in OPS if "draw" in merge_ops()[name].needs),
 }
 """Ops whose result depends on the inputs' order, by definition or since each has a stream of random numbers."""

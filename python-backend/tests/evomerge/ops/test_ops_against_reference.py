@@ -355,6 +355,7 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[], list[float]]]] = {
     "mutate": ({"rate": 0.5, "sigma": 0.3}, lambda: mutated(0.5, 0.3)),
     # of one tensor no symmetry is complete; test_align.py has whole models
     "cast": ({"dtype": "float32"}, lambda: values(MODELS)[0]),
+    "scale": ({"factor": -1.7}, lambda: [-1.7 * x for x in values(MODELS)[0]]),
     "align": ({}, lambda: values(MODELS)[0]),
     # with adapters: test_lora.py
     "lora": ({}, lambda: values(MODELS)[0]),

@@ -161,6 +161,8 @@ class _Tree:
                 return draws.between(-1, count - 1)
             case "tokens":
                 return {"7": {"input": draws.below(count), "id": draws.below(99), "force": True}}
+            case "factor":
+                return round(4 * draws.unit() - 2, 3)
             case "alpha":
                 return round(8 * draws.unit(), 3)
             case "alpha_by_module":
