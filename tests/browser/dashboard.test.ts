@@ -332,6 +332,41 @@ test('a folder is brought file by file, and its model is shown', async () => {
   expect(shown).not.toContain('modeling.py');
 });
 
+test('models are merged by a method, and a configuration is refused at its line', async () => {
+  const { items } = await stack.api.get('/api/v1/models', { query: { kind: 'specialist' } });
+  const [first, second] = items.map(({ name }) => name) as [string, string];
+  const visitor = await openPage('/merge', { width: 390, dark: true });
+  await visitor.getByRole('checkbox', { name: first }).check();
+  await visitor.getByRole('checkbox', { name: second }).check();
+  expect(await visitor.getByRole('checkbox', { name: 'numbers' }).isDisabled()).toBe(true);
+  await visitor.getByLabel('Merge method').selectOption('ties');
+  await visitor.getByLabel(`Weight of ${second}`).fill('0.5');
+  await visitor.getByText('67 %').waitFor();
+  const forecast = visitor.getByRole('region', { name: 'Forecast' });
+  await forecast.getByText('877,577').waitFor();
+  await forecast.getByText('As a merge configuration').click();
+  await forecast
+    .getByRole('button', { name: 'Edit as YAML' })
+    .or(forecast.getByText('has no words'))
+    .waitFor();
+  expect(await violations(visitor)).toEqual([]);
+  expect(await overflow(visitor)).toBeLessThanOrEqual(0);
+  await visitor.getByLabel('Name in the registry').fill('two-as-one');
+  await visitor.locator('[data-testid=start-merge]:enabled').click();
+  await visitor.getByTestId('merged-model').waitFor();
+  expect(await violations(visitor)).toEqual([]);
+  await visitor.getByTestId('merged-model').click();
+  await visitor.waitForURL(/\/models\/mdl_/);
+
+  await visitor.goto(`${stack.url}/merge?as=yaml`);
+  await visitor
+    .getByRole('textbox', { name: 'Merge configuration' })
+    .fill(`merge_method: linear\nmodels: [{model: ${first}}]\nlora: 1`);
+  await visitor.getByTestId('configuration-fault').getByRole('button', { name: 'Line 3' }).waitFor();
+  expect(await violations(visitor)).toEqual([]);
+  await visitor.context().close();
+});
+
 test('a page whose code could not be fetched says so, hinders no other page, and heals by itself', async () => {
   const context = await newContext({ viewport: { width: 1280, height: 860 } });
   const visitor = await context.newPage();
@@ -361,13 +396,13 @@ test('every page is there although the gateway has gone since the first one was 
       const loaded = performance.getEntriesByType('resource').map(({ name }) => name);
       return wanted.every((part) => loaded.some((name) => name.includes(`/assets/${part}-`)));
     },
-    ['evomerge-page', 'evomerge-run-page', 'cognate-page', 'cognate-run-page', 'model-page', 'system-page'],
+    ['evomerge-page', 'merge-page', 'cognate-page', 'cognate-run-page', 'model-page', 'system-page'],
   );
   await visitor.context().setOffline(true);
   const menu = visitor.getByRole('navigation', { name: 'Pages' });
-  for (const name of ['Cognate', 'EvoMerge', 'Runs', 'Models', 'System']) {
-    await menu.getByRole('link', { name }).click();
-    await visitor.getByRole('heading', { level: 1, name }).waitFor();
+  for (const name of ['Cognate', 'Merge', 'EvoMerge', 'Runs', 'Models', 'System']) {
+    await menu.getByRole('link', { name: new RegExp(`^${name}`) }).click();
+    await visitor.getByRole('heading', { level: 1, name, exact: true }).waitFor();
   }
   await visitor.context().close();
 });

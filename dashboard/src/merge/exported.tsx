@@ -17,7 +17,7 @@ export function Exported({
   }
   return (
     <>
-      <ScrollFrame label="Merge configuration" style={{ overflow: 'auto', maxHeight: 300 }}>
+      <ScrollFrame label="YAML" style={{ overflow: 'auto', maxHeight: 300 }}>
         <pre style={{ fontSize: 12, margin: 0 }}>{mergekit}</pre>
       </ScrollFrame>
       <Group gap="xs" mt="sm">
