@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ..contract.model import Lineage, LineageEdge, LineageNode, Model
 from ..contract.recipe import ImportOrigin, Leaf, MergeOrigin, Recipe, TrainingOrigin
+from .recognised import UNKNOWN
 
 
 def lineage(model: Model, lookup: Callable[[str], Model | None]) -> Lineage:
@@ -17,6 +18,10 @@ def lineage(model: Model, lookup: Callable[[str], Model | None]) -> Lineage:
     graph = _Graph(lookup)
     graph.model(model)
     return Lineage(nodes=list(graph.nodes.values()), edges=list(graph.edges))
+
+
+def _gone(leaf: Leaf) -> str:
+    return "unknown model" if leaf.model_id.startswith(UNKNOWN) else "deleted model"
 
 
 class _Graph:
@@ -68,7 +73,7 @@ class _Graph:
         if model is not None:
             return self.model(model)
         detail = {"digest": leaf.digest}
-        self._node(LineageNode(id=leaf.model_id, name="deleted model", kind="deleted", model_id=None, detail=detail))
+        self._node(LineageNode(id=leaf.model_id, name=_gone(leaf), kind="deleted", model_id=None, detail=detail))
         return leaf.model_id
 
     def _node(self, node: LineageNode) -> None:

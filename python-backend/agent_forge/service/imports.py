@@ -6,10 +6,12 @@ may. What has come lies on disk (`registry.bundle.arrival`); here is only what i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
+from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 
 from ..background.tasks import Tasks
@@ -18,7 +20,7 @@ from ..contract.base import now
 from ..contract.imports import ImportFault, ImportFile, ImportRequest, ModelImport
 from ..contract.job import ModelDraft
 from ..contract.model import Model, ModelKind, Tokenizer
-from ..contract.recipe import ImportOrigin
+from ..contract.recipe import ImportOrigin, MergeOrigin, Recipe
 from ..registry.bundle import hub
 from ..registry.bundle.adapter import adapter_settings
 from ..registry.bundle.arrival import Arrival
@@ -29,6 +31,8 @@ from ..registry.bundle.placement import described, place_folder
 from ..registry.errors import IncompleteModelError, RegistryError
 from ..registry.files import ModelFiles
 from ..registry.placement import model_id as id_of
+from ..registry.rebuild import leaves
+from ..registry.recognised import recognised
 from ..settings import Settings
 from ..store import model_rows
 from ..store.database import Database
@@ -37,7 +41,8 @@ from ..store.faults import store_fault
 from ..supervision.interactive import InteractiveClient
 from ..versions import versions
 
-DIRECTORY = "imported"
+DIRECTORY, RECIPE = "imported", "recipe.json"
+_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 
 
 @dataclass
@@ -270,7 +275,11 @@ class ImportService:
             if apart or "tokenizer.model" in names:
                 answer = await self._process.ask("read_documents", folder=str(arrival.folder), names=names)
                 tokenizer = Tokenizer.model_validate(answer) if answer is not None else None
-            model = await run_in_threadpool(self._place, arrival, request, found, tokenizer)
+            told = None
+            if RECIPE in names:
+                told = await self._process.ask("read_recipe", folder=str(arrival.folder))
+            made_of = await run_in_threadpool(self._recognised, told) if told is not None else None
+            model = await run_in_threadpool(self._place, arrival, request, found, tokenizer, None, made_of)
         await run_in_threadpool(self._register, model)
         await run_in_threadpool(arrival.discard)
 
@@ -294,6 +303,17 @@ class ImportService:
             await run_in_threadpool(self._files.inside(adapter.folder or "").rename, arrival.folder)
             raise
         await run_in_threadpool(self._register, adapter, Model.model_validate(answer))
+
+    def _recognised(self, told: Mapping[str, Any]) -> Recipe:
+        """What a model says that it was made of, with the ids that models of these digests have here."""
+        with self._database.read() as connection:
+            return recognised(_RECIPE.validate_python(told), lambda digest: model_rows.of_digest(connection, digest))
+
+    def _registered_leaves(self, recipe: Recipe) -> list[str]:
+        ids = list(dict.fromkeys(leaf.model_id for leaf in leaves(recipe)))
+        with self._database.read() as connection:
+            there = model_rows.find_many(connection, ids)
+        return [model_id for model_id in ids if model_id in there]
 
     def _base(self, request: ImportRequest) -> Model:
         with self._database.read() as connection:
@@ -320,6 +340,7 @@ class ImportService:
         found: Inspected,
         tokenizer: Tokenizer | None,
         name: str | None = None,
+        recipe: Recipe | None = None,
     ) -> Model:
         draft = ModelDraft(
             name=name or request.name,
@@ -327,8 +348,8 @@ class ImportService:
             kind=ModelKind.imported,
             specialization=None,
             architecture=found.architecture,
-            origin=ImportOrigin(filename=request.name),
-            parents=[],
+            origin=ImportOrigin(filename=request.name) if recipe is None else MergeOrigin(recipe=recipe),
+            parents=[] if recipe is None else self._registered_leaves(recipe),
             metrics={},
         )
         return place_folder(

@@ -39,6 +39,13 @@ def named(connection: Connection, text: str) -> list[Model]:
     return [Model.model_validate_json(body) for body in bodies]
 
 
+def of_digest(connection: Connection, digest: str) -> str | None:
+    """Id of the first model with these tensors."""
+    query = select(models.c.id).where(models.c.digest == digest).order_by(models.c.created_at, models.c.id)
+    found: str | None = connection.scalar(query)
+    return found
+
+
 def find_candidate(connection: Connection, run_id: str, candidate_id: str) -> Model | None:
     """The registered model that a candidate became, if it did."""
     query = select(models.c.body).where(models.c.run_id == run_id, models.c.kind == ModelKind.merged)

@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
 from tokenizers import Tokenizer as LoadedTokenizer
 
 from ..causal_lm.vocabulary import digest_of
 from ..contract.model import Tokenizer
+from ..contract.recipe import Recipe
 from ..registry.bundle import strict_json
 from ..registry.bundle.arrival import check_document
 from ..registry.bundle.documents import kind_of
 from ..registry.digest import sha256_file
 from ..registry.errors import ModelFileError
 
+RECIPE = "recipe.json"
+_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 _CHAT_TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
 
@@ -50,6 +54,17 @@ def read_documents(folder: Path, names: Sequence[str]) -> Tokenizer | None:
         sha256=sha256_file(path),
         chat_template=chat_template,
     )
+
+
+def read_recipe(folder: Path) -> Recipe | None:
+    """What its recipe.json says that a model was made of; None where it is of another kind. Raises ModelFileError.
+
+    It is what somebody says: only to make the model again proves it."""
+    found = strict_json.parse(RECIPE, (folder / RECIPE).read_bytes())
+    try:
+        return _RECIPE.validate_python(found)
+    except (ValidationError, RecursionError):
+        return None
 
 
 def _names_template(folder: Path, names: Sequence[str]) -> bool:

@@ -44,7 +44,7 @@ from ..store.errors import Refusal
 from ..versions import versions
 from . import wiring
 from .adapted import adapted
-from .documents import read_documents
+from .documents import read_documents, read_recipe
 from .pipe import Upward, listen
 from .playground import Playground
 
@@ -74,6 +74,7 @@ class Interactive:
             "materialize": self._materialize,
             "export": self._export,
             "read_documents": self._read_documents,
+            "read_recipe": self._read_recipe,
             "apply_adapter": self._apply_adapter,
         }
 
@@ -182,6 +183,9 @@ class Interactive:
 
     def _read_documents(self, request: dict[str, Any]) -> BaseModel | None:
         return read_documents(Path(request["folder"]), request["names"])
+
+    def _read_recipe(self, request: dict[str, Any]) -> BaseModel | None:
+        return read_recipe(Path(request["folder"]))
 
     def _apply_adapter(self, request: dict[str, Any]) -> BaseModel:
         base, adapter = (Model.model_validate(request[one]) for one in ("base", "adapter"))

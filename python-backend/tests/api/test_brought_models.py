@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,29 @@ def test_adapters_that_are_not_merged(
     found = finished(server, going)
     assert found["status"] == "failed"
     assert message in found["fault"]["detail"]
+
+
+def test_what_was_made_here_and_comes_back_keeps_its_lineage(
+    server: Server, models: list[dict[str, Any]], union: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(folder_of(server, union), tmp_path / "again"))
+    again = bring(server, folder)
+    assert again["digest"] == union["digest"]
+    assert again["parents"] == [model["id"] for model in models]
+    assert again["origin"]["recipe"] == union["origin"]["recipe"]
+    verified = server.post(f"/v1/models/{again['id']}/verify", {}, status=200)
+    assert [check["status"] for check in verified["checks"]] == ["passed"] * 3
+
+
+def test_models_that_a_recipe_names_and_nobody_has_are_unknown(
+    server: Server, models: list[dict[str, Any]], union: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(folder_of(server, union), tmp_path / "stranger"))
+    told = (folder / "recipe.json").read_text()
+    (folder / "recipe.json").write_text(told.replace(models[0]["digest"], "0" * 64))
+    brought = bring(server, folder)
+    assert brought["parents"] == [models[1]["id"]]
+    names = {node["name"] for node in server.get(f"/v1/models/{brought['id']}/lineage")["nodes"]}
+    assert {"unknown model", "other"} <= names
+    verified = server.post(f"/v1/models/{brought['id']}/verify", {}, status=200)
+    assert not verified["ok"]

@@ -100,7 +100,7 @@ def test_weights_that_would_have_to_be_unpickled(files: ModelFiles) -> None:
 
 def test_an_adapter_needs_a_base(files: ModelFiles, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(IncompleteModelError, match="adapter_model.safetensors is missing"):
+    with pytest.raises(IncompleteModelError, match=r"adapter_model\.safetensors is missing"):
         inspect(tmp_path, ["adapter_config.json"])
 
 
