@@ -6,8 +6,11 @@ const TICKS = '▁▂▃▄▅▆▇█';
 export function seconds(value: number): string {
   if (value < 10) return `${value.toFixed(1)} s`;
   if (value < 100) return `${Math.round(value)} s`;
-  if (value < HOUR) return `${Math.floor(value / MINUTE)} min ${Math.round(value % MINUTE)} s`;
-  return `${Math.floor(value / HOUR)} h ${Math.round((value % HOUR) / MINUTE)} min`;
+  // Rounded before it is parted: 60 of a unit are one of the next.
+  const whole = Math.round(value);
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${whole % MINUTE} s`;
+  const minutes = Math.round(value / MINUTE);
+  return `${Math.floor(minutes / MINUTE)} h ${minutes % MINUTE} min`;
 }
 
 export function bytes(value: number): string {
