@@ -251,6 +251,8 @@ describe('without the backend', () => {
     forecastEvomerge: { parents: ['a', 'b'] },
     createPipeline: {},
     forecastPipeline: {},
+    createMerge: { configuration: 'models: []' },
+    forecastMerge: { configuration: 'models: []' },
     predict: { prompt: '1+1=' },
     streamPrediction: { prompt: '1+1=' },
     readEvolveConfiguration: { configuration: 'genome: {}' },

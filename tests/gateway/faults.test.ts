@@ -148,7 +148,7 @@ test.each(withBody)('every list and text that %s takes is bounded', (_id, { sche
   const boundless = parts.filter(
     ([, part]) =>
       (part.type === 'array' && part.maxItems === undefined) ||
-      (part.type === 'object' && part.additionalProperties !== false) ||
+      (part.type === 'object' && part.additionalProperties !== false && part.maxProperties === undefined) ||
       (part.type === 'string' &&
         !['maxLength', 'enum', 'const', 'pattern'].some((keyword) => part[keyword] !== undefined)),
   );

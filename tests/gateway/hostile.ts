@@ -59,8 +59,8 @@ export function hostileBodies(schema: Schema): [what: string, body: string][] {
     `every field: ${what}`,
     `{${names.map((name) => `"${name}":${value(share)}`).join(',')}}`,
   ]);
-  // Few enough values to be looked at one by one.
-  const few = values.map(([what, value]): [string, string] => [
+  // Few enough values to be looked at one by one. Where a text is the only field, it may be a right one.
+  const few = (names.length > 1 ? values : []).map(([what, value]): [string, string] => [
     `every field: some ${what}`,
     `{${names.map((name) => `"${name}":${value(Math.min(share, 150))}`).join(',')}}`,
   ]);

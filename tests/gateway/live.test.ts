@@ -327,13 +327,15 @@ describe('every read', () => {
       '{import_id}': folder.id,
     };
     const skip = new Set(['downloadModel', 'headModel', 'downloadModelFile', 'redeemDownloadTicket']);
+    // The model was trained, and mergekit has no word for that.
+    const expected: Record<string, number> = { getModelConfiguration: 409 };
     const faults: string[] = [];
     for (const { id, method, path } of operations) {
       if (method !== 'GET' || skip.has(id)) continue;
       const target = path.replaceAll(/\{\w+\}/g, (name) => fill[name] ?? 'unknown');
       const answer = await gateway.ask(target);
       faults.push(...undocumented(id, answer));
-      if (!/\{(pipeline|candidate)_id\}/.test(path) && answer.status !== 200)
+      if (!/\{(pipeline|candidate)_id\}/.test(path) && answer.status !== (expected[id] ?? 200))
         faults.push(`${id}: ${answer.status}`);
     }
     expect(faults).toEqual([]);

@@ -20,7 +20,7 @@ from ..evomerge.vocabulary import Known, target_of
 from ..registry.bundle import strict_json
 from ..registry.digest import sha256_file
 from ..registry.files import ModelFiles
-from ..registry.rebuild import leaves
+from ..registry.leaves import leaves
 from .errors import NotRunnable
 
 FILE, _CONFIG = "tokenizer.json", "tokenizer_config.json"

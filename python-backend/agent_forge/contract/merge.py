@@ -35,9 +35,10 @@ class AskedMerge(Request):
     base: AskedRecipe | None = Field(
         default=None, description="θ₀ for ops on task vectors; null: the mean of the inputs"
     )
-    parameters: dict[str, Any] = Field(default={}, description="the op's own")
-    by_tensor: dict[str, dict[str, Any]] = Field(
+    parameters: dict[str, Any] = Field(default={}, max_length=64, description="the op's own")
+    by_tensor: dict[str, Annotated[dict[str, Any], Field(max_length=64)]] = Field(
         default={},
+        max_length=2**16,
         exclude_if=operator.not_,
         description="where a parameter differs: the name of a tensor, or `*` for all → parameter → its value there",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from .bundle.view import TensorView
 from .digest import digest_hashes, hash_file
 from .errors import LeafError, NotRebuildableError, RegistryError, UnreadableTypeError
 from .files import ModelFiles
+from .leaves import leaves
 from .tensors import digest_tensors, spec_of
 from .verify import Rebuilt
 
@@ -95,14 +96,3 @@ def not_asked_for(origin: TrainingOrigin) -> NotRebuildableError:
         f"a trained model ({origin.steps} steps with seed {origin.seed}): "
         "proving it means to train it again, which was not asked for"
     )
-
-
-def leaves(recipe: Recipe) -> Iterator[Leaf]:
-    """All leaves of a recipe, left to right, base last; a model that is used twice comes twice."""
-    if isinstance(recipe, Leaf):
-        yield recipe
-        return
-    for part in recipe.inputs:
-        yield from leaves(part)
-    if recipe.base is not None:
-        yield from leaves(recipe.base)

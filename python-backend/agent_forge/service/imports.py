@@ -30,8 +30,8 @@ from ..registry.bundle.linking import files_of, folder_below
 from ..registry.bundle.placement import described, place_folder
 from ..registry.errors import IncompleteModelError, RegistryError
 from ..registry.files import ModelFiles
+from ..registry.leaves import leaves
 from ..registry.placement import model_id as id_of
-from ..registry.rebuild import leaves
 from ..registry.recognised import recognised
 from ..settings import Settings
 from ..store import model_rows

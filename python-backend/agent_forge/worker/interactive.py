@@ -32,7 +32,8 @@ from ..evomerge.errors import MergeRefused
 from ..registry.download import export
 from ..registry.errors import RegistryError
 from ..registry.files import ModelFiles
-from ..registry.rebuild import RecipeRebuilder, Tensors, leaves
+from ..registry.leaves import leaves
+from ..registry.rebuild import RecipeRebuilder, Tensors
 from ..registry.store import convert_to_pt, store
 from ..registry.tensors import shapes_of
 from ..registry.verify import verify_candidate, verify_model

@@ -30,8 +30,8 @@ def undisturbed(server: Server, pipeline: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def undisturbed_parents(server: Server) -> list[str]:
-    return _digests(server, server.post("/v1/pipelines", PIPELINE | {"evomerge": None}))
+def undisturbed_parents(server: Server, pipeline: dict[str, Any]) -> list[str]:
+    return _digests(server, pipeline | {"evomerge": None})
 
 
 def _digests(server: Server, pipeline: dict[str, Any]) -> list[str]:

@@ -18,7 +18,8 @@ from agent_forge.evomerge.errors import UnsupportedDtype
 from agent_forge.evomerge.recipe.materialise import materialise as recipe_tensors
 from agent_forge.registry.errors import UnreadableTypeError
 from agent_forge.registry.header import TensorSpec, lay_out
-from agent_forge.registry.rebuild import RecipeRebuilder, leaves
+from agent_forge.registry.leaves import leaves
+from agent_forge.registry.rebuild import RecipeRebuilder
 from agent_forge.registry.store import store
 from agent_forge.registry.tensors import TORCH_DTYPES, digest_tensors
 from agent_forge.registry.verify import verify_candidate, verify_model

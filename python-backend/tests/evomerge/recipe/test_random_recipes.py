@@ -21,7 +21,7 @@ from agent_forge.evomerge.ops.registry import merge_ops
 from agent_forge.evomerge.recipe.materialise import Recall
 from agent_forge.evomerge.recipe.tree import nodes
 
-RECIPES = [drawn_recipe(number) for number in range(100)]
+RECIPES = [drawn_recipe(number) for number in range(110)]
 PINNED = [json.loads(line) for line in Path(__file__).with_name("pinned_recipes.jsonl").read_text().splitlines()]
 """Recipes of every op that measures nothing, with their digests. A change of one makes every model that was merged
 so before fail its verification."""
