@@ -109,7 +109,7 @@ class _Merge:
             self._load,
             self._target,
             files=partial(sharded, most_bytes=self.plan.max_shard_size) if self._in_folder else None,
-            metadata=file_metadata(self.plan.architecture),
+            metadata=file_metadata(self.plan.architecture, self.plan.recipe),
             measuring=measuring,
             vocabularies=self.tokens,
             progress=self._progress,

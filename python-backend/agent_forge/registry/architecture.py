@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ..contract.architecture import (
     ARCHITECTURES,
@@ -16,18 +16,38 @@ from ..contract.architecture import (
     parameter_table,
     tensor_shapes,
 )
+from ..contract.recipe import Recipe
 from .bundle.causal_lm import is_parameter
 from .errors import WrongShapeError
 from .families.layout import layout_of
 from .header import Header, TensorSpec, file_bytes, float32
 
+RECIPE = "recipe"
+"""Key of a header's text."""
+_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 
-def file_metadata(architecture: Architecture | None) -> dict[str, str]:
-    """The text in our files' headers. It is part of the file's bytes, so it holds nothing that can vary."""
+
+def file_metadata(architecture: Architecture | None, recipe: Recipe | None = None) -> dict[str, str]:
+    """The text in our files' headers. It is part of the file's bytes, so it holds nothing that can vary.
+
+    recipe: of a merged TinyTitan, which is a file alone; a folder has it beside the weights.
+    """
     if not isinstance(architecture, TinyTitan):
         return {"format": "pt"}
     # without its kind: the files of the time before there were others stay the same to the byte
-    return {"format": "pt", "architecture": architecture.model_dump_json(exclude={"kind"})}
+    own = {"format": "pt", "architecture": architecture.model_dump_json(exclude={"kind"})}
+    return own if recipe is None else {**own, RECIPE: recipe.model_dump_json()}
+
+
+def named_recipe(header: Header) -> Recipe | None:
+    """What a lone file's header says that the model was made of; None where it says nothing that is a recipe.
+
+    It is what somebody says: only to make the model again proves it.
+    """
+    try:
+        return _RECIPE.validate_json(header.metadata[RECIPE])
+    except (KeyError, ValidationError, RecursionError):
+        return None
 
 
 def forecast_bytes(architecture: TinyTitan) -> int:

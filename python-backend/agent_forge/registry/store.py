@@ -14,6 +14,7 @@ from torch import Tensor
 from ..contract.architecture import TinyTitan, tensor_shapes
 from ..contract.job import ModelDraft
 from ..contract.model import Model
+from ..contract.recipe import MergeOrigin
 from . import placement, tensors
 from .architecture import file_metadata
 from .bundle.bred import store_folder
@@ -44,7 +45,8 @@ def store(
     path = source if isinstance(source, Path) else files.scratch / f"{secrets.token_hex(8)}.safetensors"
     try:
         if not isinstance(source, Path):
-            tensors.write_tensors(path, source, file_metadata(draft.architecture), durable=False)
+            recipe = draft.origin.recipe if isinstance(draft.origin, MergeOrigin) else None
+            tensors.write_tensors(path, source, file_metadata(draft.architecture, recipe), durable=False)
         return placement.place(
             draft, path, files=files, run_id=run_id, versions=versions, time=time, write_pt=convert_to_pt
         )

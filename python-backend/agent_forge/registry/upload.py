@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 
 from ..contract.job import ModelDraft
 from ..contract.model import Model, ModelKind
-from ..contract.recipe import ImportOrigin
+from ..contract.recipe import ImportOrigin, MergeOrigin, Recipe
 from . import placement
-from .architecture import recognise
+from .architecture import named_recipe, recognise
 from .atomic import write_all
 from .errors import Defect, MalformedFileError, TooLargeError
 from .files import ModelFiles
@@ -66,8 +66,18 @@ class Upload:
             )
         write_all(self._fd, chunk)
 
-    def finish(self, *, versions: Mapping[str, str], time: datetime) -> Model:
-        """The imported model; its row is the caller's. Raises as `placement.place` and `write`."""
+    @property
+    def recipe(self) -> Recipe | None:
+        """What the file says that it was made of, once its header is there."""
+        return named_recipe(self._header) if self._header is not None else None
+
+    def finish(
+        self, *, versions: Mapping[str, str], time: datetime, recipe: Recipe | None = None, parents: Sequence[str] = ()
+    ) -> Model:
+        """The imported model; its row is the caller's. Raises as `placement.place` and `write`.
+
+        recipe: what it was made of, by models that are known here; parents: those of them that are registered.
+        """
         if self._header is None:
             header_length(bytes(self._head[:HEAD_BYTES]), self.received)
             raise MalformedFileError(Defect.too_short, f"{self.received} bytes came, not even a whole header")
@@ -83,8 +93,8 @@ class Upload:
             kind=ModelKind.imported,
             specialization=None,
             architecture=recognise(self._header),
-            origin=ImportOrigin(filename=f"{self._name}.safetensors"),
-            parents=[],
+            origin=ImportOrigin(filename=f"{self._name}.safetensors") if recipe is None else MergeOrigin(recipe=recipe),
+            parents=list(parents),
             metrics={},
         )
         return placement.place(draft, self._path, files=self._files, run_id=None, versions=versions, time=time)

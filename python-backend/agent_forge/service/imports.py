@@ -30,14 +30,13 @@ from ..registry.bundle.linking import files_of, folder_below
 from ..registry.bundle.placement import described, place_folder
 from ..registry.errors import IncompleteModelError, RegistryError
 from ..registry.files import ModelFiles
-from ..registry.leaves import leaves
 from ..registry.placement import model_id as id_of
-from ..registry.recognised import recognised
 from ..settings import Settings
 from ..store import model_rows
 from ..store.database import Database
 from ..store.errors import Refusal
 from ..store.faults import store_fault
+from ..store.recognition import recognised_here
 from ..supervision.interactive import InteractiveClient
 from ..versions import versions
 
@@ -304,16 +303,9 @@ class ImportService:
             raise
         await run_in_threadpool(self._register, adapter, Model.model_validate(answer))
 
-    def _recognised(self, told: Mapping[str, Any]) -> Recipe:
-        """What a model says that it was made of, with the ids that models of these digests have here."""
+    def _recognised(self, told: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
         with self._database.read() as connection:
-            return recognised(_RECIPE.validate_python(told), lambda digest: model_rows.of_digest(connection, digest))
-
-    def _registered_leaves(self, recipe: Recipe) -> list[str]:
-        ids = list(dict.fromkeys(leaf.model_id for leaf in leaves(recipe)))
-        with self._database.read() as connection:
-            there = model_rows.find_many(connection, ids)
-        return [model_id for model_id in ids if model_id in there]
+            return recognised_here(connection, _RECIPE.validate_python(told))
 
     def _base(self, request: ImportRequest) -> Model:
         with self._database.read() as connection:
@@ -340,7 +332,7 @@ class ImportService:
         found: Inspected,
         tokenizer: Tokenizer | None,
         name: str | None = None,
-        recipe: Recipe | None = None,
+        made_of: tuple[Recipe, list[str]] | None = None,
     ) -> Model:
         draft = ModelDraft(
             name=name or request.name,
@@ -348,8 +340,8 @@ class ImportService:
             kind=ModelKind.imported,
             specialization=None,
             architecture=found.architecture,
-            origin=ImportOrigin(filename=request.name) if recipe is None else MergeOrigin(recipe=recipe),
-            parents=[] if recipe is None else self._registered_leaves(recipe),
+            origin=ImportOrigin(filename=request.name) if made_of is None else MergeOrigin(recipe=made_of[0]),
+            parents=[] if made_of is None else made_of[1],
             metrics={},
         )
         return place_folder(

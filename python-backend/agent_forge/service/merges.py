@@ -21,6 +21,7 @@ from ..merges.errors import ConfigurationRefused, RecipeRefused
 from ..merges.evolution import evolution
 from ..merges.outline import Outline, read_bytes
 from ..merges.plan import leaves, planned
+from ..registry.architecture import file_metadata
 from ..registry.bundle.causal_lm import count_parameters, model_type_of
 from ..registry.bundle.sharding import MOST_SHARDS, sharded
 from ..registry.errors import FileDiffersError, FileMissingError
@@ -111,7 +112,8 @@ class MergeService:
             raise admission.invalid(
                 "max_shard_size", plan.max_shard_size, "is for models that are folders", "null, for a single file"
             )
-        written = sum(file_bytes({name: specs[name] for name in names}) for names in files.values())
+        head = file_metadata(plan.architecture, plan.recipe)
+        written = sum(file_bytes({name: specs[name] for name in names}, head) for names in files.values())
 
         def of(leaf: Leaf) -> Mapping[str, TensorSpec]:
             model = catalog.find(leaf.model_id)

@@ -46,6 +46,7 @@ from ..store.catalog import Catalog
 from ..store.database import Database
 from ..store.errors import Refusal
 from ..store.proving import Proving
+from ..store.recognition import recognised_here
 from ..supervision.interactive import InteractiveClient
 from ..versions import versions
 
@@ -234,7 +235,11 @@ class ModelService:
             return model_rows.find_candidate(connection, candidate.run_id, candidate.id)
 
     def _finish(self, upload: Upload) -> Model:
-        return self._add(upload.finish(versions=versions(), time=now()))
+        told, recipe, parents = upload.recipe, None, list[str]()
+        if told is not None:
+            with self._database.read() as connection:
+                recipe, parents = recognised_here(connection, told)
+        return self._add(upload.finish(versions=versions(), time=now(), recipe=recipe, parents=parents))
 
     def _add(self, model: Model) -> Model:
         with self._database.write() as tx:

@@ -111,6 +111,16 @@ def test_imports_are_bred_and_the_champion_is_proved(server: Server, parents: An
     assert {f"parent:own-{seed}" for seed in (1, 2, 3)} <= baselines
 
 
+def test_a_champion_s_file_comes_back_with_its_lineage(server: Server, bred: dict[str, Any]) -> None:
+    champion = server.get(f"/v1/models/{bred['champion_model_id']}")
+    content = server.client.get(f"/v1/models/{champion['id']}/download").content
+    again = server.client.post("/v1/models/import?name=again", content=content).json()
+    same = ("digest", "parents", "architecture")
+    assert [again[key] for key in same] == [champion[key] for key in same]
+    assert again["origin"]["recipe"] == champion["origin"]["recipe"]
+    assert proof(server, again)["rebuild"] == "passed"
+
+
 @pytest.mark.parametrize("depth", [1, 32])
 def test_a_stack_of_any_depth_is_a_model(server: Server, parents: Any, bred: dict[str, Any], depth: int) -> None:
     stack = [(block % 3, block % NANO.n_layers) for block in range(depth)]

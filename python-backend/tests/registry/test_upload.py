@@ -14,6 +14,7 @@ from torch import Tensor
 
 from agent_forge.contract.architecture import ARCHITECTURES, Preset
 from agent_forge.contract.model import Model, ModelKind
+from agent_forge.contract.recipe import ImportOrigin
 from agent_forge.registry.errors import (
     BadNameError,
     Defect,
@@ -39,6 +40,7 @@ def send(files: ModelFiles, data: bytes, *, name: str = "mine", chunk: int = 100
     with Upload(files, name, limit_bytes=limit) as upload:
         for start in range(0, len(data), chunk):
             upload.write(data[start : start + chunk])
+        assert upload.recipe is None
         return upload.finish(versions={}, time=TIME)
 
 
@@ -142,3 +144,15 @@ def test_a_name_that_leads_out(files: ModelFiles) -> None:
     with pytest.raises(BadNameError):
         Upload(files, "../x", limit_bytes=1)
     assert nothing_left(files)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a cake", "{}", '{"kind":"model"}', '{"kind":"merge","op":"linear","inputs":' * 5000, "[" * 100_000],
+    ids=["empty", "words", "no kind", "no digest", "deep", "lists"],
+)
+def test_a_header_s_text_that_is_no_recipe_is_text(files: ModelFiles, tmp_path: Path, text: str) -> None:
+    write_tensors(tmp_path / "source", drawn(1), {"recipe": text})
+    model = send(files, (tmp_path / "source").read_bytes())
+    assert model.origin == ImportOrigin(filename="mine.safetensors")
+    assert model.parents == []
