@@ -25,6 +25,8 @@ const npm = (name, script) => ({ name, command: 'npm', args: ['run', '--silent',
 
 /** What can be said of the sources without running them. Warnings are errors. @type {Check[]} */
 export const checks = [
+  // The longest first: two go on at a time.
+  venv('types (mypy --strict)', 'mypy', []),
   node('lint and format (Biome)', '@biomejs/biome/bin/biome', ['check', '--error-on-warnings']),
   node('types of gateway, contract and tests (tsc)', 'typescript/bin/tsc', ['--noEmit']),
   node('types of the dashboard (tsc)', 'typescript/bin/tsc', ['--noEmit', '-p', 'dashboard']),
@@ -37,7 +39,6 @@ export const checks = [
   ]),
   venv('lint (ruff)', 'ruff', ['check', '.']),
   venv('format (ruff)', 'ruff', ['format', '--check', '.']),
-  venv('types (mypy --strict)', 'mypy', []),
   venv('one-way imports (import-linter)', 'lint-imports', ['--no-cache']),
   npm('contract and migration drift', 'contract:check'),
   { name: 'lock file', command: 'npm', args: ['ci', '--dry-run', '--ignore-scripts', '--silent'] },

@@ -19,7 +19,7 @@ export const parts = [
     about: 'worker, backend, gateway and all of them killed in every stage of a pipeline',
     count: 'kills',
     whole: 30,
-    small: 6,
+    small: 4,
     run: jest('kills', '/tests/faults/kills'),
   },
   {
@@ -53,7 +53,7 @@ export const parts = [
       'killed, ENOSPC, EIO, SQLITE_BUSY and SQLITE_FULL at the n-th write, fsync, rename, begin and commit',
     count: 'points',
     whole: 28,
-    small: 7,
+    small: 5,
     run: pytest('points', 'test_points.py'),
   },
   {
