@@ -12,6 +12,8 @@ from fastapi.routing import APIRoute
 YAML = "application/yaml"
 """RFC 9512."""
 TEXT = {"content": {YAML: {"schema": {"type": "string"}}}}
+DOCUMENTS: dict[str, Any] = {"content": {YAML: {"schema": {"description": "one document of YAML, or several"}}}}
+"""A schema is of what the text says, not of the text."""
 
 
 class ConfigurationRoute(APIRoute):

@@ -22,7 +22,7 @@ from ..contract.prediction import Prediction, PredictionFailed, PredictionPart, 
 from ..registry.bundle.archive import zipped
 from ..store.errors import Refusal
 from .byte_ranges import read_ranges
-from .configuration_body import TEXT, YAML
+from .configuration_body import DOCUMENTS, YAML
 from .dependencies import Cursor, Injected, Limit, problems
 
 router = APIRouter(tags=["models"])
@@ -78,7 +78,7 @@ def get_lineage(model_id: str, services: Injected) -> Lineage:
     "/models/{model_id}/recipe.yaml",
     operation_id="getModelConfiguration",
     response_class=Response,
-    responses={200: TEXT, **problems(404, 409)},
+    responses={200: DOCUMENTS, **problems(404, 409)},
 )
 def get_model_configuration(model_id: str, services: Injected) -> Response:
     """A merged or bred model's recipe as a merge configuration of mergekit; 409 says what mergekit has no words for."""
