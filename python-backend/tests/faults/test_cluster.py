@@ -233,13 +233,17 @@ def test_a_node_that_is_killed_costs_no_candidate(
     job = MemoryJob(tmp_path, "run")
     victim = next(node for node in local.nodes[1:] if node.id != ray_node())
 
+    before: list[str] = []
     killed: list[list[str]] = []
 
     def kill(count: int) -> None:
+        """At the moment when a child has just begun there: it cannot be finished before its node is gone."""
         working = next(node for node in cluster.nodes() if node.id == victim.id).children
-        if len(job.found) > 8 and working and not killed:
+        begun = [child for child in working if child not in before]
+        before[:] = working
+        if len(job.found) > 8 and begun and not killed:
             victim.kill()
-            killed.append(working)
+            killed.append(begun)
 
     job.on_poll = kill
     breed(away=True, job=job)
