@@ -1,10 +1,9 @@
 /** `forge evolve`: a configuration of mergekit-evolve, as it is, breeds registered models. */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { EvoMergeConfig } from '../../../openapi/backend.js';
 import { UsageError } from './arguments.js';
+import { configurationOf, wholeField, wholeNumber } from './configuration.js';
 import type { Api, S } from './contract.js';
 import { bytes, count, seconds } from './format.js';
 import type { Gateway } from './gateway.js';
@@ -32,18 +31,15 @@ export const EVOLVE_USAGE =
 /** @param cwd where a relative path starts */
 export function evolveOrder(argv: string[], cwd: string): EvolveOrder {
   const { values, positionals } = parsed(argv);
-  const [file, ...others] = positionals;
-  if (file === undefined || others.length > 0)
-    throw new UsageError(`one configuration is needed: ${EVOLVE_USAGE}`);
   return {
-    configuration: textOf(resolve(cwd, file)),
+    configuration: configurationOf(positionals, cwd, EVOLVE_USAGE),
     settings: {
-      ...field('population', values.population),
-      ...field('seed', values.seed),
-      ...field('eval_problems', values['eval-problems']),
-      ...field('heldout_problems', values['heldout-problems']),
+      ...wholeField('population', values.population),
+      ...wholeField('seed', values.seed),
+      ...wholeField('eval_problems', values['eval-problems']),
+      ...wholeField('heldout_problems', values['heldout-problems']),
     },
-    evaluations: whole('max-fevals', values['max-fevals']),
+    evaluations: wholeNumber('max-fevals', values['max-fevals']),
     forecast: values.forecast ?? false,
     idempotencyKey: values['idempotency-key'],
     json: values.json ?? false,
@@ -71,30 +67,6 @@ function parsed(argv: string[]) {
     return parseArgs({ args: argv, options, allowPositionals: true });
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : error}; ${EVOLVE_USAGE}`);
-  }
-}
-
-function whole(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
-    throw new UsageError(`--${flag} ${text}: must be a whole number, 0 or more`);
-  return value;
-}
-
-function field<Name extends keyof EvoMergeConfig>(
-  name: Name,
-  text: string | undefined,
-): Partial<EvoMergeConfig> {
-  const value = whole(name.replaceAll('_', '-'), text);
-  return value === undefined ? {} : { [name]: value };
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : error}`);
   }
 }
 

@@ -1,10 +1,9 @@
 /** `forge merge`: a merge configuration of mergekit, as it is, becomes a registered model. */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { MergeConfig } from '../../../openapi/backend.js';
 import { UsageError } from './arguments.js';
+import { configurationOf, wholeField } from './configuration.js';
 import type { Api, S } from './contract.js';
 import { bytes, count, seconds } from './format.js';
 import type { Gateway } from './gateway.js';
@@ -34,16 +33,13 @@ export const MERGE_USAGE =
 /** @param cwd where a relative path starts */
 export function mergeOrder(argv: string[], cwd: string): MergeOrder {
   const { values, positionals } = parsed(argv);
-  const [file, ...others] = positionals;
-  if (file === undefined || others.length > 0)
-    throw new UsageError(`one configuration is needed: ${MERGE_USAGE}`);
   const { name } = values;
   return {
     config: {
-      configuration: textOf(resolve(cwd, file)),
+      configuration: configurationOf(positionals, cwd, MERGE_USAGE),
       ...(name === undefined ? {} : { name }),
-      ...whole('seed', values.seed),
-      ...whole('max_shard_size', values['max-shard-size']),
+      ...wholeField('seed', values.seed),
+      ...wholeField('max_shard_size', values['max-shard-size']),
     },
     forecast: values.forecast ?? false,
     idempotencyKey: values['idempotency-key'],
@@ -70,22 +66,6 @@ function parsed(argv: string[]) {
     return parseArgs({ args: argv, options, allowPositionals: true });
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : error}; ${MERGE_USAGE}`);
-  }
-}
-
-function whole(field: 'seed' | 'max_shard_size', text: string | undefined): Partial<MergeConfig> {
-  if (text === undefined) return {};
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
-    throw new UsageError(`--${field.replaceAll('_', '-')} ${text}: must be a whole number, 0 or more`);
-  return { [field]: value };
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : error}`);
   }
 }
 
