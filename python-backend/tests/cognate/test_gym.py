@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent_forge.cognate.batch import encode
-from agent_forge.cognate.datasets import gym
+from agent_forge.cognate.datasets import extra, gym
 from agent_forge.cognate.datasets.gym import GymDataset, check_gym, load_gym
 from agent_forge.cognate.datasets.problem import Split, split_of
 from agent_forge.cognate.datasets.registry import check_datasets, load_datasets
@@ -142,7 +142,7 @@ def gone(name: str) -> str:
 def test_what_stands_in_the_way(
     name: str, installed: Callable[[str], str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gym, "version", installed)
+    monkeypatch.setattr(extra, "version", installed)
     for act in (lambda: check_datasets([DatasetChoice(name=name)], []), lambda: load_gym(name)):
         with pytest.raises(InvalidSetting, match=message):
             act()

@@ -8,12 +8,12 @@ What a task says is data here: YAML that names Python (`!function`), a metric to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ...cognate.datasets.extra import require_extra
 from ...cognate.errors import InvalidSetting
 
 PREFIX = "lm-eval:"
@@ -49,13 +49,7 @@ _Loader.add_multi_constructor("!", _kept)
 def check_task(name: str, roots: Sequence[Path], field: str) -> dict[str, Any]:
     """The configuration of a task that can be asked here, its data files as absolute paths. Raises InvalidSetting."""
     task = name.removeprefix(PREFIX)
-    try:
-        found = version(PACKAGE)
-    except PackageNotFoundError as error:
-        message = f"needs the package {PACKAGE} {VERSION}, which is not installed: {INSTALL}"
-        raise InvalidSetting(field, name, message) from error
-    if found != VERSION:
-        raise InvalidSetting(field, name, f"needs {PACKAGE} {VERSION}, but {found} is installed: {INSTALL}")
+    require_extra(PACKAGE, VERSION, INSTALL, name, field)
     tasks = _tasks(roots)
     if task not in tasks:
         allowed = f"{PREFIX}<task>, of {', '.join(sorted(tasks)) or f'YAML files below {DIRECTORY}/ of a dataset root'}"

@@ -6,12 +6,12 @@ import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
 from typing import Any
 
 from ..draws import Draws
 from ..errors import InvalidSetting
+from .extra import require_extra
 from .problem import Problem, Split, different, split_of
 
 PREFIX = "gym:"
@@ -96,13 +96,7 @@ def check_gym(name: str, field: str = "datasets") -> str:
         raise InvalidSetting(field, name, f"cannot be learned from: it {REFUSED[task]}", allowed)
     if task not in TASKS:
         raise InvalidSetting(field, name, f"is not a task of {PACKAGE} {VERSION}", allowed)
-    try:
-        found = version(PACKAGE)
-    except PackageNotFoundError as error:
-        message = f"needs the package {PACKAGE} {VERSION}, which is not installed: {INSTALL}"
-        raise InvalidSetting(field, name, message) from error
-    if found != VERSION:
-        raise InvalidSetting(field, name, f"needs {PACKAGE} {VERSION}, but {found} is installed: {INSTALL}")
+    require_extra(PACKAGE, VERSION, INSTALL, name, field)
     return task
 
 
